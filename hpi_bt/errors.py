@@ -1,0 +1,20 @@
+"""The one exception that a user's own input can raise."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Wrong input: one line that says where, which value, what is wanted and how to mend it.
+
+    The command line prints the message alone and leaves with exit code 2.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the nearest known word, or the list of known words."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(names)})"

@@ -1,0 +1,1 @@
+"""Array kernels: plain numpy in, plain numpy out, causal and chunk-proof."""

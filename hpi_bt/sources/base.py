@@ -1,0 +1,58 @@
+"""What every data source is built on: a strict settings model and the places files may lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict
+
+from hpi_bt.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of every section of a config: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _default_cache() -> Path:
+    return Path(platformdirs.user_cache_dir("hpi-bt"))
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Where a run may look for files.
+
+    Parameters
+    ----------
+    folders : tuple of Path
+        Searched in this order for relative paths (data folder, working directory, config folder).
+    cache : Path
+        Folder of downloaded data.
+    offline : bool
+        True forbids every network access; the cache alone answers.
+    """
+
+    folders: tuple[Path, ...] = (Path(),)
+    cache: Path = field(default_factory=_default_cache)
+    offline: bool = False
+
+    def find(self, path: str | Path) -> Path:
+        """Return the first existing file of that name.
+
+        Raises
+        ------
+        InputError
+            No folder has it; the message lists every place that was tried.
+        """
+        tried = [folder.expanduser() / Path(path).expanduser() for folder in self.folders]
+        for candidate in tried:
+            if candidate.is_file():
+                return candidate
+        places = ", ".join(dict.fromkeys(str(p.parent.resolve()) for p in tried))
+        raise InputError(
+            f"{path}: no such file (looked in {places}); "
+            "give its folder with --data-dir or the environment variable HPI_BT_DATA"
+        )
