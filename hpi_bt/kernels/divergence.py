@@ -1,0 +1,154 @@
+"""Divergences of price and an oscillator: between pivots, and at the extremes of a window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from hpi_bt.arrays import FloatArray, State, as_series, carried, part
+from hpi_bt.kernels.averages import check_length
+from hpi_bt.kernels.windows import highest, lowest
+
+
+class PivotDivergence(NamedTuple):
+    """A divergence on the bar that confirms it, and how old its two pivots are, in bars."""
+
+    divergence: FloatArray
+    pivot_age: FloatArray
+    previous_pivot_age: FloatArray
+
+
+@njit(cache=True, nogil=True)
+def _is_pivot(ring: FloatArray, oldest: int, sign: float) -> bool:
+    """Whether the middle of the ring is its highest (sign +1) or lowest (-1) value."""
+    n = ring.size
+    middle = sign * ring[(oldest + n // 2) % n]
+    if np.isnan(middle):
+        return False
+    for k in range(n):
+        value = sign * ring[(oldest + k) % n]
+        if not (value < middle or (k >= n // 2 and value == middle)):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _pivots(
+    prices: FloatArray,
+    oscillator: FloatArray,
+    max_gap: int,
+    hidden: bool,
+    rings: FloatArray,
+    carry: FloatArray,
+    out: FloatArray,
+) -> None:
+    # row 0: lows (sign -1), row 1: highs (+1); carry[row] = bar, price, oscillator of the last one
+    n = rings.shape[1]
+    pivot = n // 2
+    for i in range(oscillator.size):
+        bar = int(carry[2, 0])
+        carry[2, 0] += 1.0
+        rings[2, bar % n] = oscillator[i]
+        out[0, i], out[1, i], out[2, i] = 0.0, np.nan, np.nan
+        for row in range(2):
+            rings[row, bar % n] = prices[row, i]
+        if bar + 1 < n:
+            continue
+        oldest = (bar + 1) % n
+        middle = (oldest + pivot) % n
+        for row in range(2):
+            sign = 2.0 * row - 1.0
+            if not (_is_pivot(rings[row], oldest, sign) and _is_pivot(rings[2], oldest, sign)):
+                continue
+            price, value = rings[row, middle], rings[2, middle]
+            gap = (bar - pivot) - carry[row, 0]
+            further = sign * (price - carry[row, 1]) > 0.0  # a lower low or a higher high
+            weaker = sign * (value - carry[row, 2]) < 0.0
+            nearer = sign * (price - carry[row, 1]) < 0.0
+            stronger = sign * (value - carry[row, 2]) > 0.0
+            if gap <= max_gap:
+                if further and weaker:
+                    out[0, i] = -sign
+                elif hidden and nearer and stronger:
+                    out[0, i] = -2.0 * sign
+                if out[0, i] != 0.0:
+                    out[1, i], out[2, i] = pivot, pivot + gap
+            carry[row, 0], carry[row, 1], carry[row, 2] = bar - pivot, price, value
+
+
+def pivot_divergence(
+    high: FloatArray,
+    low: FloatArray,
+    oscillator: FloatArray,
+    *,
+    pivot: int = 5,
+    max_pivot_gap: int = 60,
+    hidden: bool = False,
+    state: State = None,
+) -> PivotDivergence:
+    """Return divergences between price pivots and oscillator pivots, never back-dated.
+
+    A pivot low is a bar on which both the low and the oscillator are the lowest of `pivot` bars
+    each side (of equal ones the first); pivot highs mirror it. It is compared with the pivot
+    before it when at most `max_pivot_gap` bars lie between the two.
+
+    Parameters
+    ----------
+    high, low, oscillator : ndarray of shape (n_bars,)
+        Prices in one unit, the oscillator in any.
+    pivot, max_pivot_gap : int
+        In bars.
+    hidden : bool, default=False
+        Also report a higher low in price with a lower oscillator (+2) and its mirror (-2).
+
+    Returns
+    -------
+    divergence : ndarray of shape (n_bars,)
+        +1 (bullish): lower low in price, higher low in the oscillator. -1 (bearish): higher high
+        in price, lower high in the oscillator. Stands on the bar that CONFIRMS the later pivot,
+        `pivot` bars after it; else 0.
+    pivot_age, previous_pivot_age : ndarray of shape (n_bars,)
+        Bars back to the two pivots; NaN where there is no divergence.
+    """
+    size = 2 * check_length("pivot", pivot) + 1
+    gap = check_length("max_pivot_gap", max_pivot_gap)
+    high, low, oscillator = as_series(high, low, oscillator)
+    rings = carried(state, "rings", 3 * size, fill=np.nan).reshape(3, size)
+    carry = carried(state, "carry", 9, fill=np.nan).reshape(3, 3)
+    if np.isnan(carry[2, 0]):
+        carry[2, 0] = 0.0
+    out = np.empty((3, oscillator.size))
+    _pivots(np.stack([low, high]), oscillator, gap, bool(hidden), rings, carry, out)
+    return PivotDivergence(out[0], out[1], out[2])
+
+
+def unconfirmed_extreme(
+    high: FloatArray,
+    low: FloatArray,
+    indicator: FloatArray,
+    length: int = 14,
+    *,
+    state: State = None,
+) -> FloatArray:
+    """Return -1 where price makes a `length`-bar high that the indicator does not, +1 for lows.
+
+    Only the first bar of a run of such bars alerts; a bar that would be both is neither.
+    TradeStation's divergence alert. 0 elsewhere, the warm-up included.
+    """
+    high, low, indicator = as_series(high, low, indicator)
+    top = highest(high, length, state=part(state, "high"))
+    bottom = lowest(low, length, state=part(state, "low"))
+    best = highest(indicator, length, state=part(state, "best"))
+    worst = lowest(indicator, length, state=part(state, "worst"))
+    bearish = (high == top) & (indicator < best)
+    bullish = (low == bottom) & (indicator > worst)
+    now = np.stack([bearish, bullish])
+    kept = carried(state, "before", 2)
+    before = np.concatenate([kept[:, None] != 0.0, now[:, :-1]], axis=1)
+    if high.size:
+        kept[:] = now[:, -1]
+    first = now & ~before
+    out: FloatArray = first[1].astype(np.float64) - first[0].astype(np.float64)
+    return out
