@@ -1,0 +1,13 @@
+"""Indicators for any Backtrader strategy: `hb.HedgePressureIndex(self.data)`."""
+
+from hpi_bt.indicators.base import KernelIndicator
+from hpi_bt.indicators.hedge_pressure_index import DemoHedgePressureIndex, HedgePressureIndex
+from hpi_bt.indicators.herrick import HerrickPayoffIndex, HerrickRSI
+
+__all__ = [
+    "DemoHedgePressureIndex",
+    "HedgePressureIndex",
+    "HerrickPayoffIndex",
+    "HerrickRSI",
+    "KernelIndicator",
+]

@@ -1,0 +1,218 @@
+"""`KernelIndicator`: a kernel and its names become Backtrader lines.
+
+Whole-array runs (`runonce`) call the kernel once; every other mode (bar by bar, exactbars,
+replay, live) calls it with one bar and its carried state. Both give the same numbers.
+"""
+
+from __future__ import annotations
+
+import array
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import backtrader as bt
+import numpy as np
+
+from hpi_bt.arrays import FloatArray, copy_state
+
+Kernel = Callable[..., Any]
+
+
+def defaults_of(kernel: Kernel) -> dict[str, Any]:
+    """Return the keyword options of a kernel with their defaults, `state` excepted."""
+    options = inspect.signature(kernel).parameters.values()
+    return {
+        p.name: p.default
+        for p in options
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "state"
+    }
+
+
+class _Clock(bt.Indicator):  # type: ignore[misc]
+    """Local date (session) and minute of the day (slot) of a data without those columns."""
+
+    lines = ("session", "slot")
+    plotinfo = dict(plot=False)
+
+    def next(self) -> None:
+        now = self.data.datetime.datetime(0)
+        self.lines.session[0] = now.toordinal()
+        self.lines.slot[0] = now.hour * 60 + now.minute
+
+    def once(self, start: int, end: int) -> None:
+        stamps, session, slot = self.data.datetime, self.lines.session, self.lines.slot
+        for i in range(start, end):
+            now = bt.num2date(stamps.array[i], tz=stamps._tz)
+            session.array[i] = now.toordinal()
+            slot.array[i] = now.hour * 60 + now.minute
+
+    prenext = nextstart = next
+
+    def preonce(self, start: int, end: int) -> None:
+        self.once(start, end)
+
+    oncestart = preonce
+
+
+class _Kernel(bt.Indicator):  # type: ignore[misc]
+    """The private child that runs the kernel.
+
+    It is a child because an indicator class with both `next` and `once` silently breaks the
+    subclasses that its users write.
+    """
+
+    csv = False
+    plotinfo = dict(plot=False)
+
+    def attach(self, kernel: Kernel, sources: list[Any], options: dict[str, Any]) -> None:
+        """Take the kernel, one line (or None) for each of its series, and its options."""
+        self._kernel, self._sources, self._options = kernel, sources, options
+        self._state: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+        self._bar = 0
+
+    def _run(self, series: list[FloatArray], state: dict[str, Any] | None) -> tuple[Any, ...]:
+        out = self._kernel(*series, **self._options, state=state)
+        return out if isinstance(out, tuple) else (out,)
+
+    def next(self) -> None:
+        if len(self) != self._bar:
+            self._bar, self._before = len(self), copy_state(self._state)
+        else:  # the same bar again: replay, resample, a second feed
+            self._state = copy_state(self._before)
+        series = [np.array([np.nan if s is None else s[0]]) for s in self._sources]
+        for line, values in zip(self.lines, self._run(series, self._state), strict=True):
+            line[0] = values[0]
+
+    prenext = nextstart = next  # the warm-up bars feed the state
+
+    def preonce(self, start: int, end: int) -> None:
+        """Do nothing: `once` takes the whole array."""
+
+    oncestart = preonce
+
+    def once(self, start: int, end: int) -> None:
+        n = self.buflen()
+        if any(s is not None and len(s.array) < n for s in self._sources):
+            raise ValueError("the inputs of an indicator must be of one length; join them first")
+        series = [
+            np.full(n, np.nan) if s is None else np.array(s.array[:n], dtype=np.float64)
+            for s in self._sources
+        ]
+        for line, values in zip(self.lines, self._run(series, None), strict=True):
+            line.array[:n] = array.array("d", np.asarray(values, dtype=np.float64).tobytes())
+
+
+def _kernel_class(n_lines: int) -> type[_Kernel]:
+    """Return the child class with that many lines; it lives in this module, so it pickles."""
+    name = f"_Kernel{n_lines}"
+    if name not in globals():
+        names = tuple(f"out{i}" for i in range(n_lines))
+        globals()[name] = type(name, (_Kernel,), {"lines": names, "__module__": __name__})
+    made: type[_Kernel] = globals()[name]
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_Kernel") and name[7:].isdigit():
+        return _kernel_class(int(name[7:]))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def attach_kernel(owner: Any, kernel: Kernel, n_lines: int, sources: list[Any]) -> Any:
+    """Return a child of `owner` whose lines are the outputs of `kernel` over `sources`."""
+    child = _kernel_class(n_lines)(*owner.datas)
+    options = {k: getattr(owner.p, k) for k in defaults_of(kernel)}
+    child.attach(kernel, sources, options)
+    return child
+
+
+def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...]) -> list[Any]:
+    """Return the lines of one data by name; optional ones that it lacks are None.
+
+    A missing `session` is the local date and a missing `slot` the minute of the day.
+
+    Raises
+    ------
+    TypeError
+        A required line is missing; the message lists those found.
+    """
+    found = tuple(data.lines.getlinealiases()) if hasattr(data, "lines") else ()
+    missing = [name for name in required if name not in found]
+    if missing:
+        raise TypeError(f"the data has no line {missing[0]!r} (found: {', '.join(found)})")
+    wanted = [getattr(data.lines, n) if n in found else None for n in (*required, *optional)]
+    made = None
+    for i, name in enumerate((*required, *optional)):
+        if wanted[i] is None and name in ("session", "slot"):
+            made = _Clock(data) if made is None else made
+            wanted[i] = getattr(made.lines, name)
+    return wanted
+
+
+class KernelIndicator(bt.Indicator):  # type: ignore[misc]
+    """Base of every indicator here: declare `inputs`, `lines`, `params` and `kernel`.
+
+    `MyIndicator(data)` takes its inputs by name from one data feed; `MyIndicator(a, b, ...)` takes
+    one line for each input. Subclass it as any indicator: add lines in `__init__`, or override
+    `next`.
+
+    Attributes
+    ----------
+    inputs, optional_inputs : tuple of str
+        Names of the kernel's series, in its order, the optional ones last. An optional line that
+        the data lacks is NaN to the kernel.
+    line_inputs : tuple of tuple of str
+        Which inputs separate lines stand for, one entry for each accepted number of lines.
+    demo : bool
+        True for an indicator whose numbers are made up from price: whatever shows it says DEMO.
+    chart : dict
+        How the pages draw each line: {line: {pane, kind, color, ...}}.
+    """
+
+    csv = True
+    inputs: ClassVar[tuple[str, ...]] = ()
+    optional_inputs: ClassVar[tuple[str, ...]] = ()
+    line_inputs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    demo: ClassVar[bool] = False
+    chart: ClassVar[dict[str, dict[str, Any]]] = {}
+    kernel: ClassVar[Kernel]
+
+    def __init__(self) -> None:
+        super().__init__()
+        home = next(c for c in type(self).__mro__ if "kernel" in vars(c))
+        names = home.lines._getlines()  # type: ignore[attr-defined]
+        child = attach_kernel(self, self.kernel, len(names), self._sources())
+        for i, name in enumerate(names):
+            child.lines[i].addbinding(getattr(self.lines, name))
+
+    def _sources(self) -> list[Any]:
+        accepted = self.line_inputs or (self.inputs,)
+        named = {len(names): names for names in accepted}
+        if len(self.datas) == 1 and not (len(self.data.lines) == 1 and 1 in named):
+            try:
+                return lines_by_name(self.data, self.inputs, self.optional_inputs)
+            except TypeError as error:
+                raise TypeError(f"{type(self).__name__}: {error}") from None
+        if len(self.datas) not in named:
+            wanted = " or ".join(f"({', '.join(names)})" for names in accepted)
+            raise TypeError(
+                f"{type(self).__name__} takes one data with lines {', '.join(self.inputs)}, "
+                f"or the lines {wanted}; got {len(self.datas)} inputs"
+            )
+        given = dict(zip(named[len(self.datas)], (d.lines[0] for d in self.datas), strict=True))
+        every = (*self.inputs, *self.optional_inputs)
+        if {"session", "slot"} & (set(every) - set(given)):
+            clock = _Clock(_data_of(self.data))
+            given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
+        return [given.get(name) for name in every]
+
+
+def _data_of(line: Any) -> Any:
+    """Return the data feed behind a line, so that its clock can be read."""
+    owner = line
+    while not isinstance(owner, bt.AbstractDataBase):
+        above = getattr(owner, "_owner", None)
+        owner = owner._clock if above is None or isinstance(above, bt.Strategy) else above
+    return owner

@@ -1,0 +1,162 @@
+"""The Hedge Pressure Index as Backtrader lines (SPEC section 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpi_bt.arrays import FloatArray, State, part
+from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.kernels.pressure import HedgePressure, demo_flow, hedge_pressure
+
+
+def hedge_pressure_lines(
+    put_volume: FloatArray,
+    call_volume: FloatArray,
+    put_oi: FloatArray,
+    call_oi: FloatArray,
+    net_oi: FloatArray,
+    session: FloatArray,
+    slot: FloatArray,
+    *,
+    lam: float = 1.0,
+    smoothing: int = 10,
+    zscore_lookback: int = 100,
+    accumulate: str = "session",
+    ma: str = "ema",
+    scale: str = "contracts",
+    standard_sessions: int = 20,
+    extreme: float = 1.5,
+    state: State = None,
+) -> HedgePressure:
+    """Return `hedge_pressure` with the baseline put_oi - lam * call_oi, else `net_oi`.
+
+    All series have shape (n_bars,); the options, units, signs and warm-up are those of
+    `hpi_bt.kernels.pressure.hedge_pressure`. Where only `net_oi` is known, lam weighs volume alone
+    and scale="ratio" is NaN.
+    """
+    split = put_oi - lam * call_oi
+    return hedge_pressure(
+        put_volume,
+        call_volume,
+        np.where(np.isnan(split), net_oi, split),
+        session,
+        lam=lam,
+        smoothing=smoothing,
+        zscore_lookback=zscore_lookback,
+        accumulate=accumulate,
+        ma=ma,
+        scale=scale,
+        total_oi=put_oi + lam * call_oi,
+        slot=slot,
+        standard_sessions=standard_sessions,
+        extreme=extreme,
+        state=state,
+    )
+
+
+def demo_hedge_pressure_lines(
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,
+    session: FloatArray,
+    slot: FloatArray,
+    *,
+    lam: float = 1.0,
+    smoothing: int = 10,
+    zscore_lookback: int = 100,
+    accumulate: str = "session",
+    ma: str = "ema",
+    scale: str = "contracts",
+    standard_sessions: int = 20,
+    extreme: float = 1.5,
+    state: State = None,
+) -> HedgePressure:
+    """Return the DEMO index: option flow made up from price bars by `demo_flow`."""
+    flow = demo_flow(
+        high, low, close, volume, session,
+        lam=lam, accumulate=accumulate, state=part(state, "demo"),
+    )  # fmt: skip
+    unknown = np.full(flow.net_oi.shape, np.nan)
+    return hedge_pressure_lines(
+        flow.put_volume,
+        flow.call_volume,
+        unknown,
+        unknown,
+        flow.net_oi,
+        session,
+        slot,
+        lam=lam,
+        smoothing=smoothing,
+        zscore_lookback=zscore_lookback,
+        accumulate=accumulate,
+        ma=ma,
+        scale=scale,
+        standard_sessions=standard_sessions,
+        extreme=extreme,
+        state=part(state, "index"),
+    )
+
+
+class HedgePressureIndex(KernelIndicator):
+    """Option flow of the session against its open-interest baseline; put-heavy is BULLISH.
+
+    Lines: oi (baseline), flow, spread (flow - oi), hpi (standard score of the spread), cross
+    (+1 flow crosses above oi, -1 below), extreme (+1 mechanical bid, -1 offer). Takes one data
+    with put_volume, call_volume and put_oi and call_oi (or net_oi alone; session and slot where
+    it has them), or separate lines: (put_volume, call_volume, net_oi), as the script's three
+    symbols, or (put_volume, call_volume, put_oi, call_oi[, session[, slot]]).
+    """
+
+    alias = ("HedgePressure",)
+    inputs = ("put_volume", "call_volume")
+    optional_inputs = ("put_oi", "call_oi", "net_oi", "session", "slot")
+    line_inputs = (
+        ("put_volume", "call_volume", "net_oi"),
+        ("put_volume", "call_volume", "put_oi", "call_oi"),
+        ("put_volume", "call_volume", "put_oi", "call_oi", "session"),
+        ("put_volume", "call_volume", "put_oi", "call_oi", "session", "slot"),
+    )
+    lines = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+    params = defaults_of(hedge_pressure_lines)
+    kernel = staticmethod(hedge_pressure_lines)
+    plotinfo = dict(plothlines=[-1.5, 0.0, 1.5])
+    plotlines = dict(
+        oi=dict(color="black", _plotskip=True),
+        flow=dict(color="teal", _plotskip=True),
+        spread=dict(_method="bar", color="gray", alpha=0.5, width=1.0, _plotskip=True),
+        hpi=dict(_method="bar", color="blue", alpha=0.6, width=1.0),
+        cross=dict(_plotskip=True),
+        extreme=dict(_plotskip=True),
+    )
+    chart = {
+        "oi": dict(pane="flow", kind="line", color="#ffffff", light="#202020", width=2),
+        "flow": dict(pane="flow", kind="line", color="#008080", width=2),
+        "spread": dict(pane="spread", kind="histogram", color="#808080"),
+        "hpi": dict(pane="hpi", kind="histogram", color="#2962ff", levels=[-1.5, 0.0, 1.5]),
+        "cross": dict(pane="flow", kind="event", up="bullish cross", down="bearish cross"),
+        "extreme": dict(pane="hpi", kind="event", up="mechanical bid", down="mechanical offer"),
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addminperiod(self.p.zscore_lookback)
+        if self.p.scale == "standard":  # both lines are standard deviations: one axis suits all
+            for name in ("oi", "flow"):
+                getattr(self.plotlines, name)._plotskip = False
+
+    def _plotlabel(self) -> list[object]:
+        return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]
+
+
+class DemoHedgePressureIndex(HedgePressureIndex):
+    """DEMO: the index with option flow made up from OHLCV bars, the script's layout only."""
+
+    alias = ("DemoHedgePressure",)
+    inputs = ("high", "low", "close", "volume")
+    optional_inputs = ("session", "slot")
+    line_inputs = (("high", "low", "close", "volume"),)
+    params = defaults_of(demo_hedge_pressure_lines)
+    kernel = staticmethod(demo_hedge_pressure_lines)
+    plotinfo = dict(plotname="DEMO HedgePressureIndex")
+    demo = True

@@ -1,0 +1,224 @@
+"""The Herrick Payoff Index and its RSI as Backtrader lines (SPEC sections 1 and 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hpi_bt.arrays import FloatArray, State, part
+from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.kernels.crossings import sign_changes
+from hpi_bt.kernels.divergence import pivot_divergence, unconfirmed_extreme
+from hpi_bt.kernels.herrick import cumulative_payoff, herrick_payoff, herrick_rsi
+from hpi_bt.kernels.windows import range_position
+
+
+class HerrickPayoffLines(NamedTuple):
+    """Lines of `HerrickPayoffIndex`, each of shape (n_bars,)."""
+
+    raw: FloatArray
+    hpi: FloatArray
+    alert: FloatArray
+    gradient: FloatArray
+
+
+class HerrickRSILines(NamedTuple):
+    """Lines of `HerrickRSI`, each of shape (n_bars,)."""
+
+    payoff: FloatArray
+    rsi: FloatArray
+    signal: FloatArray
+    cross: FloatArray
+    divergence: FloatArray
+    pivot_age: FloatArray
+    previous_pivot_age: FloatArray
+
+
+def herrick_payoff_lines(
+    high: FloatArray,
+    low: FloatArray,
+    volume: FloatArray,
+    openinterest: FloatArray,
+    *,
+    one_cent: float = 100.0,
+    smoothing: float = 0.133,
+    oi_base: str = "min",
+    divisor: float = 1.0,
+    max_oi_change: float | None = None,
+    oi_lag: int = 0,
+    alert_length: int = 14,
+    color_norm_length: int = 14,
+    gradient: bool = True,
+    state: State = None,
+) -> HerrickPayoffLines:
+    """Return the payoff, its index, TradeStation's divergence alert and the colour gradient.
+
+    The series have shape (n_bars,); raw, hpi and the first six options are those of
+    `hpi_bt.kernels.herrick.herrick_payoff`. alert is -1 (bearish) where the high is the highest
+    of `alert_length` bars and hpi is not, +1 (bullish) for lows, 0 elsewhere; gradient is hpi's
+    place in its last `color_norm_length` bars, in [0, 1], NaN during warm-up or when switched off.
+    """
+    raw, hpi = herrick_payoff(
+        high,
+        low,
+        volume,
+        openinterest,
+        one_cent=one_cent,
+        smoothing=smoothing,
+        oi_base=oi_base,
+        divisor=divisor,
+        max_oi_change=max_oi_change,
+        oi_lag=oi_lag,
+        state=part(state, "payoff"),
+    )
+    alert = unconfirmed_extreme(high, low, hpi, alert_length, state=part(state, "alert"))
+    place = range_position(hpi, color_norm_length, state=part(state, "gradient"))
+    return HerrickPayoffLines(raw, hpi, alert, place if gradient else np.full_like(place, np.nan))
+
+
+def herrick_rsi_lines(
+    high: FloatArray,
+    low: FloatArray,
+    volume: FloatArray,
+    openinterest: FloatArray,
+    *,
+    hpi_smoothing: int = 3,
+    rsi_length: int = 14,
+    signal_length: int = 9,
+    signal_type: str = "ema",
+    pivot: int = 5,
+    max_pivot_gap: int = 60,
+    hidden: bool = False,
+    one_cent: float = 100.0,
+    oi_base: str = "min",
+    max_oi_change: float | None = None,
+    oi_lag: int = 0,
+    state: State = None,
+) -> HerrickRSILines:
+    """Return the smoothed running payoff, its RSI, signal line, crosses and divergences.
+
+    The series have shape (n_bars,). rsi and signal are those of
+    `hpi_bt.kernels.herrick.herrick_rsi`; cross is +1 where rsi crosses above its signal line, -1
+    below; divergence and the pivots' ages are those of
+    `hpi_bt.kernels.divergence.pivot_divergence` on high, low and rsi.
+    """
+    raw = herrick_payoff(
+        high,
+        low,
+        volume,
+        openinterest,
+        one_cent=one_cent,
+        oi_base=oi_base,
+        max_oi_change=max_oi_change,
+        oi_lag=oi_lag,
+        state=part(state, "payoff"),
+    ).raw
+    payoff = cumulative_payoff(raw, hpi_smoothing, state=part(state, "shown"))
+    rsi, signal = herrick_rsi(
+        raw,
+        hpi_smoothing=hpi_smoothing,
+        rsi_length=rsi_length,
+        signal_length=signal_length,
+        signal_type=signal_type,
+        state=part(state, "strength"),
+    )
+    cross = sign_changes(rsi - signal, state=part(state, "cross"))
+    found = pivot_divergence(
+        high,
+        low,
+        rsi,
+        pivot=pivot,
+        max_pivot_gap=max_pivot_gap,
+        hidden=hidden,
+        state=part(state, "pivots"),
+    )
+    return HerrickRSILines(payoff, rsi, signal, cross, *found)
+
+
+class HerrickPayoffIndex(KernelIndicator):
+    """Money flow of a futures market from price, volume and open interest; above 0 is inflow.
+
+    Lines: raw, hpi, alert (-1 bearish, +1 bullish divergence at an extreme), gradient (0-1). For
+    daily or weekly bars.
+    """
+
+    alias = ("HerrickPayoff",)
+    inputs = ("high", "low", "volume", "openinterest")
+    lines = ("raw", "hpi", "alert", "gradient")
+    params = dict(
+        defaults_of(herrick_payoff_lines),
+        up_color="#ffff00",
+        dn_color="#00ffff",
+        zero_color="#006400",
+    )
+    kernel = staticmethod(herrick_payoff_lines)
+    plotinfo = dict(plothlines=[0.0])
+    plotlines = dict(
+        raw=dict(_plotskip=True),
+        hpi=dict(color="goldenrod", _fill_gt=(0.0, "gold"), _fill_lt=(0.0, "cyan")),
+        alert=dict(_plotskip=True),
+        gradient=dict(_plotskip=True),
+    )
+    chart = {
+        "hpi": dict(
+            pane="herrick", kind="line", width=2, color="#ffff00", light="#b8860b",
+            levels=[0.0], level_color="#006400", gradient="gradient",
+            gradient_from="#00ffff", gradient_to="#ffff00",
+        ),
+        "alert": dict(
+            pane="herrick", kind="event", up="bullish divergence", down="bearish divergence"
+        ),
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addminperiod(max(self.p.alert_length, self.p.color_norm_length))
+
+    def _plotlabel(self) -> list[object]:
+        return [self.p.smoothing, self.p.oi_base, self.p.max_oi_change]
+
+
+class HerrickRSI(KernelIndicator):
+    """Wilder's RSI of the cumulative Herrick payoff, with signal line, in [0, 100].
+
+    Lines: payoff, rsi, signal, cross (+1 rsi above its signal line, -1 below), divergence (+1
+    bullish, -1 bearish, on the bar that confirms it), pivot_age, previous_pivot_age.
+    """
+
+    alias = ("HerrickPayoffRSI",)
+    inputs = ("high", "low", "volume", "openinterest")
+    lines = (
+        "payoff", "rsi", "signal", "cross", "divergence", "pivot_age", "previous_pivot_age",
+    )  # fmt: skip
+    params = defaults_of(herrick_rsi_lines)
+    kernel = staticmethod(herrick_rsi_lines)
+    plotinfo = dict(plothlines=[30.0, 50.0, 70.0])
+    plotlines = dict(
+        payoff=dict(_plotskip=True),
+        rsi=dict(color="purple"),
+        signal=dict(color="orange"),
+        cross=dict(_plotskip=True),
+        divergence=dict(_plotskip=True),
+        pivot_age=dict(_plotskip=True),
+        previous_pivot_age=dict(_plotskip=True),
+    )
+    chart = {
+        "rsi": dict(
+            pane="rsi", kind="line", color="#7e57c2", width=2, levels=[30.0, 50.0, 70.0],
+            range=[0.0, 100.0],
+        ),
+        "signal": dict(pane="rsi", kind="line", color="#ff9800"),
+        "cross": dict(pane="rsi", kind="event", up="cross up", down="cross down"),
+        "divergence": dict(
+            pane="rsi", kind="event", up="bullish divergence", down="bearish divergence",
+            segment=["pivot_age", "previous_pivot_age"], on="rsi",
+        ),
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addminperiod(self.p.hpi_smoothing + self.p.rsi_length + self.p.signal_length)
+
+    def _plotlabel(self) -> list[object]:
+        return [self.p.hpi_smoothing, self.p.rsi_length, self.p.signal_length, self.p.signal_type]
