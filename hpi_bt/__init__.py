@@ -1,0 +1,64 @@
+"""Options and futures positioning for Backtrader: `import hpi_bt as hb`.
+
+Names are imported on first use, so that `import hpi_bt` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AtrDistance": "orders",
+    "Confirmed": "strategy",
+    "DemoHedgePressureIndex": "indicators",
+    "HedgeData": "feeds",
+    "HedgePressureIndex": "indicators",
+    "HerrickPayoffIndex": "indicators",
+    "HerrickRSI": "indicators",
+    "InputError": "errors",
+    "KernelIndicator": "indicators",
+    "KernelStrategy": "strategy",
+    "Orders": "orders",
+    "Report": "analyzers",
+    "Result": "backtest.result",
+    "as_series": "arrays",
+    "defaults_of": "indicators.base",
+    "load_frame": "runs",
+    "part": "arrays",
+    "run": "runs",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are names
+
+if TYPE_CHECKING:
+    from hpi_bt.analyzers import Report
+    from hpi_bt.arrays import as_series, part
+    from hpi_bt.backtest.result import Result
+    from hpi_bt.errors import InputError
+    from hpi_bt.feeds import HedgeData
+    from hpi_bt.indicators import (
+        DemoHedgePressureIndex,
+        HedgePressureIndex,
+        HerrickPayoffIndex,
+        HerrickRSI,
+        KernelIndicator,
+    )
+    from hpi_bt.indicators.base import defaults_of
+    from hpi_bt.orders import AtrDistance, Orders
+    from hpi_bt.runs import load_frame, run
+    from hpi_bt.strategy import Confirmed, KernelStrategy
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"hpi_bt.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'hpi_bt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

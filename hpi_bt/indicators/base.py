@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import array
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import backtrader as bt
 import numpy as np
+import pandas as pd
 
 from hpi_bt.arrays import FloatArray, copy_state
+from hpi_bt.errors import InputError
 
 Kernel = Callable[..., Any]
 
@@ -120,10 +122,14 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def attach_kernel(owner: Any, kernel: Kernel, n_lines: int, sources: list[Any]) -> Any:
-    """Return a child of `owner` whose lines are the outputs of `kernel` over `sources`."""
-    child = _kernel_class(n_lines)(*owner.datas)
-    options = {k: getattr(owner.p, k) for k in defaults_of(kernel)}
+def kernel_lines(
+    kernel: Kernel, clocks: list[Any], sources: list[Any], options: dict[str, Any], n_lines: int = 1
+) -> Any:
+    """Return a child indicator whose lines are the outputs of `kernel` over the lines `sources`.
+
+    `clocks` are the datas that it ticks with; a source that is None is NaN throughout.
+    """
+    child = _kernel_class(n_lines)(*clocks)
     child.attach(kernel, sources, options)
     return child
 
@@ -167,11 +173,14 @@ class KernelIndicator(bt.Indicator):  # type: ignore[misc]
         Which inputs separate lines stand for, one entry for each accepted number of lines.
     demo : bool
         True for an indicator whose numbers are made up from price: whatever shows it says DEMO.
+    daily : bool
+        True for an indicator that is meant for daily or weekly bars.
     chart : dict
         How the pages draw each line: {line: {pane, kind, color, ...}}.
     """
 
     csv = True
+    daily: ClassVar[bool] = False
     inputs: ClassVar[tuple[str, ...]] = ()
     optional_inputs: ClassVar[tuple[str, ...]] = ()
     line_inputs: ClassVar[tuple[tuple[str, ...], ...]] = ()
@@ -183,9 +192,17 @@ class KernelIndicator(bt.Indicator):  # type: ignore[misc]
         super().__init__()
         home = next(c for c in type(self).__mro__ if "kernel" in vars(c))
         names = home.lines._getlines()  # type: ignore[attr-defined]
-        child = attach_kernel(self, self.kernel, len(names), self._sources())
+        options = {k: getattr(self.p, k) for k in defaults_of(self.kernel)}
+        child = kernel_lines(self.kernel, self.datas, self._sources(), options, len(names))
         for i, name in enumerate(names):
             child.lines[i].addbinding(getattr(self.lines, name))
+
+    @classmethod
+    def remarks(
+        cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
+    ) -> list[str]:
+        """Return what a run should print about these lines; arrays of shape (n_bars,)."""
+        return []
 
     def _sources(self) -> list[Any]:
         accepted = self.line_inputs or (self.inputs,)
@@ -207,6 +224,28 @@ class KernelIndicator(bt.Indicator):  # type: ignore[misc]
             clock = _Clock(_data_of(self.data))
             given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
         return [given.get(name) for name in every]
+
+
+def kernel_series(
+    frame: pd.DataFrame, required: tuple[str, ...], optional: tuple[str, ...]
+) -> list[FloatArray]:
+    """Return a kernel's series from a frame; optional columns that it lacks are NaN.
+
+    Raises
+    ------
+    InputError
+        A required column is missing; the message lists those found.
+    """
+    missing = [c for c in required if c not in frame]
+    if missing:
+        found = ", ".join(map(str, frame.columns))
+        name = frame.attrs.get("symbol", "data")
+        raise InputError(f"{name}: no column {missing[0]!r} (found: {found}); join or map it")
+    unknown = np.full(len(frame), np.nan)
+    return [
+        frame[c].to_numpy(dtype=np.float64) if c in frame else unknown
+        for c in (*required, *optional)
+    ]
 
 
 def _data_of(line: Any) -> Any:

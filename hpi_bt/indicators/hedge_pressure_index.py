@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.pressure import HedgePressure, demo_flow, hedge_pressure
 
 
@@ -144,6 +149,13 @@ class HedgePressureIndex(KernelIndicator):
         if self.p.scale == "standard":  # both lines are standard deviations: one axis suits all
             for name in ("oi", "flow"):
                 getattr(self.plotlines, name)._plotskip = False
+
+    @classmethod
+    def remarks(
+        cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
+    ) -> list[str]:
+        """Return the counts of crosses and extremes, and what speaks against trusting them."""
+        return hedge_pressure_remarks(frame, lines, options)
 
     def _plotlabel(self) -> list[object]:
         return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.indicators.remarks import herrick_remarks
 from hpi_bt.kernels.crossings import sign_changes
 from hpi_bt.kernels.divergence import pivot_divergence, unconfirmed_extreme
 from hpi_bt.kernels.herrick import cumulative_payoff, herrick_payoff, herrick_rsi
@@ -136,7 +139,21 @@ def herrick_rsi_lines(
     return HerrickRSILines(payoff, rsi, signal, cross, *found)
 
 
-class HerrickPayoffIndex(KernelIndicator):
+class _Herrick(KernelIndicator):
+    """What the Herrick indicators share: their inputs, and that they are for daily bars."""
+
+    daily = True
+    inputs = ("high", "low", "volume", "openinterest")
+
+    @classmethod
+    def remarks(
+        cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
+    ) -> list[str]:
+        """Return what was blanked, and a warning where open interest stands still."""
+        return herrick_remarks(frame, options)
+
+
+class HerrickPayoffIndex(_Herrick):
     """Money flow of a futures market from price, volume and open interest; above 0 is inflow.
 
     Lines: raw, hpi, alert (-1 bearish, +1 bullish divergence at an extreme), gradient (0-1). For
@@ -144,7 +161,6 @@ class HerrickPayoffIndex(KernelIndicator):
     """
 
     alias = ("HerrickPayoff",)
-    inputs = ("high", "low", "volume", "openinterest")
     lines = ("raw", "hpi", "alert", "gradient")
     params = dict(
         defaults_of(herrick_payoff_lines),
@@ -179,7 +195,7 @@ class HerrickPayoffIndex(KernelIndicator):
         return [self.p.smoothing, self.p.oi_base, self.p.max_oi_change]
 
 
-class HerrickRSI(KernelIndicator):
+class HerrickRSI(_Herrick):
     """Wilder's RSI of the cumulative Herrick payoff, with signal line, in [0, 100].
 
     Lines: payoff, rsi, signal, cross (+1 rsi above its signal line, -1 below), divergence (+1
@@ -187,7 +203,6 @@ class HerrickRSI(KernelIndicator):
     """
 
     alias = ("HerrickPayoffRSI",)
-    inputs = ("high", "low", "volume", "openinterest")
     lines = (
         "payoff", "rsi", "signal", "cross", "divergence", "pivot_age", "previous_pivot_age",
     )  # fmt: skip

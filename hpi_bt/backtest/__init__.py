@@ -1,0 +1,1 @@
+"""Engines, what they record, and the result folder."""

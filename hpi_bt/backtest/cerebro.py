@@ -1,0 +1,287 @@
+"""Runs in Cerebro, and the analyzer that records any Backtrader run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.record import Record, fills_frame
+from hpi_bt.config import Broker
+from hpi_bt.errors import InputError
+from hpi_bt.feeds import HedgeData
+from hpi_bt.indicators.shown import Shown, indicators_of, shown_by
+from hpi_bt.orders import Orders
+from hpi_bt.strategy import KernelStrategy
+
+Progress = Callable[[float], None]
+
+_STOCK = ("open", "high", "low", "close", "volume", "openinterest")
+
+
+class Recorder(bt.Analyzer):  # type: ignore[misc]
+    """Records fills, equity and lines of any strategy on any Cerebro; see `record` after a run."""
+
+    params = dict(progress=None, every=4096, allow_demo=True, allow_intraday=True)
+
+    record: Record
+
+    def start(self) -> None:
+        """Refuse a history that is too short before the first bar is run."""
+        data, needed = self.strategy.data, self.strategy._minperiod
+        have = data.buflen()
+        if have and have < needed:
+            raise InputError(
+                f"{data._name or 'data'}: {have} bars, but {type(self.strategy).__name__} needs "
+                f"{needed}; give more data or shorter lookbacks"
+            )
+        for indicator in indicators_of(self.strategy):
+            _check_indicator(indicator, data, self.p.allow_demo, self.p.allow_intraday)
+        self._fills: list[dict[str, Any]] = []
+        self._seen: dict[int, int] = {}
+        self._equity: list[float] = []
+        self._position: list[float] = []
+        self._rejected = 0
+        self._cash = self.strategy.broker.startingcash
+
+    def notify_order(self, order: Any) -> None:
+        """Note rejections and every execution since the last notification."""
+        if order.status in (order.Margin, order.Rejected):
+            self._rejected += 1
+        bits = list(order.executed.exbits)[self._seen.get(order.ref, 0) :]
+        self._seen[order.ref] = len(order.executed.exbits)
+        for bit in bits:
+            self._fills.append(self._fill(order, bit))
+
+    def _fill(self, order: Any, bit: Any) -> dict[str, Any]:
+        data = order.data
+        cost = self.strategy.broker.getcommissioninfo(data)
+        multiplier = 1.0 if cost.stocklike else cost.p.mult
+        return {
+            "bar": len(data) - 1,
+            "time": data.datetime.datetime(0),
+            "data": data._name,
+            "size": bit.size,
+            "price": bit.price,
+            "commission": bit.closedcomm + bit.openedcomm,
+            "slippage": (bit.price - _reference(order)) * bit.size * multiplier,
+            "kind": order.info.get("kind", order.getordername().lower()),
+            "reason": order.info.get("reason", ""),
+            "closed": bit.closed,
+            "closed_commission": bit.closedcomm,
+        }
+
+    def next(self) -> None:
+        """Note equity and position of the bar; a bar that comes again replaces itself."""
+        bar = len(self.strategy.data)
+        if bar == len(self._equity):
+            self._equity.pop()
+            self._position.pop()
+        self._equity.append(self.strategy.broker.getvalue())
+        self._position.append(self.strategy.position.size)
+        if self.p.progress is not None and not bar % self.p.every:
+            self.p.progress(bar / max(self.strategy.data.buflen(), 1))
+
+    prenext = nextstart = next
+
+    def stop(self) -> None:
+        """Put the record together."""
+        strategy = self.strategy
+        frame = frame_of(strategy.data, len(self._equity))
+        n = len(frame)
+        shown = shown_by(strategy, frame)
+        counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
+        vetoes = list(getattr(strategy, "vetoes", ()))
+        self.record = Record(
+            engine="cerebro",
+            strategy=type(strategy).__name__,
+            params=strategy.p._getkwargs(),
+            frame=frame,
+            cash=self._cash,
+            equity=np.array(self._equity[-n:]),
+            position=np.array(self._position[-n:], dtype=np.float64),
+            fills=self._timed_fills(frame),
+            signals=_signals(strategy, frame, shown),
+            multipliers=self._multipliers(),
+            panes=[pane for s in shown for pane in s.panes()],
+            counts=counts | ({"vetoed": len(vetoes)} if hasattr(strategy, "vetoes") else {}),
+            vetoes=vetoes,
+            remarks=[r for s in shown for r in s.remarks(frame)],
+            demo=demo_reason(frame, shown),
+        )
+
+    def _timed_fills(self, frame: pd.DataFrame) -> pd.DataFrame:
+        fills = fills_frame(self._fills)
+        main = self.strategy.data._name
+        if len(self.strategy.datas) == 1 or (fills["data"] == main).all():
+            fills["time"] = frame.index[fills["bar"].to_numpy(dtype=np.int64)]
+        return fills
+
+    def _multipliers(self) -> dict[str, float]:
+        costs = {d: self.strategy.broker.getcommissioninfo(d) for d in self.strategy.datas}
+        return {d._name: 1.0 if c.stocklike else float(c.p.mult) for d, c in costs.items()}
+
+    def get_analysis(self) -> dict[str, Any]:
+        """Return the record's counts."""
+        return dict(self.record.counts)
+
+
+def _check_indicator(indicator: type, data: Any, allow_demo: bool, allow_intraday: bool) -> None:
+    """Refuse made-up flow, and daily indicators on intraday bars, unless the config allows them."""
+    name = indicator.__name__
+    if getattr(indicator, "demo", False) and not allow_demo:
+        raise InputError(
+            f"{name} makes its option flow up from price bars; say demo: true in the config to "
+            "allow that, or use HedgePressureIndex on real option volume"
+        )
+    intraday = data._timeframe < bt.TimeFrame.Days
+    if getattr(indicator, "daily", False) and intraday and not allow_intraday:
+        raise InputError(
+            f"{name} is for daily bars, {data._name or 'the data'} has "
+            f"{data._compression}-minute bars; resample to daily or say allow_intraday: true"
+        )
+
+
+def _reference(order: Any) -> float:
+    """Return the price that the order would have got without slippage."""
+    data, price, kind = order.data, order.created.price, order.exectype
+    opened = data.open[0]
+    if kind == bt.Order.Market:
+        return float(opened)
+    if kind == bt.Order.Stop:
+        return float(max(price, opened) if order.isbuy() else min(price, opened))
+    if kind == bt.Order.Limit:
+        return float(min(price, opened) if order.isbuy() else max(price, opened))
+    return float(order.executed.exbits[-1].price)
+
+
+def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
+    """Return why a run must say DEMO, "" where it need not."""
+    made_up = any(s.indicator.demo for s in shown if isinstance(s.indicator, type))
+    return str(frame.attrs.get("demo", "")) or (
+        "option flow made up from price bars" if made_up else ""
+    )
+
+
+def frame_of(data: Any, n_bars: int) -> pd.DataFrame:
+    """Return the bars of a feed as a frame with session ids; of any feed that kept them all."""
+    if isinstance(data, HedgeData) and len(data.p.dataname) == n_bars:
+        frame = data.p.dataname
+    else:
+        frame = _lines_frame(data)
+    if "session" not in frame:
+        attrs = frame.attrs
+        days = [stamp.toordinal() for stamp in pd.DatetimeIndex(frame.index)]
+        frame = frame.assign(session=np.array(days, dtype=np.float64))
+        frame.attrs = attrs
+    return frame
+
+
+def _lines_frame(data: Any) -> pd.DataFrame:
+    n = len(data.lines.datetime.array) - data.lines.datetime.extension
+    names = [n for n in data.lines.getlinealiases() if n != "datetime"]
+    tz = data.lines.datetime._tz
+    stamps = [bt.num2date(x, tz=tz) for x in list(data.lines.datetime.array)[:n]]
+    columns = {k: np.array(list(getattr(data.lines, k).array)[:n]) for k in names}
+    frame = pd.DataFrame(columns, index=pd.DatetimeIndex(stamps, name="close_time"))
+    daily = data._timeframe >= bt.TimeFrame.Days
+    minutes = 1440.0 if daily else float(data._compression)
+    frame.attrs = {"symbol": data._name, "bar_minutes": minutes, "demo": "", "notes": []}
+    return frame
+
+
+def _signals(strategy: Any, frame: pd.DataFrame, shown: list[Shown]) -> pd.DataFrame:
+    columns: dict[str, FloatArray] = {}
+    if isinstance(strategy, KernelStrategy):
+        target = np.array(list(strategy.signal.array)[: len(frame)], dtype=np.float64)
+        if len(target) == len(frame):
+            columns["target"] = np.nan_to_num(np.sign(target), nan=0.0)
+    for item in shown:
+        columns |= item.columns()
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def commission_info(broker: Broker, max_leverage: float) -> bt.CommInfoBase:
+    """Return Backtrader's commission scheme for a config's broker."""
+    cost = broker.commission
+    leverage = max(max_leverage, 1.0)
+    if cost.kind == "per_contract":
+        return bt.CommissionInfo(
+            commission=cost.amount,
+            mult=cost.multiplier,
+            margin=cost.margin,
+            commtype=bt.CommInfoBase.COMM_FIXED,
+            stocklike=False,
+            leverage=leverage,
+        )
+    percent = cost.kind == "percent"
+    return bt.CommissionInfo(
+        commission=cost.amount / 100.0 if percent else cost.amount * (cost.kind != "none"),
+        commtype=bt.CommInfoBase.COMM_PERC if percent else bt.CommInfoBase.COMM_FIXED,
+        stocklike=True,
+        percabs=True,
+        leverage=leverage,
+    )
+
+
+def run_cerebro(
+    strategy: type,
+    params: Mapping[str, Any],
+    frame: pd.DataFrame,
+    *,
+    orders: Orders | None = None,
+    broker: Broker | None = None,
+    allow_demo: bool = False,
+    allow_intraday: bool = False,
+    progress: Progress | None = None,
+) -> Record:
+    """Return the record of one strategy on one frame.
+
+    Parameters
+    ----------
+    strategy : type
+        Any `bt.Strategy`; `orders` goes to a `KernelStrategy` alone.
+    params : mapping
+        Its parameters.
+    frame : DataFrame
+        The bars, as `hpi_bt.sources.build.build_frame` returns them.
+    orders : Orders, optional
+        Replaces the strategy's own.
+    broker : Broker, optional
+        Cash and costs.
+    allow_demo, allow_intraday : bool, default=False
+        Allow indicators with made-up flow; daily indicators on intraday bars.
+    progress : callable, optional
+        Called with the share of bars done.
+
+    Raises
+    ------
+    InputError
+        An unknown parameter, a line that the data lacks, or too short a history.
+    """
+    broker = broker or Broker()
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(HedgeData(frame), name=str(frame.attrs.get("symbol", "")))
+    leverage = orders.max_leverage if orders else 1.0
+    if issubclass(strategy, KernelStrategy):
+        leverage = (orders or strategy.orders).max_leverage
+        params = dict(params) | ({"orders": orders} if orders is not None else {})
+    cerebro.broker.setcash(broker.cash)
+    cerebro.broker.addcommissioninfo(commission_info(broker, leverage))
+    if broker.slippage_bps:
+        cerebro.broker.set_slippage_perc(broker.slippage_bps / 1e4)
+    cerebro.addstrategy(strategy, **params)
+    cerebro.addanalyzer(
+        Recorder,
+        progress=progress,
+        allow_demo=allow_demo,
+        allow_intraday=allow_intraday,
+        _name="recorder",
+    )
+    finished = cerebro.run()[0]
+    record: Record = finished.analyzers.recorder.record
+    return record

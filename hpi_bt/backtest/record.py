@@ -1,0 +1,155 @@
+"""What an engine hands over: fills, equity and position by bar, and what was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+
+FILL_COLUMNS = (
+    "bar", "time", "data", "size", "price", "commission", "slippage", "kind", "reason", "closed",
+    "closed_commission",
+)  # fmt: skip
+TRADE_COLUMNS = (
+    "data", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "pnl",
+    "commission", "net", "bars", "entry_bar", "exit_bar", "exit_reason", "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run, engine-neutral.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The bars that were traded.
+    equity, position : ndarray of shape (n_bars,)
+        Account value in dollars and signed size at each bar's close.
+    fills : DataFrame
+        One row an execution, in order: bar and time of the fill, signed size, price, commission
+        and slippage in dollars, kind (entry, exit, stop, target) and reason of the order, and how
+        much of it closed a position.
+    signals : DataFrame
+        The target and every indicator line, one row a bar.
+    panes : list of dict
+        What to draw where: column, indicator, line and its chart declaration.
+    counts : dict
+        rejected, capped, too_small, entry_bar_breaches, late_flat, vetoed.
+    vetoes : list of dict
+        Entries refused by `Confirmed`.
+    remarks : list of str
+        What the indicators noticed.
+    """
+
+    engine: str
+    strategy: str
+    params: Mapping[str, Any]
+    frame: pd.DataFrame
+    cash: float
+    equity: FloatArray
+    position: FloatArray
+    fills: pd.DataFrame
+    signals: pd.DataFrame
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    panes: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    vetoes: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    demo: str = ""
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """Return one row a round trip, from flat to flat; an open one is marked at the close."""
+        last = len(self.frame) - 1
+        close = float(self.frame["close"].iloc[-1])
+        rows = []
+        for name, fills in self.fills.groupby("data", sort=False):
+            rows += _round_trips(str(name), fills, self.multipliers.get(str(name), 1.0))
+        for row in rows:
+            if row["status"] == "open":
+                _mark(row, close if row["data"] in ("", self._main) else np.nan, last)
+        trades = pd.DataFrame(rows, columns=[*TRADE_COLUMNS, "multiplier"])
+        return trades.sort_values(["entry_bar", "exit_bar"], kind="stable", ignore_index=True)[
+            list(TRADE_COLUMNS)
+        ]
+
+    @property
+    def _main(self) -> str:
+        return str(self.frame.attrs.get("symbol", ""))
+
+
+def fills_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return fills as a frame with every column, also when there are none."""
+    return pd.DataFrame(rows, columns=list(FILL_COLUMNS))
+
+
+def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict[str, Any]]:
+    trips: list[dict[str, Any]] = []
+    held = 0.0
+    for fill in fills.itertuples():
+        size, closed = float(fill.size), abs(float(fill.closed))
+        opened = abs(size) - closed
+        if closed and trips:
+            trip = trips[-1]
+            trip["cash"] -= np.sign(size) * closed * fill.price
+            trip["out"] += closed
+            trip["out_value"] += closed * fill.price
+            trip["commission"] += fill.closed_commission
+            held += np.sign(size) * closed
+            trip |= {"exit_bar": fill.bar, "exit_time": fill.time, "exit_reason": fill.reason}
+            if opened or abs(held) < 1e-9:
+                held = 0.0
+                trip["status"] = "closed"
+        if opened:
+            if not trips or trips[-1]["status"] == "closed":
+                trips.append(_opened(name, fill, multiplier))
+            trip = trips[-1]
+            trip["cash"] -= np.sign(size) * opened * fill.price
+            trip["in"] += opened
+            trip["in_value"] += opened * fill.price
+            trip["commission"] += fill.commission - fill.closed_commission
+            held += np.sign(size) * opened
+            trip["size"] = max(trip["size"], abs(held))
+        trips[-1]["held"] = held
+    return [_finished(trip) for trip in trips]
+
+
+def _opened(name: str, fill: Any, multiplier: float) -> dict[str, Any]:
+    return {
+        "data": name,
+        "entry_time": fill.time,
+        "entry_bar": fill.bar,
+        "direction": 1 if fill.size > 0 else -1,
+        "size": 0.0,
+        "multiplier": multiplier,
+        "status": "open",
+        "exit_reason": "",
+        "exit_time": pd.NaT,
+        "exit_bar": -1,
+        "cash": 0.0,
+        "commission": 0.0,
+        "held": 0.0,
+        **dict.fromkeys(("in", "in_value", "out", "out_value"), 0.0),
+    }
+
+
+def _finished(trip: dict[str, Any]) -> dict[str, Any]:
+    trip["entry_price"] = trip["in_value"] / trip["in"]
+    trip["exit_price"] = trip["out_value"] / trip["out"] if trip["out"] else np.nan
+    trip["pnl"] = trip["cash"] * trip["multiplier"]
+    trip["net"] = trip["pnl"] - trip["commission"]
+    trip["bars"] = trip["exit_bar"] - trip["entry_bar"]
+    return trip
+
+
+def _mark(trip: dict[str, Any], close: float, last: int) -> None:
+    trip["pnl"] = (trip["cash"] + trip["held"] * close) * trip["multiplier"]
+    trip["net"] = trip["pnl"] - trip["commission"]
+    trip |= {"exit_price": close, "exit_time": pd.NaT, "exit_bar": last, "exit_reason": "open"}
+    trip["bars"] = last - trip["entry_bar"]

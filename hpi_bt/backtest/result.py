@@ -1,0 +1,177 @@
+"""The result folder: written beside and renamed into place, so it is whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hpi_bt.backtest.record import Record
+from hpi_bt.backtest.strict_json import json_safe
+from hpi_bt.errors import InputError
+
+VETO_COLUMNS = ("time", "data", "side", "size", "hpi", "reason")
+ALERT_COLUMNS = ("time", "data", "indicator", "alert", "direction", "value")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run, read from its folder on demand.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything lies.
+    summary : dict
+        The numbers of summary.json.
+    trades, equity, signals : DataFrame
+        One row a round trip, one a bar, one a bar.
+    """
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The numbers of summary.json."""
+        loaded: dict[str, Any] = json.loads((self.folder / "summary.json").read_text("utf-8"))
+        return loaded
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Round trips, one row each."""
+        return pd.read_csv(self.folder / "trades.csv")
+
+    @cached_property
+    def equity(self) -> pd.DataFrame:
+        """Account value and position at each bar's close."""
+        return pd.read_parquet(self.folder / "equity.parquet")
+
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """Bars, target and indicator lines."""
+        return pd.read_parquet(self.folder / "signals.parquet")
+
+    def __repr__(self) -> str:
+        """Return the main figures in a line."""
+        s = self.summary
+        figures = [f"return {_percent(s['total_return'])}", f"trades {s['trades']}"]
+        if s["sharpe"] is not None:
+            figures.insert(1, f"Sharpe {s['sharpe']:.2f}")
+        demo = "DEMO, " if s["demo"] else ""
+        return f"<Result {s['name']}: {demo}{', '.join(figures)}; {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a table, for notebooks."""
+        table = pd.Series(self.summary, name=self.summary["name"]).to_frame()
+        return str(table.to_html(escape=True))
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:+.2%}"
+
+
+def check_writable(parent: Path) -> None:
+    """Refuse a results folder in which nothing can be written, before any work is done."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{parent}: results cannot be written there ({error.strerror or error}); "
+            "give another folder with --results"
+        ) from None
+    _sweep_partial(parent)
+
+
+def _sweep_partial(parent: Path) -> None:
+    """Remove what runs that were killed have left."""
+    for left in parent.glob(".partial-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def whole_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give a hidden folder to write to; it gets its name when the block ends without an error."""
+    parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".partial-{os.getpid()}-", dir=parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        partial.rename(parent / name)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def write_result(
+    parent: Path,
+    name: str,
+    record: Record,
+    *,
+    summary: dict[str, Any],
+    config: str,
+    environment: dict[str, Any],
+    log: list[str],
+    pages: dict[str, Callable[[Path], None]],
+) -> Result:
+    """Write a run's folder and return it.
+
+    Parameters
+    ----------
+    parent, name
+        `parent/name` appears when everything is written.
+    record : Record
+        What the engine recorded.
+    summary, config, environment, log
+        Contents of summary.json, config.yaml, env.json and run.log.
+    pages : dict
+        File name: function that writes it to the path it is given.
+    """
+    with whole_folder(parent, name) as folder:
+        (folder / "config.yaml").write_text(config, "utf-8")
+        _write_json(folder / "summary.json", summary)
+        _write_json(folder / "env.json", environment)
+        _write_json(folder / "panes.json", record.panes)
+        (folder / "run.log").write_text("\n".join(log) + "\n", "utf-8")
+        record.trades.to_csv(folder / "trades.csv", index=False)
+        vetoes = pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS))
+        vetoes.to_csv(folder / "vetoed.csv", index=False)
+        pd.DataFrame(columns=list(ALERT_COLUMNS)).to_csv(folder / "alerts.csv", index=False)
+        index = record.frame.index
+        equity = pd.DataFrame({"equity": record.equity, "position": record.position}, index=index)
+        equity.to_parquet(folder / "equity.parquet")
+        bars = record.frame.drop(columns=[c for c in record.signals if c in record.frame])
+        bars.attrs = {}
+        bars.join(record.signals).to_parquet(folder / "signals.parquet")
+        for file, write in pages.items():
+            write(folder / file)
+    return Result(parent / name)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    text = json.dumps(json_safe(value), indent=2, allow_nan=False, ensure_ascii=False)
+    path.write_text(text + "\n", "utf-8")

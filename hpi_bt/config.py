@@ -1,0 +1,292 @@
+"""Configs: strict models of configs/*.yaml and messages that say how to mend them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.orders import Orders
+from hpi_bt.sources.base import Settings
+from hpi_bt.sources.demo import DemoSource
+from hpi_bt.sources.files import CsvSource, ParquetSource
+from hpi_bt.sources.joins import Part
+from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
+from hpi_bt.sources.yahoo import YahooSource
+
+Source: TypeAlias = Annotated[
+    DemoSource | CsvSource | ParquetSource | YahooSource | OptionSnapshotsSource,
+    Field(discriminator="kind"),
+]
+
+#: Keys that `data` accepts on behalf of its source.
+_SOURCE_KEYS = ("bar_label", "bar_minutes", "timezone", "columns")
+
+
+class OpenInterestTiming(Settings):
+    """When the source's open interest was known."""
+
+    stamp: Literal["pre_open", "prior_close"] = "pre_open"
+    """pre_open: the row of day D holds the count published before D's open (after D-1).
+    prior_close: it holds the count after D's own close; it is moved to the next session."""
+
+
+class Data(Settings):
+    """Where the bars come from and what is joined to them."""
+
+    source: Source
+    calendar: str = "XNYS"
+    """An exchange_calendars name: XNYS, XBOM, CMES, ..."""
+    outside: Literal["keep", "drop"] = "keep"
+    """Bars outside the calendar's hours."""
+    open_interest: OpenInterestTiming = OpenInterestTiming()
+    join: tuple[Part, ...] = ()
+    """Further files whose columns are joined as of the moment they were known."""
+    resample_minutes: float | None = Field(None, gt=0)
+    slot_minutes: float | None = Field(None, gt=0)
+    """Length of the slots of the day that scale: standard compares; the bar length by default."""
+    start: date | None = None
+    end: date | None = None
+    """First and last session used, both included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, value: Any) -> Any:
+        """Hand bar_label, bar_minutes, timezone and columns on to the source."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("source"), Mapping):
+            return value
+        lifted = {k: value[k] for k in _SOURCE_KEYS if k in value}
+        rest = {k: v for k, v in value.items() if k not in lifted}
+        return rest | {"source": {**lifted, **value["source"]}} if lifted else value
+
+
+class StrategyChoice(Settings):
+    """Which strategy, with which parameters."""
+
+    reference: str = Field(alias="class")
+    """"path/to/file.py:Class" or "package.module:Class"."""
+    params: dict[str, Any] = Field({})
+
+
+class Commission(Settings):
+    """What a trade costs."""
+
+    kind: Literal["none", "per_share", "percent", "per_contract"] = "none"
+    amount: float = Field(0.0, ge=0)
+    """Dollars per share or contract; percent of the traded value."""
+    multiplier: float = Field(1.0, gt=0)
+    """Dollars per point, for per_contract."""
+    margin: float | None = Field(None, gt=0)
+    """Margin of one contract in dollars, for per_contract."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Commission:
+        future = self.kind == "per_contract"
+        if future and self.margin is None:
+            raise ValueError("per_contract wants margin (dollars per contract); add it")
+        if not future and (self.margin is not None or self.multiplier != 1.0):
+            raise ValueError("multiplier and margin belong to kind per_contract; remove them")
+        return self
+
+
+class Broker(Settings):
+    """The account and its costs."""
+
+    cash: float = Field(100_000.0, gt=0)
+    commission: Commission = Commission()
+    slippage_bps: float = Field(0.0, ge=0)
+    """Hundredths of a percent by which market, stop and limit-gap fills are worse."""
+
+
+class Config(Settings):
+    """One run."""
+
+    name: str = Field(min_length=1, max_length=80)
+    data: Data
+    strategy: StrategyChoice
+    orders: Orders | None = None
+    """Replaces the strategy's own order rules where given."""
+    broker: Broker = Broker()
+    benchmark: Literal["buy_and_hold", "none"] = "buy_and_hold"
+    demo: bool = False
+    """Allow option flow made up from price bars; everything shown then says DEMO."""
+    allow_intraday: bool = False
+    """Allow indicators that are meant for daily bars on intraday bars."""
+    dealer_sign: str = "put-heavy flow is bullish"
+    """The sign convention that the pages print."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [k for k in keys if isinstance(k, str) and keys.count(k) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {twice[0]!r} is given twice; remove one", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises
+    ------
+    InputError
+        The file is absent, unreadable, no YAML, or no mapping.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such config; `hpi-bt list` shows the shipped ones") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a YAML text file") from None
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}: no valid YAML{line}: {problem}") from None
+    if not isinstance(value, dict):
+        kind = "nothing" if value is None else f"a {type(value).__name__}"
+        raise InputError(f"{path}: holds {kind}; a config is a mapping (name: ..., data: ...)")
+    return value
+
+
+def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return a copy with "orders.stop.multiple=3" style overrides; values are read as YAML."""
+    result = _copy(mapping)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"-s {override}: write KEY=VALUE, such as orders.stop.multiple=3")
+        try:
+            value = yaml.load(text, _Loader)
+        except yaml.YAMLError:
+            raise InputError(f"-s {override}: {text!r} is no YAML value; quote it") from None
+        _set(result, key.strip().split("."), value, override)
+    return result
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _set(target: Any, path: list[str], value: Any, override: str) -> None:
+    for i, key in enumerate(path):
+        last = i == len(path) - 1
+        if isinstance(target, list):
+            if not key.isdigit() or int(key) >= len(target):
+                raise InputError(
+                    f"-s {override}: {'.'.join(path[:i])} is a list of {len(target)}; "
+                    f"{key!r} is no place in it"
+                )
+            if last:
+                target[int(key)] = value
+            else:
+                target = target[int(key)]
+        elif isinstance(target, dict):
+            if last:
+                target[key] = value
+            else:
+                if target.get(key) is None:
+                    target[key] = {}
+                target = target[key]
+        else:
+            raise InputError(
+                f"-s {override}: {'.'.join(path[:i])} is the value {target!r}, not a mapping"
+            )
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models an annotation can hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list):
+        return [m for a in get_args(annotation) for m in _models(a)]
+    return []
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """Return the keys known at a place of the config."""
+    models = [model]
+    for key in loc:
+        if isinstance(key, int):
+            continue
+        found = [m.model_fields[key] for m in models if key in m.model_fields]
+        if found:
+            models = [m for f in found for m in _models(f.annotation)]
+        else:  # the tag that pydantic adds for one member of a union
+            kinds = [m for m in models if _kind(m) == key or m.__name__ == key]
+            models = kinds or models
+    return sorted({f.alias or n for m in models for n, f in m.model_fields.items()})
+
+
+def _kind(model: type[BaseModel]) -> Any:
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
+
+
+def _path(model: type[BaseModel], loc: tuple[Any, ...]) -> str:
+    """Return the place of an error as the user wrote it, without pydantic's union tags."""
+    shown: list[str] = []
+    for i, key in enumerate(loc):
+        if isinstance(key, int):
+            shown[-1:] = [f"{shown[-1]}[{key}]"] if shown else [f"[{key}]"]
+        elif i == len(loc) - 1 or key in _fields_at(model, loc[:i]):
+            shown.append(str(key))
+    return ".".join(shown)
+
+
+_DEMANDS = {
+    "missing": "is missing; add it",
+    "union_tag_not_found": "has no kind; add kind: demo, csv, parquet, yahoo or option_snapshots",
+}
+
+
+def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    loc, kind = tuple(error["loc"]), error["type"]
+    place = _path(model, loc) or "config"
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
+        return f"{place}: unknown key{hint}; rename or remove it"
+    if kind in _DEMANDS:
+        return f"{place} {_DEMANDS[kind]}"
+    value = error.get("input")
+    shown = "" if isinstance(value, Mapping) else f"{value!r}: "
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {shown}{message[:1].lower()}{message[1:]}"
+
+
+def validated(mapping: Mapping[str, Any], name: str) -> Config:
+    """Return the config that a mapping describes.
+
+    Raises
+    ------
+    InputError
+        One line: file, key, value, what is wanted.
+    """
+    try:
+        return Config.model_validate(dict(mapping))
+    except ValidationError as invalid:
+        errors = invalid.errors()
+        # an unknown key often explains the missing one beside it
+        errors.sort(key=lambda e: e["type"] != "extra_forbidden")
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InputError(f"{name}: {_explain(Config, errors[0])}{more}") from None
+
+
+def resolved_yaml(config: Config) -> str:
+    """Return the config with every default filled in, as YAML."""
+    plain = config.model_dump(mode="json", by_alias=True)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

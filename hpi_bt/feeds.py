@@ -1,0 +1,186 @@
+"""One Backtrader feed that carries price and hedge columns as lines.
+
+It loads its columns in bulk and advances without the per-bar copying of the stock feeds; with
+filters, resampling, replay, `tzinput`, `exactbars` or `preload=False` it behaves as stock feeds do.
+"""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError
+
+_STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
+_NS_PER_DAY = 86_400_000_000_000
+_UNIX_EPOCH = 719_163  # date(1970, 1, 1).toordinal()
+
+
+def backtrader_dates(index: pd.DatetimeIndex) -> FloatArray:
+    """Return the stamps as Backtrader counts them: days since year 1, UTC, shape (n_bars,)."""
+    ns = np.asarray(index.as_unit("ns").asi8)
+    days, rest = np.divmod(ns, _NS_PER_DAY)
+    result: FloatArray = (days + _UNIX_EPOCH) + rest / _NS_PER_DAY
+    return result
+
+
+def _checked(frame: Any) -> pd.DataFrame:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"HedgeData: dataname must be a DataFrame, got {type(frame).__name__}")
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InputError("HedgeData: columns have two levels; select one symbol: frame['IWM']")
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        kind = type(frame.index).__name__
+        raise InputError(f"HedgeData: the index must be a DatetimeIndex of bar closes, got {kind}")
+    if not frame.index.is_monotonic_increasing or not frame.index.is_unique:
+        raise InputError("HedgeData: stamps must increase; sort the frame and drop duplicates")
+    names = {str(c): str(c).strip().lower().replace(" ", "_") for c in frame.columns}
+    attrs, frame = frame.attrs, frame.rename(columns=names)
+    frame.attrs = dict(attrs)
+    missing = [c for c in ("open", "high", "low", "close") if c not in frame]
+    if missing:
+        found = ", ".join(frame.columns)
+        raise InputError(f"HedgeData: no column {missing[0]!r} (found: {found})")
+    return frame
+
+
+def _bar_minutes(frame: pd.DataFrame) -> float:
+    if "bar_minutes" in frame.attrs:
+        return float(frame.attrs["bar_minutes"])
+    steps = np.diff(frame.index.as_unit("s").asi8) / 60.0
+    return float(np.median(steps)) if steps.size else 1440.0
+
+
+class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
+    """Gives each instance a class with exactly the lines that its frame has."""
+
+    def doprenew(cls, *args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        frame = _checked(args[0] if args else kwargs.get("dataname"))
+        minutes = _bar_minutes(frame)
+        daily = minutes >= 1440.0
+        frames = bt.TimeFrame
+        kwargs.setdefault("timeframe", frames.Days if daily else frames.Minutes)
+        kwargs.setdefault("compression", 1 if daily else max(1, round(minutes)))
+        if frame.index.tz is not None:
+            kwargs.setdefault("tz", str(frame.index.tz))
+        kwargs["dataname"] = frame
+        extra = tuple(c for c in frame.columns if c.isidentifier() and c not in cls._own_lines())
+        return cls._with_lines(extra), (), kwargs
+
+    def _own_lines(cls) -> tuple[str, ...]:
+        return tuple(cls.lines._getlines())
+
+    def _with_lines(cls, extra: tuple[str, ...]) -> Any:
+        if not extra:
+            return cls
+        name = "__".join((cls.__name__, *extra))
+        module = globals()
+        if name not in module or module[name].__mro__[1] is not cls:
+            module[name] = type(cls)(name, (cls,), {"lines": extra, "__module__": __name__})
+        return module[name]
+
+
+class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[misc]
+    """A feed over a DataFrame: `cerebro.adddata(hb.HedgeData(frame))`.
+
+    Parameters
+    ----------
+    dataname : DataFrame
+        Index: bar CLOSE times, increasing; with a time zone, `data.datetime.datetime()` gives that
+        zone's wall clock. Columns: open, high, low, close and any others, each of which becomes
+        a line of its (lower-case) name; volume and openinterest are NaN where absent.
+
+    Raises
+    ------
+    InputError
+        No DataFrame, no DatetimeIndex, stamps that do not increase, or a price column missing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bulk = False
+
+    def start(self) -> None:
+        """Lay the columns out as one array for each line."""
+        super().start()
+        frame, n = self.p.dataname, len(self.p.dataname)
+        self._columns = [
+            backtrader_dates(frame.index)
+            if name == "datetime"
+            else frame[name].to_numpy(dtype=np.float64)
+            if name in frame
+            else np.full(n, np.nan)
+            for name in self.getlinealiases()
+        ]
+        self._row = -1
+        self._bulk = False
+
+    def preload(self) -> None:
+        """Copy the columns into the lines at once, or bar by bar where a filter needs it."""
+        bounded = any(line.mode != line.UnBounded for line in self.lines)
+        if self._filters or self._tzinput or bounded:
+            super().preload()
+            return
+        stamps = self._columns[self.getlinealiases().index("datetime")]
+        first = int(np.searchsorted(stamps, self.fromdate, side="left"))
+        last = int(np.searchsorted(stamps, self.todate, side="right"))
+        for line, column in zip(self.lines, self._columns, strict=True):
+            values = array.array("d")
+            values.frombytes(np.ascontiguousarray(column[first:last]).tobytes())
+            values.extend([np.nan] * line.extension)
+            line.array = values
+        self._bulk = True
+        self._all = list(self.lines)
+        self._stamps, self._n = self.lines.datetime.array, last - first
+        self._first = self._all[0]
+        self.home()
+
+    def _load(self) -> bool:
+        self._row += 1
+        if self._row >= len(self.p.dataname):
+            return False
+        for line, column in zip(self.lines, self._columns, strict=True):
+            line[0] = column[self._row]
+        return True
+
+    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
+        """Move to the next bar."""
+        if not self._bulk or datamaster is not None:
+            super().advance(size, datamaster, ticks)
+            return
+        for line in self._all:
+            line._idx += size
+            line.lencount += size
+
+    def advance_peek(self) -> float:
+        """Return the next bar's stamp, infinity behind the last."""
+        if not self._bulk:
+            return float(super().advance_peek())
+        i = self._first.lencount
+        return float(self._stamps[i]) if i < self._n else float("inf")
+
+    def _tick_nullify(self) -> None:
+        if not self._bulk:
+            super()._tick_nullify()
+
+    def _tick_fill(self, force: bool = False) -> None:
+        if not self._bulk:
+            super()._tick_fill(force)
+
+    def __getattr__(self, name: str) -> Any:
+        # in bulk mode the tick is the bar: no copy is kept
+        if name.startswith("tick_") and self.__dict__.get("_bulk"):
+            line = "close" if name == "tick_last" else name[5:]
+            return getattr(self.lines, line)[0]
+        return super().__getattr__(name)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("HedgeData__"):
+        return HedgeData._with_lines(tuple(name.split("__")[1:]))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,262 @@
+"""The order rules of SPEC section 8, written once for both engines.
+
+`Orders` is what a config or a strategy says. `Rules` is the same as plain numbers, and the
+functions below it are the decisions taken at each bar's close; the Backtrader strategy calls them
+as Python, the fast engine compiles them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+from numba import njit
+from pydantic import Field
+
+from hpi_bt.sources.base import Settings
+
+Positive = Annotated[float, Field(gt=0)]
+
+NO_EXIT, SIGNAL, REVERSE, TIME, FLAT, LATE_FLAT, STOP, TARGET = range(8)
+#: What `exit_reason` says in trades.csv, by the codes above.
+REASONS = ("", "signal", "reverse", "time", "flat", "late_flat", "stop", "target")
+
+FIXED, PERCENT, RISK = range(3)
+
+
+class Size(Settings):
+    """How large an entry is: contracts or shares, percent of equity, or percent at risk."""
+
+    kind: Literal["fixed", "percent", "risk"] = "percent"
+    amount: Positive | None = None
+    """Shares or contracts, for kind fixed."""
+    percent: Positive | None = None
+    """Percent of equity: invested (kind percent), or lost at the stop (kind risk)."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a kind without its number."""
+        wanted = "amount" if self.kind == "fixed" else "percent"
+        other = "percent" if wanted == "amount" else "amount"
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"size of kind {self.kind} wants {wanted} and not {other}")
+
+
+class AtrDistance(Settings):
+    """A distance from the executed price in average true ranges of the signal bar."""
+
+    kind: Literal["atr"] = "atr"
+    period: Annotated[int, Field(ge=1)] = 14
+    multiple: Positive = 2.0
+
+
+class ProfitTarget(Settings):
+    """A profit target, in average true ranges of the stop's period."""
+
+    kind: Literal["atr"] = "atr"
+    multiple: Positive = 3.0
+
+
+class Window(Settings):
+    """The part of the session in which entries are allowed, by minutes from its open."""
+
+    after_open_minutes: Annotated[float, Field(ge=0)] = 0.0
+    length_minutes: Positive = 120.0
+
+
+class Orders(Settings):
+    """Everything about orders that is not the signal (SPEC section 8)."""
+
+    size: Size = Size(kind="percent", percent=95.0)
+    stop: AtrDistance | None = None
+    target: ProfitTarget | None = None
+    atr_period: Annotated[int, Field(ge=1)] | None = None
+    """Bars of the average true range; the stop's period where there is a stop, else 14."""
+    time_stop_bars: Annotated[int, Field(ge=1)] | None = None
+    """Bars from the fill bar's open to the exit's."""
+    window: Window | None = None
+    flat_at_close: bool = False
+    flat_minutes: Positive | None = None
+    """Minutes before the close from which there is no position; the bar length by default."""
+    direction: Literal["both", "long", "short"] = "both"
+    max_leverage: Positive = 1.0
+    cash_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Share of equity that percent sizing leaves in cash."""
+    size_step: Annotated[float, Field(ge=0)] = 1.0
+    """Smallest unit traded; 0 allows fractions."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse sizing by risk without a stop."""
+        if self.size.kind == "risk" and self.stop is None:
+            raise ValueError("size of kind risk needs a stop; add stop: {kind: atr, multiple: 2.0}")
+
+    @property
+    def period(self) -> int:
+        """Bars of the average true range that stop and target use."""
+        if self.stop is not None:
+            return self.stop.period
+        return self.atr_period or 14
+
+    def refuse_daily(self, bar_minutes: float) -> None:
+        """Raise ValueError where daily bars meet a rule that needs the time of day."""
+        if bar_minutes >= 1440.0 and (self.window is not None or self.flat_at_close):
+            name = "window" if self.window is not None else "flat_at_close"
+            raise ValueError(f"{name} needs intraday bars, these are daily; remove orders.{name}")
+
+    def rules(self, *, bar_minutes: float, multiplier: float = 1.0, margin: float = 0.0) -> Rules:
+        """Return these orders as plain numbers for one market.
+
+        Parameters
+        ----------
+        bar_minutes : float
+            Length of a bar.
+        multiplier : float, default=1
+            Money per point and contract.
+        margin : float, default=0
+            Margin per contract of a future; 0 for stocks.
+        """
+        self.refuse_daily(bar_minutes)
+        window = self.window
+        return Rules(
+            longs=self.direction != "short",
+            shorts=self.direction != "long",
+            size_kind=("fixed", "percent", "risk").index(self.size.kind),
+            size_amount=float(self.size.amount or self.size.percent or 0.0),
+            size_step=self.size_step,
+            cash_buffer=self.cash_buffer,
+            max_leverage=self.max_leverage,
+            multiplier=float(multiplier),
+            margin=float(margin),
+            stop=self.stop.multiple if self.stop else 0.0,
+            target=self.target.multiple if self.target else 0.0,
+            time_stop=self.time_stop_bars or 0,
+            opens=window.after_open_minutes if window else -math.inf,
+            closes=window.after_open_minutes + window.length_minutes if window else math.inf,
+            flat=self.flat_at_close,
+            flat_minutes=self.flat_minutes or bar_minutes,
+        )
+
+
+class Rules(NamedTuple):
+    """`Orders` for one market as plain numbers; 0 means "no such rule"."""
+
+    longs: bool
+    shorts: bool
+    size_kind: int
+    size_amount: float
+    size_step: float
+    cash_buffer: float
+    max_leverage: float
+    multiplier: float
+    margin: float
+    stop: float
+    target: float
+    time_stop: int
+    opens: float
+    closes: float
+    flat: bool
+    flat_minutes: float
+
+
+@njit(cache=True, nogil=True)
+def allowed_target(rules: Rules, target: float) -> int:
+    """Return the target as -1, 0 or +1; NaN and a forbidden side are 0."""
+    if target > 0.0 and rules.longs:
+        return 1
+    if target < 0.0 and rules.shorts:
+        return -1
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def exit_code(
+    rules: Rules,
+    side: int,
+    target: int,
+    bars_held: int,
+    new_session: bool,
+    minutes_left: float,
+) -> int:
+    """Return why a position of `side` must be left at the next open, or NO_EXIT.
+
+    bars_held counts closes from the fill bar's, which is 1; new_session tells whether the
+    session differs from that of the fill bar. Forced exits come before the signal's.
+    """
+    if rules.flat and new_session:
+        return LATE_FLAT
+    if rules.flat and minutes_left <= rules.flat_minutes:
+        return FLAT
+    if rules.time_stop > 0 and bars_held >= rules.time_stop:
+        return TIME
+    if target == -side:
+        return REVERSE
+    if target == 0:
+        return SIGNAL
+    return NO_EXIT
+
+
+@njit(cache=True, nogil=True)
+def may_enter(
+    rules: Rules,
+    side: int,
+    target: int,
+    exit_now: int,
+    blocked: int,
+    atr: float,
+    minutes_open: float,
+    minutes_left: float,
+) -> bool:
+    """Return whether an entry to `target` is sent at this close.
+
+    `side` is the position's (0 when flat), `blocked` the side that a stop, a target price or a
+    time exit has closed to new entries until the target leaves it.
+    """
+    if target in (0, side, blocked) or exit_now not in (NO_EXIT, REVERSE):
+        return False
+    needs_atr = rules.stop > 0.0 or rules.target > 0.0 or rules.size_kind == RISK
+    if needs_atr and not atr > 0.0:
+        return False
+    if not rules.opens < minutes_open <= rules.closes:
+        return False
+    return not (rules.flat and minutes_left <= rules.flat_minutes)
+
+
+@njit(cache=True, nogil=True)
+def entry_size(rules: Rules, equity: float, price: float, atr: float) -> tuple[float, bool]:
+    """Return the size to send (0 = too small) and whether a cap made it smaller.
+
+    equity and price are those of the signal bar's close.
+    """
+    value = price * rules.multiplier
+    if rules.size_kind == FIXED:
+        size = rules.size_amount
+    elif rules.size_kind == PERCENT:
+        size = 0.0
+        if value > 0.0:
+            ceiling = rules.max_leverage * (1.0 - rules.cash_buffer)
+            per_unit = rules.margin if rules.margin > 0.0 else value
+            share = rules.size_amount / 100.0
+            size = min(share, ceiling) * equity / per_unit
+    else:
+        size = rules.size_amount / 100.0 * equity / (rules.stop * atr * rules.multiplier)
+    cap = size
+    if rules.margin > 0.0:
+        cap = equity / rules.margin
+    elif value > 0.0:
+        cap = rules.max_leverage * equity / value
+    capped = size > cap
+    size = max(min(size, cap), 0.0)
+    if rules.size_step > 0.0:
+        size = math.floor(size / rules.size_step) * rules.size_step
+    return size, capped
+
+
+@njit(cache=True, nogil=True)
+def stop_price(rules: Rules, side: int, executed: float, atr: float) -> float:
+    """Return the protective stop's price; `atr` is the signal bar's."""
+    return executed - side * rules.stop * atr
+
+
+@njit(cache=True, nogil=True)
+def target_price(rules: Rules, side: int, executed: float, atr: float) -> float:
+    """Return the profit target's price; `atr` is the signal bar's."""
+    return executed + side * rules.target * atr

@@ -1,0 +1,276 @@
+"""The one place that talks to QuantStats: its charts and tables as fragments of our own page.
+
+QuantStats fills placeholders of a template. It is given a template that holds nothing else, so
+that neither its page (remote icon, call of an undefined script) nor our texts meet each other.
+What it changes in the process (matplotlib settings, warnings, open figures) is put back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from hpi_bt.stats.metrics import drawdown, longest_run
+
+_LOCK = threading.Lock()  # matplotlib's state is one per process
+
+#: Placeholder of QuantStats -> what the chart shows, in the order of our page. Left out:
+#: daily_returns, which 0.0.86 resamples to calendar days, so that it falls to 0 each weekend,
+#: and eoy_returns, whose bars carry the next year's label (the table of years is right).
+_CHARTS = {
+    "returns": "Cumulative returns",
+    "log_returns": "Cumulative returns, log scale",
+    "vol_returns": "Cumulative returns at the benchmark's volatility",
+    "dd_plot": "Drawdown",
+    "dd_periods": "Worst drawdown periods",
+    "monthly_heatmap": "Monthly returns",
+    "monthly_dist": "Distribution of monthly returns",
+    "returns_dist": "Return quantiles",
+    "rolling_beta": "Rolling beta",
+    "rolling_vol": "Rolling volatility",
+    "rolling_sharpe": "Rolling Sharpe ratio",
+    "rolling_sortino": "Rolling Sortino ratio",
+}
+_NOTES = {"monthly_heatmap": "A month without data shows 0.00."}
+_BENCHMARK_COLOUR = "#c98a1b"  # for a pale yellow that neither white nor black paper shows well
+_TABLES = {"metrics": "Key numbers", "eoy_table": "Years, %", "dd_info": "Worst drawdowns, %"}
+
+#: Rows that repeat the whole run where it is shorter, with the calendar days they speak of.
+_HORIZON_DAYS = {"3M": 89, "6M": 181, "1Y": 365, "3Y": 1095, "5Y": 1826, "10Y": 3652}
+
+#: The look of the charts, on top of matplotlib's defaults, so that neither a matplotlibrc nor the
+#: moment at which QuantStats was imported changes it. Text stays text: small and sharp.
+_LOOK: Any = {
+    "font.family": ["Arial"],
+    "font.size": 12.0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hpi_bt",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "white",
+    "axes.facecolor": "white",
+    "axes.labelcolor": "#333333",
+    "figure.facecolor": "white",
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.5,
+    "text.color": "#333333",
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "xtick.labelsize": 11.0,
+    "ytick.labelsize": 11.0,
+}
+
+
+class QuantStatsError(Exception):
+    """QuantStats failed on returns that passed every check of ours."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Fragments of a tear sheet: inline SVG charts, (heading, HTML table) pairs, the version."""
+
+    charts: list[Markup]
+    tables: list[tuple[str, Markup]]
+    version: str
+
+
+def quantstats_sheet(
+    returns: pd.Series, benchmark: pd.Series | None, *, periods_per_year: int = 252
+) -> Sheet:
+    """Return QuantStats' charts and tables of session returns.
+
+    Parameters
+    ----------
+    returns : Series of shape (n_sessions,), index naive midnight session dates
+        Simple returns, decimals, |r| < 1, not all zero.
+    benchmark : Series or None
+        Returns on the same dates, not constant.
+    periods_per_year : int, default=252
+        Sessions in a year; rolling charts look back over half of it and appear from there on.
+
+    Raises
+    ------
+    QuantStatsError
+        The library failed; its error is the cause.
+    """
+    with _LOCK, _untouched_globals(), tempfile.TemporaryDirectory() as folder:
+        import matplotlib as mpl
+        import quantstats
+
+        mpl.rcdefaults()
+        mpl.rcParams.update(_LOOK)
+        names = [*_TABLES, *_CHARTS]
+        template, page = Path(folder) / "template.html", Path(folder) / "page.html"
+        template.write_text("".join(f"\n<!--part {n}-->{{{{{n}}}}}" for n in names), "utf-8")
+        try:
+            write: Any = quantstats.reports.html
+            write(
+                returns,
+                benchmark,
+                output=str(page),
+                template_path=str(template),
+                match_dates=False,
+                benchmark_title=None if benchmark is None else "Benchmark",
+                periods_per_year=periods_per_year,
+            )
+        except Exception as error:
+            raise QuantStatsError(f"{type(error).__name__}: {error}") from error
+        parts = re.split(r"\n<!--part (\w+)-->", page.read_text("utf-8"))[1:]
+    found = dict(zip(parts[::2], (p.strip() for p in parts[1::2]), strict=True))
+    _mend_drawdowns(found, returns, benchmark)
+    return Sheet(
+        charts=[_chart(n, found[n]) for n in _shown_charts(returns, found, periods_per_year)],
+        tables=[(head, _table(found[n], returns)) for n, head in _TABLES.items() if found[n]],
+        version=str(quantstats.__version__),
+    )
+
+
+def _mend_drawdowns(found: dict[str, str], returns: pd.Series, benchmark: pd.Series | None) -> None:
+    """Fill in a drawdown from the first session on, which 0.0.86 misses where it is the only one.
+
+    Without this a run that only lost shows a dash for its maximum drawdown.
+    """
+    columns = [returns] if benchmark is None else [benchmark, returns]
+    for column, series in enumerate(columns):
+        for label, text in _first_drawdown(series).items():
+            before = rf"<tr><td>{re.escape(label)}</td>(?:<td>[^<]*</td>){{{column}}}<td>"
+            gap = rf"({before})[-%]*(?=</td>)"  # what QuantStats did say stays
+            found["metrics"] = re.sub(gap, rf"\g<1>{text}", found["metrics"])
+    cells = _first_drawdown(returns)
+    if cells:
+        found["dd_periods"] = ""  # it would shade nothing
+        shown = [cells[f"Max DD Period {edge}"] for edge in ("Start", "End")]
+        shown += [cells["Max Drawdown"].rstrip("%"), cells["Longest DD Days"]]
+        row = "".join(f"<td>{text}</td>" for text in shown)
+        head = found["dd_info"].partition("</thead>")[0]
+        found["dd_info"] = f"{head}</thead>\n<tbody><tr>{row}</tr></tbody>\n</table>"
+
+
+def _first_drawdown(returns: pd.Series) -> dict[str, str]:
+    """Return the cells of a drawdown that begins with the first session, {} if others exist."""
+    drop = drawdown(returns)
+    under = drop < 0.0
+    count = int(under.sum())
+    if not under[0] or longest_run(under) != count:
+        return {}
+    start, low, end = returns.index[0], returns.index[int(drop.argmin())], returns.index[count - 1]
+    depth, days = f"{100.0 * drop.min():.2f}%", str((end - start).days + 1)
+    return {
+        "Max Drawdown": depth,
+        "Max DD Date": f"{low:%Y-%m-%d}",
+        "Max DD Period Start": f"{start:%Y-%m-%d}",
+        "Max DD Period End": f"{end:%Y-%m-%d}",
+        "Longest DD Days": days,
+        "Avg. Drawdown": depth,
+        "Avg. Drawdown Days": days,
+    }
+
+
+def _shown_charts(returns: pd.Series, found: dict[str, str], periods_per_year: int) -> list[str]:
+    """Return the names of the charts that hold something for a run of this length."""
+    names = [n for n in _CHARTS if found[n]]
+    if len(returns) <= periods_per_year // 2:
+        names = [n for n in names if not n.startswith("rolling_")]
+    if (returns.index[-1] - returns.index[0]).days < _HORIZON_DAYS["6M"]:
+        names.remove("monthly_dist")
+    return names
+
+
+def _chart(name: str, svg: str) -> Markup:
+    """Return one figure ready for a page: no prolog, style or date, ids of its own, a label."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r'(<svg [^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    label = f'<svg role="img" aria-label="{Markup.escape(_CHARTS[name])}" '
+    svg = svg.replace("<svg ", label, 1).replace("#fedd78", _BENCHMARK_COLOUR)
+    note = f"<figcaption>{_NOTES[name]}</figcaption>" if name in _NOTES else ""
+    return Markup(svg + note)  # matplotlib made it, from numbers
+
+
+def _table(html: str, returns: pd.Series) -> Markup:
+    """Return one of QuantStats' tables without rows that promise more history than there is."""
+    days = (returns.index[-1] - returns.index[0]).days
+    for label, needed in _HORIZON_DAYS.items():
+        if days < needed:
+            html = re.sub(rf"<tr><td>{label}(?: \(ann\.\))?</td>.*?</tr>\n?", "", html)
+    html = html.replace("\ufe6a", "%")  # a wide percent sign that common fonts lack
+    return Markup(html)  # numbers and fixed labels
+
+
+@contextmanager
+def _untouched_globals() -> Iterator[None]:
+    """Draw off screen, quietly, with an Arial; then put everything back as it was."""
+    import matplotlib as mpl
+    from matplotlib import colors
+
+    shorthand = dict(colors.colorConverter.colors)
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(mpl.rc_context())
+        stack.enter_context(_agg())
+        stack.enter_context(_arial())
+        try:
+            yield
+        finally:
+            # the import of QuantStats redefines "b", "g", "r", ... for the whole process
+            colors.colorConverter.colors.update(shorthand)
+            colors.colorConverter.cache.clear()
+
+
+@contextmanager
+def _agg() -> Iterator[None]:
+    """Use the Agg backend, close the figures made meanwhile, return to the earlier backend."""
+    import matplotlib as mpl
+
+    # read past RcParams, which would import a graphical backend in order to answer
+    before = dict.get(mpl.rcParams, "backend") if "matplotlib.pyplot" in sys.modules else None
+    mpl.use("Agg", force=True)
+    import matplotlib.pyplot as plt
+
+    figures = set(plt.get_fignums())
+    try:
+        yield
+    finally:
+        for new in set(plt.get_fignums()) - figures:
+            plt.close(new)
+        if isinstance(before, str) and before.lower() != "agg":
+            try:
+                plt.switch_backend(before)
+            except ImportError:  # it was named, not usable: no display
+                mpl.rcParams["backend"] = before
+
+
+@contextmanager
+def _arial() -> Iterator[None]:
+    """Let a font that is there answer to "Arial", for which QuantStats asks by name."""
+    from matplotlib.font_manager import fontManager
+
+    fonts = fontManager.ttflist
+    count = len(fonts)
+    if not any(f.name == "Arial" for f in fonts):
+        for family in ("Liberation Sans", "DejaVu Sans"):
+            alike = [dataclasses.replace(f, name="Arial") for f in fonts if f.name == family]
+            if alike:
+                fonts.extend(alike)
+                break
+    try:
+        yield
+    finally:
+        del fonts[count:]

@@ -1,0 +1,373 @@
+"""From a config to a result: the one place that joins the rooms."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt import __version__
+from hpi_bt.backtest.record import Record
+from hpi_bt.backtest.result import Result, check_writable, write_result
+from hpi_bt.config import Config, overridden, read_mapping, resolved_yaml, validated
+from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.kernels.pressure import demo_flow
+from hpi_bt.loading import load_strategy, resolve_file, shipped
+from hpi_bt.orders import Orders
+from hpi_bt.report import Banner, write_tearsheet
+from hpi_bt.sources.base import Locations
+from hpi_bt.sources.build import build_frame
+from hpi_bt.stats.metrics import session_returns
+from hpi_bt.stats.summary import buy_and_hold, summarise
+
+Stage = Callable[[str, float], None]
+
+_PACKAGES = ("hpi-bt", "backtrader", "numpy", "pandas", "numba", "quantstats", "exchange_calendars")
+
+
+def _no_stage(_: str, __: float) -> None:
+    """Show no progress."""
+
+
+def read_config(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str]
+) -> tuple[Config, Path | None]:
+    """Return the config and the file it came from (None for a mapping or model)."""
+    if isinstance(config, Config):
+        if not list(overrides):
+            return config, None
+        config = config.model_dump(by_alias=True)
+    if isinstance(config, Mapping):
+        return validated(overridden(config, overrides), "config"), None
+    path = find_config(Path(config))
+    return validated(overridden(read_mapping(path), overrides), str(config)), path
+
+
+def find_config(path: Path) -> Path:
+    """Return the config file of that name here, else the shipped one."""
+    inner = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    candidates = [path, shipped("configs") / inner]
+    return next((c for c in candidates if c.is_file()), path)
+
+
+def _folders(path: Path | None) -> list[Path]:
+    """Return where relative files are looked for: here, beside the config, and above it."""
+    if path is None:
+        return [Path.cwd()]
+    return [Path.cwd(), path.resolve().parent, *path.resolve().parents[1:4]]
+
+
+def locations(
+    path: Path | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+) -> Locations:
+    """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
+    given = data_dir or os.environ.get("HPI_BT_DATA")
+    if given and not Path(given).expanduser().is_dir():
+        origin = "--data-dir" if data_dir else "HPI_BT_DATA"
+        raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
+    first = [Path(given).expanduser()] if given else []
+    kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
+    return Locations(folders=(*first, *_folders(path)), offline=offline, **kept)
+
+
+def _frame(config: Config, where: Locations) -> pd.DataFrame:
+    data = config.data
+    source = data.source.read(where, data.calendar)
+    frame = build_frame(
+        source,
+        calendar=data.calendar,
+        where=where,
+        outside=data.outside,
+        slot_minutes=data.slot_minutes,
+        open_interest_stamp=data.open_interest.stamp,
+        parts=data.join,
+        resample_minutes=data.resample_minutes,
+    )
+    frame = _between(frame, config)
+    return _with_demo_flow(frame) if config.demo else frame
+
+
+def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
+    start, end = config.data.start, config.data.end
+    if start is None and end is None:
+        return frame
+    attrs, session = frame.attrs, frame["session"].to_numpy()
+    keep = np.ones(len(frame), dtype=bool)
+    if start is not None:
+        keep &= session >= start.toordinal()
+    if end is not None:
+        keep &= session <= end.toordinal()
+    if not keep.any():
+        raise InputError(
+            f"data.start, data.end: no bar between {start} and {end}; the data run from "
+            f"{frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}"
+        )
+    frame = frame[keep]
+    frame.attrs = attrs
+    return frame
+
+
+def _with_demo_flow(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with option flow made up from its bars, where it has none."""
+    if "put_volume" in frame:
+        return frame
+    columns = ("high", "low", "close", "volume", "session")
+    flow = demo_flow(*(frame[c].to_numpy(dtype=np.float64) for c in columns))
+    made = frame.assign(**flow._asdict())
+    made.attrs = frame.attrs | {"demo": "option flow made up from price bars (demo: true)"}
+    return made
+
+
+def load_frame(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    overrides: Iterable[str] = (),
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+) -> pd.DataFrame:
+    """Return the frame that a config's `data` section describes, ready for `HedgeData`."""
+    model, path = read_config(config, overrides)
+    return _frame(model, locations(path, data_dir, offline, cache_dir))
+
+
+def run(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    overrides: Iterable[str] = (),
+    data_dir: str | Path | None = None,
+    results: str | Path = "results",
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+    stage: Stage = _no_stage,
+) -> Result:
+    """Return the result of one backtest, its folder written.
+
+    Parameters
+    ----------
+    config : path, mapping or Config
+        The run; a path is looked for here and among the shipped configs.
+    overrides : iterable of str
+        "orders.stop.multiple=3" and the like.
+    data_dir : path, optional
+        Folder of the data files; the environment variable HPI_BT_DATA by default.
+    results : path, default="results"
+        Where the result folder appears.
+    offline : bool, default=False
+        Forbid network access; the cache alone answers.
+    cache_dir : path, optional
+        Folder of downloaded data; the user's cache folder by default.
+    stage : callable, optional
+        Called with (what is done, share done) as the run goes on.
+
+    Raises
+    ------
+    InputError
+        Anything wrong with config, data or strategy; nothing is written then.
+    """
+    model, path = read_config(config, overrides)
+    parent = Path(results).expanduser()
+    check_writable(parent)
+    where = locations(path, data_dir, offline, cache_dir)
+    stage("strategy", 0.0)
+    strategy = load_strategy(model.strategy.reference, _folders(path))
+    _check_params(strategy, model.strategy.params)
+    stage("data", 0.05)
+    frame = _frame(model, where)
+    stage("backtest", 0.25)
+    record = _backtest(strategy, model, frame, lambda share: stage("backtest", 0.25 + 0.5 * share))
+    stage("report", 0.75)
+    result = save(record, model, parent, source=_source_digest(model, path))
+    stage("done", 1.0)
+    return result
+
+
+def _check_params(strategy: type, params: Mapping[str, Any]) -> None:
+    known = set(strategy.params._getkeys()) - {"orders"}  # type: ignore[attr-defined]
+    for name in params:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else " (it has none)"
+            raise InputError(
+                f"strategy.params.{name}: {strategy.__name__} has no such parameter{hint}"
+            )
+
+
+def _backtest(
+    strategy: type, config: Config, frame: pd.DataFrame, progress: Callable[[float], None]
+) -> Record:
+    from hpi_bt.backtest.cerebro import run_cerebro
+
+    name, minutes = frame.attrs["symbol"], frame.attrs["bar_minutes"]
+    try:
+        orders = config.orders or getattr(strategy, "orders", None)
+        if isinstance(orders, Orders):
+            orders.refuse_daily(minutes)
+        record = run_cerebro(
+            strategy,
+            config.strategy.params,
+            frame,
+            orders=config.orders,
+            broker=config.broker,
+            allow_demo=config.demo,
+            allow_intraday=config.allow_intraday,
+            progress=progress,
+        )
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise _explained(error, strategy, name) from error
+    return record
+
+
+def _explained(error: Exception, strategy: type, name: str) -> Exception:
+    """Return the error as wrong input where hpi_bt itself refused something, else as it is."""
+    tail = error.__traceback__
+    while tail is not None and tail.tb_next is not None:
+        tail = tail.tb_next
+    origin = tail.tb_frame.f_globals.get("__name__", "") if tail else ""
+    if origin.startswith("hpi_bt."):
+        return InputError(f"{name}, {strategy.__name__}: {error}")
+    return error
+
+
+def _source_digest(config: Config, path: Path | None) -> str:
+    target = config.strategy.reference.rpartition(":")[0]
+    if target.endswith(".py"):
+        return hashlib.sha1(
+            resolve_file(target, _folders(path)).read_bytes(), usedforsecurity=False
+        ).hexdigest()
+    return ""
+
+
+def fingerprint(frame: pd.DataFrame) -> str:
+    """Return a hash of the bars: stamps, columns and values."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    digest.update(",".join(frame.columns).encode())
+    digest.update(np.ascontiguousarray(pd.DatetimeIndex(frame.index).asi8).tobytes())
+    digest.update(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes())
+    return digest.hexdigest()
+
+
+def _environment(frame: pd.DataFrame, source: str) -> dict[str, Any]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {
+        "packages": found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "data_fingerprint": fingerprint(frame),
+        "strategy_fingerprint": source,
+    }
+
+
+def assumptions(config: Config, record: Record) -> Banner:
+    """Return what a reader must know to judge the numbers: sign, timing, fills, costs."""
+    broker, cost = config.broker, config.broker.commission
+    priced = {
+        "none": "no commission",
+        "per_share": f"{cost.amount:g} a share",
+        "percent": f"{cost.amount:g} % of value",
+        "per_contract": f"{cost.amount:g} a contract, {cost.multiplier:g} a point",
+    }[cost.kind]
+    timing = {
+        "pre_open": "published before the session's open",
+        "prior_close": "counted after the close, used from the next session on",
+    }[config.data.open_interest.stamp]
+    return [
+        ("Dealer sign", config.dealer_sign),
+        ("Open interest", timing),
+        ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
+        ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),
+        ("Engine", f"{record.engine}, bars labelled by their close"),
+    ]
+
+
+def save(
+    record: Record, config: Config, parent: Path, *, source: str = "", log: Iterable[str] = ()
+) -> Result:
+    """Write a record's folder, tear sheet included, and return it as a `Result`."""
+    frame, trades = record.frame, record.trades
+    benchmark = buy_and_hold(frame) if config.benchmark == "buy_and_hold" else None
+    figures = summarise(
+        frame, record.equity, record.position, trades, record.fills, record.cash, benchmark
+    )
+    notes = [str(n) for n in frame.attrs.get("notes", ())]
+    counts = {k: int(v) for k, v in record.counts.items() if v or k in ("rejected", "vetoed")}
+    text = resolved_yaml(config)
+    environment = _environment(frame, source)
+    made = datetime.now(UTC)
+    summary = {
+        "name": config.name,
+        "symbol": frame.attrs.get("symbol", ""),
+        "strategy": record.strategy,
+        "params": {k: v for k, v in record.params.items() if k != "orders"},
+        "engine": record.engine,
+        "demo": record.demo,
+        "made_at": made.isoformat(timespec="seconds"),
+        **figures,
+        **counts,
+        "remarks": record.remarks,
+        "notes": notes,
+    }
+    summary["params"] = {k: v if _plain(v) else str(v) for k, v in summary["params"].items()}
+    digest = hashlib.sha1(
+        (text + environment["data_fingerprint"] + source + __version__).encode(),
+        usedforsecurity=False,
+    ).hexdigest()[:8]
+    equity = pd.Series(record.equity, index=frame.index)
+    returns = session_returns(equity, frame["session"], record.cash)
+
+    def tearsheet(path: Path) -> None:
+        write_tearsheet(
+            path,
+            returns,
+            title=config.name,
+            banner=assumptions(config, record),
+            benchmark=None if benchmark is None or benchmark.empty else benchmark,
+            benchmark_name=f"{summary['symbol']} bought and held",
+            demo=record.demo,
+            parameters={"strategy": record.strategy, **summary["params"]},
+            empty_reason="" if len(trades) else "The strategy did not trade.",
+        )
+
+    stem = (
+        "".join(c if c.isalnum() or c in "-_." else "-" for c in config.name).strip(".-") or "run"
+    )
+    return write_result(
+        parent,
+        _free_name(parent, f"{stem}-{made:%Y%m%dT%H%M%S}-{digest}"),
+        record,
+        summary=summary,
+        config=text,
+        environment=environment,
+        log=[*log, *record.remarks, *notes],
+        pages={"tearsheet.html": tearsheet},
+    )
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _free_name(parent: Path, name: str) -> str:
+    """Return the name, numbered where two equal runs end in one second."""
+    taken, free = 1, name
+    while (parent / free).exists():
+        taken += 1
+        free = f"{name}-{taken}"
+    return free

@@ -1,0 +1,97 @@
+"""One polite download: limited retries, one clear line when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from urllib3.util import Retry
+
+from hpi_bt.errors import InputError
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+
+_LONGEST_WAIT = 30.0  # seconds that a server's Retry-After may ask for
+_PASSING = frozenset({429, 500, 502, 503, 504})
+_REASONS = {
+    401: "access denied (HTTP 401); check the key or the licence",
+    403: "access denied (HTTP 403); check the key or the licence",
+    404: "not found (HTTP 404); check the address or the symbol",
+    429: "too many requests (HTTP 429); wait a few minutes and try again",
+}
+
+
+class _CappedRetry(Retry):
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, _LONGEST_WAIT)
+
+
+def fetch_text(
+    url: str, *, params: Mapping[str, str] | None = None, timeout: float = 20, retries: int = 2
+) -> str:
+    """Return the text of a page, as UTF-8 unless the server names another encoding.
+
+    Parameters
+    ----------
+    url : str
+        http or https.
+    params : mapping of str to str, optional
+        The query; never shown in a message, since it may hold a key.
+    timeout : float
+        Seconds to connect, and between two pieces of the answer.
+    retries : int
+        Further tries after a refused connection, a timeout, 429 or 5xx; the wait doubles from half
+        a second, or is what the server asks for, at most 30 s.
+
+    Raises
+    ------
+    InputError
+        No complete answer; the message names the address without its query, and the reason.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    retry = _CappedRetry(
+        total=retries,
+        backoff_factor=0.5,
+        status_forcelist=_PASSING,
+        allowed_methods=frozenset({"GET"}),
+        raise_on_status=False,
+    )
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        try:
+            answer = session.get(url, params=params, timeout=timeout)
+        except requests.RequestException as error:
+            raise InputError(f"{_shown(url)}: {_reason(error, timeout)}") from None
+    if not answer.ok:
+        other = f"the server failed (HTTP {answer.status_code}); try again later"
+        raise InputError(f"{_shown(url)}: {_REASONS.get(answer.status_code, other)}")
+    if "charset" not in answer.headers.get("Content-Type", ""):
+        answer.encoding = "utf-8"
+    return answer.text
+
+
+def _shown(url: str) -> str:
+    """Return the address without user, query and fragment."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+
+
+def _reason(error: Exception, timeout: float) -> str:
+    """Return why `requests` gave up and what to do, without its own text."""
+    import requests
+
+    text = repr(error)
+    if isinstance(error, requests.Timeout) or "ReadTimeout" in text or "ConnectTimeout" in text:
+        return f"no answer within {timeout:g} s; try again later"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the answer broke off; try again"
+    if isinstance(error, requests.ConnectionError):
+        return "cannot be reached; check the network, or work from the cache with --offline"
+    return f"not a usable address ({type(error).__name__}); it must start with http:// or https://"

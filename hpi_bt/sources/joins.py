@@ -1,0 +1,184 @@
+"""Columns from further files, joined to the bars at the moment they became known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from hpi_bt.arrays import BoolArray, FloatArray, IntArray
+from hpi_bt.errors import InputError
+from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.files import CsvSource, ParquetSource
+from hpi_bt.sources.frame import is_flow
+from hpi_bt.sources.hours import (
+    add_notes,
+    counted,
+    next_sessions,
+    session_bounds,
+    session_ordinals,
+)
+
+_MINUTE, _DAY = 60e9, 86_400e9  # nanoseconds
+
+
+class Delay(Settings):
+    """Known some minutes after the close of the row's bar."""
+
+    delay_minutes: float = Field(ge=0)
+
+
+KnownAt: TypeAlias = (
+    Literal["bar_close", "session_open", "session_close", "next_session_open"] | Delay
+)
+
+
+class Part(Settings):
+    """A file that adds the columns its `columns` name, and the moment each row became known."""
+
+    source: Annotated[CsvSource | ParquetSource, Field(discriminator="kind")]
+    known_at: KnownAt = "bar_close"
+    """bar_close, session_open, session_close, next_session_open, or {delay_minutes: 15}."""
+    max_age_days: float | None = Field(None, gt=0)
+    """States (open interest, gauge, features) older than this are unknown again."""
+
+
+class _Rows(NamedTuple):
+    """Rows of a part: when known (UTC ns), and the session they then belong to; each (n_rows,)."""
+
+    known: IntArray
+    session: IntArray
+
+
+def join_parts(
+    frame: pd.DataFrame, parts: Sequence[Part], where: Locations, calendar: str
+) -> pd.DataFrame:
+    """Return the frame with the columns of every part, read from its file.
+
+    See `join_columns` for what a bar receives.
+    """
+    for part in parts:
+        frame = join_columns(frame, part.source.read_columns(where, calendar), part, calendar)
+    return frame
+
+
+def join_columns(
+    frame: pd.DataFrame, rows: pd.DataFrame, part: Part, calendar: str
+) -> pd.DataFrame:
+    """Return the frame with the columns of `rows`, nothing earlier than it was known.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_bars rows
+        Bars, indexed by their close.
+    rows : DataFrame
+        What the part adds, indexed by the close of each row's bar.
+    part : Part
+        Its `known_at` and `max_age_days`.
+    calendar : str
+        Gives the sessions' hours.
+
+    Returns
+    -------
+    DataFrame
+        A state holds the last value known at or before the bar's close. An amount
+        (`frame.is_flow`) lands once, in the first bar of its session that closes when or after
+        it is known: bars before a session's first known row are NaN, later bars without a row 0.
+
+    Raises
+    ------
+    InputError
+        The frame has the column already, or no row of an amount lands in any bar.
+    """
+    name = part.source.path
+    for column in rows.columns:
+        if column in frame.columns and frame[column].notna().any():
+            raise InputError(
+                f"{name}: column {column!r} is already there; "
+                "wanted each column from one file, rename it under columns"
+            )
+    stamps = pd.DatetimeIndex(frame.index)
+    bars = _Rows(np.asarray(stamps.as_unit("ns").asi8), session_ordinals(stamps, calendar))
+    facts = _known(pd.DatetimeIndex(rows.index), part.known_at, bars.session, calendar)
+    added, lost = {}, 0
+    flows = [c for c in rows.columns if is_flow(c)]
+    if flows:
+        bar, lands = _landing(facts, bars)
+        lost = _lost(facts, bars, lands, name)
+        for column in flows:
+            amounts = rows[column].to_numpy(dtype=np.float64)[lands]
+            added[column] = _landed(amounts, bar[lands], bars.session)
+    for column in rows.columns.drop(flows):
+        values = rows[column].to_numpy(dtype=np.float64)
+        added[column] = _as_of(values, facts.known, bars.known, part.max_age_days)
+    out = frame.assign(**added)
+    if lost:
+        note = f"{name}: {counted(lost, 'row')} known outside any bar of the session left out"
+        out = add_notes(out, note)
+    return out
+
+
+def _known(stamps: pd.DatetimeIndex, rule: KnownAt, bar_sessions: IntArray, calendar: str) -> _Rows:
+    at = np.asarray(stamps.as_unit("ns").asi8)
+    session = session_ordinals(stamps, calendar)
+    if rule == "bar_close":
+        return _Rows(at, session)
+    if isinstance(rule, Delay):
+        return _Rows(at + round(rule.delay_minutes * _MINUTE), session)
+    if rule == "next_session_open":
+        session = next_sessions(session, bar_sessions, calendar)
+    opens, closes, _ = session_bounds(session, calendar)
+    # a row stamped after its session's close is not known before its stamp
+    return _Rows(np.maximum(closes, at) if rule == "session_close" else opens, session)
+
+
+def _landing(facts: _Rows, bars: _Rows) -> tuple[IntArray, BoolArray]:
+    """Return the bar in which each row lands, and whether there is one; each (n_rows,)."""
+    first = np.searchsorted(bars.session, facts.session)
+    bar = np.maximum(np.searchsorted(bars.known, facts.known), first)
+    inside = bar < len(bars.known)
+    lands = inside & (bars.session[np.where(inside, bar, 0)] == facts.session)
+    return bar, lands
+
+
+def _lost(facts: _Rows, bars: _Rows, lands: BoolArray, name: str) -> int:
+    """Return how many rows between the frame's first and last session land nowhere."""
+    if not lands.any():
+        raise InputError(
+            f"{name}: no row lands in any bar of its session; "
+            "check its dates, time zone and known_at"
+        )
+    within = (facts.session >= bars.session[0]) & (facts.session <= bars.session[-1])
+    return int((within & ~lands).sum())
+
+
+def _landed(amounts: FloatArray, bar: IntArray, session: IntArray) -> FloatArray:
+    """Return the sum of the amounts that land in each bar, shape (n_bars,)."""
+    n = len(session)
+    given = np.isfinite(amounts)
+    total = np.bincount(bar[given], weights=amounts[given], minlength=n)
+    rows, numbers = np.bincount(bar, minlength=n), np.bincount(bar[given], minlength=n)
+    # NaN until the session's first row is known: whether one will come is not known before
+    arrived = np.cumsum(rows)
+    starts = np.searchsorted(session, session)  # the first bar of each bar's session
+    begun = arrived > (arrived - rows)[starts]
+    unknown = ~begun | ((rows > 0) & (numbers == 0))
+    return np.where(unknown, np.nan, total)
+
+
+def _as_of(
+    values: FloatArray, known: IntArray, closes: IntArray, max_age_days: float | None
+) -> FloatArray:
+    """Return the last of the values known at or before each close, shape (n_bars,)."""
+    given = np.isfinite(values)
+    order = np.argsort(known[given], kind="stable")
+    known, values = known[given][order], values[given][order]
+    row = np.searchsorted(known, closes, side="right") - 1
+    out = np.full(len(closes), np.nan)
+    out[row >= 0] = values[row[row >= 0]]
+    if max_age_days is not None and len(known):
+        out[closes - known[np.maximum(row, 0)] > max_age_days * _DAY] = np.nan
+    return out

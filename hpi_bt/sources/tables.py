@@ -1,0 +1,195 @@
+"""Columns of files as they lie on disk, and one line of reason where they cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError, did_you_mean
+
+STAMP = "datetime"
+COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
+
+_STAMP_NAMES = ("datetime", "timestamp", "ts", "date", "time")
+_BLANKS = [".", "-"]  # besides what pandas knows; FRED and Quandl write these
+_T = TypeVar("_T")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def match_columns(
+    names: list[str],
+    mapping: dict[str, str],
+    wanted: Iterable[str],
+    *,
+    name: str,
+    stamp: str = STAMP,
+) -> dict[str, str]:
+    """Return {our name: name in the file} of the stamps and of the wanted columns that exist.
+
+    A mapped column must exist. Others match without regard to case, blanks and underscores.
+    """
+    found = ", ".join(names)
+    places = {}
+    for ours in dict.fromkeys((stamp, *wanted)):
+        if ours in mapping:
+            if mapping[ours] not in names:
+                hint = did_you_mean(mapping[ours], names)
+                raise InputError(
+                    f"{name}: no column {mapping[ours]!r} for {ours!r}{hint}; mend columns"
+                )
+            places[ours] = mapping[ours]
+            continue
+        for candidate in _STAMP_NAMES if ours == stamp else (ours,):
+            same = [h for h in names if _plain(h) == _plain(candidate)]
+            if len(same) > 1:
+                same = [h for h in same if h == ours]
+                if not same:
+                    raise InputError(
+                        f"{name}: several columns could be {ours!r} (found: {found}); "
+                        "name one under columns"
+                    )
+            if same:
+                places[ours] = same[0]
+                break
+    if stamp not in places:
+        raise InputError(f"{name}: no column of stamps (found: {found}); name it under columns")
+    return places
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def header(path: Path, name: str) -> list[str]:
+    """Return the column names, after refusing what is no table at all."""
+    if _is_parquet(path):
+        return [str(c) for c in _guarded(name, lambda: _parquet_schema(path))]
+    _refuse_foreign(path, name)
+    table = _guarded(
+        name, lambda: pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig")
+    )
+    return [str(c) for c in table.columns]
+
+
+def _parquet_schema(path: Path) -> list[str]:
+    import pyarrow.parquet as pq
+
+    return cast(list[str], pq.read_schema(path).names)
+
+
+def _refuse_foreign(path: Path, name: str) -> None:
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    if path.suffix.lower() in COMPRESSED - {".gz"}:
+        return
+    with opener(path, "rb") as file:
+        head: bytes = _guarded(name, lambda: file.read(4096))
+    if head.lstrip().startswith(b"<"):
+        raise InputError(f"{name}: this is a web page; wanted a table, download the file itself")
+    if b"\0" in head:
+        raise InputError(f"{name}: this is no text; wanted a CSV or Parquet file")
+
+
+def _guarded(name: str, load: Callable[[], _T]) -> _T:
+    """Return load(), its failures turned into one line."""
+    import pyarrow as pa
+
+    unreadable = (
+        pd.errors.ParserWarning,
+        *(ValueError, OSError, EOFError, BadZipFile, zlib.error, ImportError),
+        pa.ArrowException,
+    )
+    try:
+        return load()
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{name}: the file is empty; wanted a header and rows") from None
+    except unreadable as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+        raise InputError(
+            f"{name}: cannot be read ({reason}); wanted a CSV or Parquet file, fetch it again"
+        ) from None
+
+
+def load_table(
+    path: Path, columns: list[str], stamp: str, select: dict[str, str | float], *, name: str
+) -> pd.DataFrame:
+    """Return some columns of a file, the selected rows of it; the index counts rows from 0."""
+    needed = list(dict.fromkeys([*columns, *select]))
+    missing = [c for c in select if c not in (found := header(path, name))]
+    if missing:
+        hint = did_you_mean(missing[0], found)
+        raise InputError(f"{name}: no column {missing[0]!r} to select by{hint}; mend select")
+    table = _guarded(name, lambda: _table(path, needed, stamp))
+    for column, value in select.items():
+        table = _selected(table, column, value, name)
+    if table.empty:
+        raise InputError(f"{name}: a header but no rows; wanted at least one")
+    return table
+
+
+def _table(path: Path, columns: list[str], stamp: str) -> pd.DataFrame:
+    if _is_parquet(path):
+        import pyarrow.parquet as pq
+
+        return cast(
+            pd.DataFrame, pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
+        )
+    with warnings.catch_warnings():
+        # Rows longer than the header: pandas would shift or cut them and only warn, and would
+        # not even warn if it were told which columns to read.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        table = pd.read_csv(
+            path,
+            index_col=False,
+            dtype={stamp: "str"},
+            na_values=_BLANKS,
+            encoding="utf-8-sig",
+            low_memory=False,
+        )
+    return table[columns]
+
+
+def _selected(table: pd.DataFrame, column: str, value: str | float, name: str) -> pd.DataFrame:
+    values = table[column]
+    if pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(value, str):
+        keep = values == value
+    else:
+        wanted = f"{value:g}" if isinstance(value, float) else value
+        keep = values.astype("str") == wanted
+    if table.empty or keep.any():
+        return table[keep.fillna(False)]
+    found = ", ".join(str(v) for v in values.dropna().unique()[:10])
+    raise InputError(f"{name}: no row with {column} = {value!r} (found: {found}); mend select")
+
+
+def to_numbers(values: pd.Series, name: str) -> FloatArray:
+    """Return a column as float64, blanks as NaN.
+
+    Raises
+    ------
+    InputError
+        A value is no number; the message names row and column.
+    """
+    numbers = pd.to_numeric(values, errors="coerce")
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        bad = (numbers.isna() & values.notna()).to_numpy(dtype=bool)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{name}: row {values.index[row] + 1}, {values.name} is "
+                f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
+            )
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)

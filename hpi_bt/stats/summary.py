@@ -1,0 +1,83 @@
+"""The figures that a run prints and summary.json holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.stats.metrics import exposure, performance, session_returns, trade_metrics
+
+
+def buy_and_hold(frame: pd.DataFrame) -> pd.Series:
+    """Return the session returns of holding the instrument from the first bar's open, no costs.
+
+    Index: naive session dates; of a price that is not positive no return can be taken, so such a
+    market gets an empty series.
+    """
+    close, first = frame["close"], float(frame["open"].iloc[0])
+    if not (close > 0.0).all() or not first > 0.0:
+        return pd.Series(np.empty(0), index=pd.DatetimeIndex([]), name="return")
+    return session_returns(close, frame["session"].to_numpy(), first)
+
+
+def summarise(
+    frame: pd.DataFrame,
+    equity: FloatArray,
+    position: FloatArray,
+    trades: pd.DataFrame,
+    fills: pd.DataFrame,
+    cash: float,
+    benchmark: pd.Series | None,
+) -> dict[str, Any]:
+    """Return the figures of a run; decimals (0.10 is 10 %), dollars, NaN where undefined.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The bars, with `session`.
+    equity, position : ndarray of shape (n_bars,)
+        Account value and size at each close.
+    trades, fills : DataFrame
+        As `Record` has them.
+    cash : float
+        Account value before the first bar.
+    benchmark : Series, optional
+        Session returns to compare with.
+    """
+    returns = session_returns(pd.Series(equity, index=frame.index), frame["session"], cash)
+    risk, closed = performance(returns), trade_metrics(trades)
+    against = None if benchmark is None or benchmark.empty else performance(benchmark)
+    return {
+        "first": str(frame.index[0]),
+        "last": str(frame.index[-1]),
+        "bars": len(frame),
+        "sessions": risk.sessions,
+        "start_value": cash,
+        "end_value": float(equity[-1]),
+        "total_return": risk.total_return,
+        "cagr": risk.cagr,
+        "volatility": risk.volatility,
+        "sharpe": risk.sharpe,
+        "sortino": risk.sortino,
+        "max_drawdown": risk.max_drawdown,
+        "drawdown_sessions": risk.drawdown_sessions,
+        "calmar": risk.calmar,
+        "trades": closed.n,
+        "open_trades": closed.n_open,
+        "win_rate": closed.win_rate,
+        "profit_factor": closed.profit_factor,
+        "average_trade": closed.average,
+        "best_trade": closed.best,
+        "worst_trade": closed.worst,
+        "average_bars": closed.average_bars,
+        "exposure": exposure(position),
+        "commission": float(fills["commission"].sum()),
+        "slippage": float(fills["slippage"].sum()),
+        "costs": float(fills["commission"].sum() + fills["slippage"].sum()),
+        "benchmark_return": against.total_return if against else float("nan"),
+        "benchmark_sharpe": against.sharpe if against else float("nan"),
+        "benchmark_max_drawdown": against.max_drawdown if against else float("nan"),
+    }

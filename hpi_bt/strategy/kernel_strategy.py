@@ -1,0 +1,184 @@
+"""`KernelStrategy`: a signal kernel and `Orders` become a Backtrader strategy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar
+
+import backtrader as bt
+import numpy as np
+
+from hpi_bt import orders as rulebook
+from hpi_bt.indicators.base import (
+    Kernel,
+    KernelIndicator,
+    defaults_of,
+    kernel_lines,
+    lines_by_name,
+)
+from hpi_bt.kernels.wilder import wilder_atr
+from hpi_bt.orders import Orders
+
+# The rules as plain Python: for one bar this is faster than a call into compiled code.
+_allowed_target = rulebook.allowed_target.py_func
+_exit_code = rulebook.exit_code.py_func
+_may_enter = rulebook.may_enter.py_func
+_entry_size = rulebook.entry_size.py_func
+_stop_price = rulebook.stop_price.py_func
+_target_price = rulebook.target_price.py_func
+
+_MINUTES = {bt.TimeFrame.Minutes: 1.0, bt.TimeFrame.Seconds: 1.0 / 60.0}
+
+
+class KernelStrategy(bt.Strategy):  # type: ignore[misc]
+    """Base of strategies that are a pure signal kernel plus order rules.
+
+    Declare `inputs`, `signal_kernel` (arrays in, target -1/0/+1 of shape (n_bars,) out; NaN is 0)
+    and `params = defaults_of(signal_kernel)`; give the order rules as class attribute `orders` or
+    as the parameter of that name. It trades `self.data` alone. Overriding `next` is allowed.
+
+    Attributes
+    ----------
+    inputs, optional_inputs : tuple of str
+        Names of the kernel's series, in its order, the optional ones last (NaN where absent).
+    shows : tuple of KernelIndicator classes
+        What the signal page draws for it; each takes the parameters of the same name.
+    counts : Counter
+        After a run: rejected, capped, too_small, entry_bar_breaches, late_flat.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ()
+    optional_inputs: ClassVar[tuple[str, ...]] = ()
+    shows: ClassVar[tuple[type[KernelIndicator], ...]] = ()
+    signal_kernel: ClassVar[Kernel]
+    orders: ClassVar[Orders] = Orders()
+    params = dict(orders=None)
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self.p.orders is not None:
+            self.orders = Orders.model_validate(self.p.orders)
+        options = {k: getattr(self.p, k) for k in defaults_of(self.signal_kernel)}
+        sources = lines_by_name(self.data, self.inputs, self.optional_inputs)
+        self.signal = kernel_lines(self.signal_kernel, [self.data], sources, options).lines[0]
+        self._atr = None
+        if self.orders.stop or self.orders.target or self.orders.size.kind == "risk":
+            bars = [self.data.high, self.data.low, self.data.close]
+            atr = kernel_lines(wilder_atr, [self.data], bars, {"length": self.orders.period})
+            self._atr = atr.lines[0]
+        self._day = self._day_lines()
+        self.counts: Counter[str] = Counter()
+        self._forget()
+        self._blocked = 0
+        self._signal_atr = np.nan
+
+    def _day_lines(self) -> list[Any]:
+        needed = self.orders.window is not None or self.orders.flat_at_close
+        names = ("session", "minutes_open", "minutes_left")
+        found = self.data.lines.getlinealiases()
+        missing = [n for n in names if n not in found]
+        if missing and needed:
+            raise TypeError(
+                f"{type(self).__name__}: window and flat_at_close need the line {missing[0]!r}; "
+                "build the frame with hpi_bt.sources.hours.add_hours"
+            )
+        return [] if missing else [getattr(self.data.lines, n) for n in names]
+
+    def _forget(self) -> None:
+        self._stop_order = self._target_order = None
+        self._entry_bar, self._entry_session, self._entry_price = 0, np.nan, np.nan
+
+    def start(self) -> None:
+        """Turn `Orders` into plain numbers, now that the broker knows the market."""
+        cost = self.broker.getcommissioninfo(self.data)
+        future = not cost.stocklike
+        minutes = self.data._compression * _MINUTES.get(self.data._timeframe, 1440.0)
+        self.rules = self.orders.rules(
+            bar_minutes=minutes,
+            multiplier=cost.p.mult if future else 1.0,
+            margin=cost.margin if future else 0.0,
+        )
+
+    def next(self) -> None:
+        """Decide at this bar's close: leave, protect, enter (SPEC section 8)."""
+        rules, size = self.rules, self.position.size
+        target = _allowed_target(rules, self.signal[0])
+        if self._blocked and target != self._blocked:
+            self._blocked = 0
+        if not size and not target:
+            return
+        session, since, left = [line[0] for line in self._day] or (np.nan, np.nan, np.nan)
+        side = (size > 0) - (size < 0)
+        code = rulebook.NO_EXIT
+        if side:
+            held = len(self) - self._entry_bar + 1
+            new_session = session != self._entry_session
+            code = _exit_code(rules, side, target, held, new_session, left)
+            if held == 1 and rules.stop:
+                self._count_breach(side)
+            if code:
+                self._leave(side, target, code)
+            elif held == 1:
+                self._protect(side)
+        atr = np.nan if self._atr is None else self._atr[0]
+        if _may_enter(rules, side, target, code, self._blocked, atr, since, left):
+            self._enter(target, atr)
+
+    def _enter(self, side: int, atr: float) -> None:
+        equity, price = self.broker.getvalue(), self.data.close[0]
+        size, capped = _entry_size(self.rules, equity, price, atr)
+        self.counts["capped"] += capped
+        self.counts["too_small"] += size == 0.0
+        if size > 0.0:
+            self._signal_atr = atr
+            send = self.buy if side > 0 else self.sell
+            send(size=size, exectype=bt.Order.Market, kind="entry", reason="entry")
+
+    def _leave(self, side: int, target: int, code: int) -> None:
+        for order in (self._stop_order, self._target_order):
+            if order is not None and order.alive():
+                self.cancel(order)
+        self._send(-side, bt.Order.Market, "exit", rulebook.REASONS[code])
+        if code == rulebook.TIME and target == side:
+            self._blocked = side
+
+    def _protect(self, side: int) -> None:
+        rules, price, atr = self.rules, self._entry_price, self._signal_atr
+        if rules.stop:
+            at = _stop_price(rules, side, price, atr)
+            self._stop_order = self._send(-side, bt.Order.Stop, "stop", "stop", price=at)
+        if rules.target:
+            at = _target_price(rules, side, price, atr)
+            oco = self._stop_order
+            self._target_order = self._send(
+                -side, bt.Order.Limit, "target", "target", price=at, oco=oco
+            )
+
+    def _send(self, side: int, exectype: int, kind: str, reason: str, **how: Any) -> Any:
+        """Send an exit for the whole position past the cash check, as exits free cash."""
+        send = self.buy if side > 0 else self.sell
+        size = abs(self.position.size)
+        return send(
+            size=size, exectype=exectype, kind=kind, reason=reason, _checksubmit=False, **how
+        )
+
+    def _count_breach(self, side: int) -> None:
+        stop = _stop_price(self.rules, side, self._entry_price, self._signal_atr)
+        hit = self.data.low[0] <= stop if side > 0 else self.data.high[0] >= stop
+        self.counts["entry_bar_breaches"] += hit
+
+    def notify_order(self, order: Any) -> None:
+        """Follow what the broker did with the orders of this strategy."""
+        kind = order.info.get("kind")
+        if order.status in (order.Margin, order.Rejected):
+            self.counts["rejected"] += 1
+        elif order.status == order.Completed and kind == "entry":
+            self._entry_bar, self._entry_price = len(self), order.executed.price
+            self._entry_session = self._day[0][0] if self._day else np.nan
+            self._stop_order = self._target_order = None
+        elif order.status == order.Completed and kind in ("exit", "stop", "target"):
+            if kind != "exit":
+                self._blocked = 1 if order.issell() else -1
+            if self.rules.flat and self._day and self._day[0][0] != self._entry_session:
+                self.counts["late_flat"] += 1
+            self._forget()
