@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hpi_bt.backtest.cerebro import Recorder
 from hpi_bt.backtest.result import Result, check_writable
@@ -10,7 +11,7 @@ from hpi_bt.config import Config
 from hpi_bt.runs import save
 
 
-class Report(Recorder):  # type: ignore[misc]
+class Report(Recorder):
     """Writes the folder that `hpi-bt run` writes, from any strategy on any Cerebro.
 
     `cerebro.addanalyzer(hb.Report, folder="results", name="mine")`; after the run
@@ -26,7 +27,7 @@ class Report(Recorder):  # type: ignore[misc]
         What the assumptions banner says about costs.
     """
 
-    params = dict(folder="results", name="", costs="as set in the Cerebro's broker")
+    params: Any = dict(folder="results", name="", costs="as set in the Cerebro's broker")
 
     result: Result
 

@@ -18,7 +18,8 @@ State: TypeAlias = dict[str, Any] | None
 
 def part(state: State, name: str) -> dict[str, Any]:
     """Return the part of `state` that belongs to the primitive called `name`."""
-    return {} if state is None else state.setdefault(name, {})  # type: ignore[no-any-return]
+    made: dict[str, Any] = {} if state is None else state.setdefault(name, {})
+    return made
 
 
 def carried(state: State, name: str, size: int, fill: float = 0.0) -> FloatArray:
@@ -27,7 +28,8 @@ def carried(state: State, name: str, size: int, fill: float = 0.0) -> FloatArray
         return np.full(size, fill)
     if name not in state:
         state[name] = np.full(size, fill)
-    return state[name]  # type: ignore[no-any-return]
+    kept: FloatArray = state[name]
+    return kept
 
 
 def copy_state(state: dict[str, Any]) -> dict[str, Any]:

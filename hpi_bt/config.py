@@ -48,6 +48,8 @@ class Data(Settings):
     open_interest: OpenInterestTiming = OpenInterestTiming()
     join: tuple[Part, ...] = ()
     """Further files whose columns are joined as of the moment they were known."""
+    derive: dict[str, str] = Field({})
+    """Columns that are sums of others: openinterest: put_oi + call_oi."""
     resample_minutes: float | None = Field(None, gt=0)
     slot_minutes: float | None = Field(None, gt=0)
     """Length of the slots of the day that scale: standard compares; the bar length by default."""
@@ -135,7 +137,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[Any, Any]:
     """Return the mapping that a YAML file holds.
 
     Raises
@@ -150,7 +152,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a YAML text file") from None
     try:
-        value = yaml.load(text, _Loader)
+        value: Any = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -159,7 +161,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         kind = "nothing" if value is None else f"a {type(value).__name__}"
         raise InputError(f"{path}: holds {kind}; a config is a mapping (name: ..., data: ...)")
-    return value
+    return dict(value)
 
 
 def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

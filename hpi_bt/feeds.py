@@ -39,20 +39,21 @@ def _checked(frame: Any) -> pd.DataFrame:
         raise InputError(f"HedgeData: the index must be a DatetimeIndex of bar closes, got {kind}")
     if not frame.index.is_monotonic_increasing or not frame.index.is_unique:
         raise InputError("HedgeData: stamps must increase; sort the frame and drop duplicates")
+    checked: pd.DataFrame
     names = {str(c): str(c).strip().lower().replace(" ", "_") for c in frame.columns}
-    attrs, frame = frame.attrs, frame.rename(columns=names)
-    frame.attrs = dict(attrs)
-    missing = [c for c in ("open", "high", "low", "close") if c not in frame]
+    checked = frame.rename(columns=names)
+    checked.attrs = dict(frame.attrs)
+    missing = [c for c in ("open", "high", "low", "close") if c not in checked]
     if missing:
-        found = ", ".join(frame.columns)
+        found = ", ".join(checked.columns)
         raise InputError(f"HedgeData: no column {missing[0]!r} (found: {found})")
-    return frame
+    return checked
 
 
 def _bar_minutes(frame: pd.DataFrame) -> float:
     if "bar_minutes" in frame.attrs:
         return float(frame.attrs["bar_minutes"])
-    steps = np.diff(frame.index.as_unit("s").asi8) / 60.0
+    steps = np.diff(pd.DatetimeIndex(frame.index).as_unit("s").asi8) / 60.0
     return float(np.median(steps)) if steps.size else 1440.0
 
 
@@ -66,8 +67,9 @@ class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
         frames = bt.TimeFrame
         kwargs.setdefault("timeframe", frames.Days if daily else frames.Minutes)
         kwargs.setdefault("compression", 1 if daily else max(1, round(minutes)))
-        if frame.index.tz is not None:
-            kwargs.setdefault("tz", str(frame.index.tz))
+        zone = pd.DatetimeIndex(frame.index).tz
+        if zone is not None:
+            kwargs.setdefault("tz", str(zone))
         kwargs["dataname"] = frame
         extra = tuple(c for c in frame.columns if c.isidentifier() and c not in cls._own_lines())
         return cls._with_lines(extra), (), kwargs

@@ -92,6 +92,7 @@ def _frame(config: Config, where: Locations) -> pd.DataFrame:
         slot_minutes=data.slot_minutes,
         open_interest_stamp=data.open_interest.stamp,
         parts=data.join,
+        derived=data.derive,
         resample_minutes=data.resample_minutes,
     )
     frame = _between(frame, config)

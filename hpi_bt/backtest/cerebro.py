@@ -110,7 +110,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             panes=[pane for s in shown for pane in s.panes()],
             counts=counts | ({"vetoed": len(vetoes)} if hasattr(strategy, "vetoes") else {}),
             vetoes=vetoes,
-            remarks=[r for s in shown for r in s.remarks(frame)],
+            remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
             demo=demo_reason(frame, shown),
         )
 
@@ -161,7 +161,7 @@ def _reference(order: Any) -> float:
 
 def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
     """Return why a run must say DEMO, "" where it need not."""
-    made_up = any(s.indicator.demo for s in shown if isinstance(s.indicator, type))
+    made_up = any(getattr(s.indicator, "demo", False) for s in shown)
     return str(frame.attrs.get("demo", "")) or (
         "option flow made up from price bars" if made_up else ""
     )
@@ -169,10 +169,8 @@ def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
 
 def frame_of(data: Any, n_bars: int) -> pd.DataFrame:
     """Return the bars of a feed as a frame with session ids; of any feed that kept them all."""
-    if isinstance(data, HedgeData) and len(data.p.dataname) == n_bars:
-        frame = data.p.dataname
-    else:
-        frame = _lines_frame(data)
+    whole = isinstance(data, HedgeData) and len(data.p.dataname) == n_bars
+    frame: pd.DataFrame = data.p.dataname if whole else _lines_frame(data)
     if "session" not in frame:
         attrs = frame.attrs
         days = [stamp.toordinal() for stamp in pd.DatetimeIndex(frame.index)]
@@ -265,7 +263,8 @@ def run_cerebro(
     """
     broker = broker or Broker()
     cerebro = bt.Cerebro(stdstats=False)
-    cerebro.adddata(HedgeData(frame), name=str(frame.attrs.get("symbol", "")))
+    feed: Any = HedgeData
+    cerebro.adddata(feed(frame), name=str(frame.attrs.get("symbol", "")))
     leverage = orders.max_leverage if orders else 1.0
     if issubclass(strategy, KernelStrategy):
         leverage = (orders or strategy.orders).max_leverage

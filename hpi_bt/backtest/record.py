@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Record:
     def trades(self) -> pd.DataFrame:
         """Return one row a round trip, from flat to flat; an open one is marked at the close."""
         last = len(self.frame) - 1
-        close = float(self.frame["close"].iloc[-1])
+        close = float(self.frame["close"].to_numpy()[-1])
         rows = []
         for name, fills in self.fills.groupby("data", sort=False):
             rows += _round_trips(str(name), fills, self.multipliers.get(str(name), 1.0))
@@ -92,17 +92,21 @@ def fills_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict[str, Any]]:
     trips: list[dict[str, Any]] = []
     held = 0.0
-    for fill in fills.itertuples():
-        size, closed = float(fill.size), abs(float(fill.closed))
+    for fill in fills.to_dict("records"):
+        size, closed = float(fill["size"]), abs(float(fill["closed"]))
         opened = abs(size) - closed
         if closed and trips:
             trip = trips[-1]
-            trip["cash"] -= np.sign(size) * closed * fill.price
+            trip["cash"] -= np.sign(size) * closed * fill["price"]
             trip["out"] += closed
-            trip["out_value"] += closed * fill.price
-            trip["commission"] += fill.closed_commission
+            trip["out_value"] += closed * fill["price"]
+            trip["commission"] += fill["closed_commission"]
             held += np.sign(size) * closed
-            trip |= {"exit_bar": fill.bar, "exit_time": fill.time, "exit_reason": fill.reason}
+            trip |= {
+                "exit_bar": fill["bar"],
+                "exit_time": fill["time"],
+                "exit_reason": fill["reason"],
+            }
             if opened or abs(held) < 1e-9:
                 held = 0.0
                 trip["status"] = "closed"
@@ -110,22 +114,22 @@ def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict
             if not trips or trips[-1]["status"] == "closed":
                 trips.append(_opened(name, fill, multiplier))
             trip = trips[-1]
-            trip["cash"] -= np.sign(size) * opened * fill.price
+            trip["cash"] -= np.sign(size) * opened * fill["price"]
             trip["in"] += opened
-            trip["in_value"] += opened * fill.price
-            trip["commission"] += fill.commission - fill.closed_commission
+            trip["in_value"] += opened * fill["price"]
+            trip["commission"] += fill["commission"] - fill["closed_commission"]
             held += np.sign(size) * opened
             trip["size"] = max(trip["size"], abs(held))
         trips[-1]["held"] = held
     return [_finished(trip) for trip in trips]
 
 
-def _opened(name: str, fill: Any, multiplier: float) -> dict[str, Any]:
+def _opened(name: str, fill: Mapping[Hashable, Any], multiplier: float) -> dict[str, Any]:
     return {
         "data": name,
-        "entry_time": fill.time,
-        "entry_bar": fill.bar,
-        "direction": 1 if fill.size > 0 else -1,
+        "entry_time": fill["time"],
+        "entry_bar": fill["bar"],
+        "direction": 1 if fill["size"] > 0 else -1,
         "size": 0.0,
         "multiplier": multiplier,
         "status": "open",

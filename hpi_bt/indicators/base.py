@@ -34,7 +34,7 @@ def defaults_of(kernel: Kernel) -> dict[str, Any]:
 class _Clock(bt.Indicator):  # type: ignore[misc]
     """Local date (session) and minute of the day (slot) of a data without those columns."""
 
-    lines = ("session", "slot")
+    lines: Any = ("session", "slot")
     plotinfo = dict(plot=False)
 
     def next(self) -> None:

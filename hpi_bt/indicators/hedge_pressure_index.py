@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
-from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.pressure import HedgePressure, demo_flow, hedge_pressure
 
@@ -114,18 +114,18 @@ class HedgePressureIndex(KernelIndicator):
     """
 
     alias = ("HedgePressure",)
-    inputs = ("put_volume", "call_volume")
-    optional_inputs = ("put_oi", "call_oi", "net_oi", "session", "slot")
-    line_inputs = (
+    inputs: ClassVar[tuple[str, ...]] = ("put_volume", "call_volume")
+    optional_inputs: ClassVar[tuple[str, ...]] = ("put_oi", "call_oi", "net_oi", "session", "slot")
+    line_inputs: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("put_volume", "call_volume", "net_oi"),
         ("put_volume", "call_volume", "put_oi", "call_oi"),
         ("put_volume", "call_volume", "put_oi", "call_oi", "session"),
         ("put_volume", "call_volume", "put_oi", "call_oi", "session", "slot"),
     )
-    lines = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+    lines: Any = ("oi", "flow", "spread", "hpi", "cross", "extreme")
     params = defaults_of(hedge_pressure_lines)
-    kernel = staticmethod(hedge_pressure_lines)
-    plotinfo = dict(plothlines=[-1.5, 0.0, 1.5])
+    kernel: ClassVar[Kernel] = staticmethod(hedge_pressure_lines)
+    plotinfo: Any = dict(plothlines=[-1.5, 0.0, 1.5])
     plotlines = dict(
         oi=dict(color="black", _plotskip=True),
         flow=dict(color="teal", _plotskip=True),

@@ -56,7 +56,7 @@ def kernel_shown(
     series = kernel_series(frame, indicator.inputs, indicator.optional_inputs)
     out = indicator.kernel(*series, **options)
     values = out if isinstance(out, tuple) else (out,)
-    names = indicator.lines._getlines()  # type: ignore[attr-defined]
+    names = indicator.lines._getlines()
     return Shown(indicator, indicator.__name__, options, dict(zip(names, values, strict=True)))
 
 

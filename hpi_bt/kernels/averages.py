@@ -17,7 +17,10 @@ AVERAGES = ("sma", "ema", "rma", "wma", "hma")
 
 def check_length(name: str, value: int, least: int = 1) -> int:
     """Return `value` as int, or refuse a length that is no whole number of at least `least`."""
-    if isinstance(value, bool) or value != int(value) or value < least:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
+    if not number or not np.isfinite(value) or value != int(value) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
     return int(value)
 

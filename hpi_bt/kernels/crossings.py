@@ -34,9 +34,8 @@ def sign_changes(
     The sign is compared with the last non-zero one, so touching zero is no crossing and a NaN
     is passed over. With `session` (an id for each bar) the memory restarts in each session.
     """
-    (x,) = as_series(x)
     restart = session is not None
-    (sessions,) = as_series(session if session is not None else x)
+    x, sessions = as_series(x, x if session is None else session)
     out = np.empty_like(x)
     carry = carried(state, "carry", 2, fill=np.nan)
     if np.isnan(carry[0]):

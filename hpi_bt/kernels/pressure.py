@@ -39,11 +39,15 @@ class DemoFlow(NamedTuple):
     net_oi: FloatArray
 
 
+def _check_accumulate(accumulate: str) -> None:
+    if accumulate not in ("session", "bar"):
+        raise ValueError(f"accumulate must be 'session' or 'bar', got {accumulate!r}")
+
+
 def _check(
     accumulate: str, ma: str, scale: str, total_oi: object, slot: object, extreme: float
 ) -> None:
-    if accumulate not in ("session", "bar"):
-        raise ValueError(f"accumulate must be 'session' or 'bar', got {accumulate!r}")
+    _check_accumulate(accumulate)
     if ma not in ("ema", "sma"):
         raise ValueError(f"ma must be 'ema' or 'sma', got {ma!r}")
     if scale not in SCALES:
@@ -141,7 +145,7 @@ def hedge_pressure(
     net = _accumulated(puts - lam * calls, session, accumulate, part(state, "net"))
     if scale == "ratio" and total_oi is not None:
         total = _accumulated(puts + lam * calls, session, accumulate, part(state, "total"))
-        net, oi = _ratio(net, total), _ratio(oi, as_series(total_oi)[0])
+        net, oi = _ratio(net, total), _ratio(*as_series(oi, total_oi))
     elif scale == "standard" and slot is not None:
         whole_day = np.zeros_like(session)
         n = standard_sessions
@@ -189,6 +193,7 @@ def demo_flow(
     net_oi : ndarray of shape (n_bars,)
         Mean over the previous session of the net flow; NaN in the first session.
     """
+    _check_accumulate(accumulate)
     high, low, close, volume, session = as_series(high, low, close, volume, session)
     spread = high - low
     location = np.where(spread == 0.0, 0.0, np.nan)

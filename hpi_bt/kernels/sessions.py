@@ -78,6 +78,8 @@ def session_average(
     it is the ema (which holds across a NaN) or the sma of the last `period` bars (NaN while one
     lies in the window).
     """
+    if kind not in ("ema", "sma"):
+        raise ValueError(f"kind must be 'ema' or 'sma', got {kind!r}")
     period = check_length("smoothing", period)
     x, session = as_series(x, session)
     out = np.empty_like(x)
@@ -121,7 +123,8 @@ def _standardise(
     slots: FloatArray,
     out: FloatArray,
 ) -> None:
-    # slots[r] = sessions kept, session of the pending value, pending value, mean, std
+    # slots[r] = sessions kept, session of the pending value, pending value, base, mean - base, std;
+    # the base stays apart, so that values of 1e12 with a spread of 1 keep their digits
     size = ring.shape[1]
     for i in range(x.size):
         out[i] = np.nan
@@ -134,7 +137,7 @@ def _standardise(
                 slot[0] += 1.0
             slot[1], slot[2] = session[i], np.nan
             count = min(int(slot[0]), size)
-            slot[3], slot[4] = np.nan, np.nan
+            slot[3:] = np.nan
             if count >= at_least:
                 mean = 0.0
                 for k in range(count):
@@ -144,14 +147,14 @@ def _standardise(
                 for k in range(count):
                     squares += (past[k] - past[0] - mean) ** 2
                     same = same and past[k] == past[0]
-                slot[3] = past[0] + mean
-                slot[4] = 0.0 if same else np.sqrt(squares / count)
+                slot[3], slot[4] = past[0], mean
+                slot[5] = 0.0 if same else np.sqrt(squares / count)
         if np.isnan(x[i]):
             continue
         slot[2] = x[i]
-        if slot[4] > 0.0:
-            out[i] = (x[i] - slot[3]) / slot[4]
-        elif slot[4] == 0.0:
+        if slot[5] > 0.0:
+            out[i] = (x[i] - slot[3] - slot[4]) / slot[5]
+        elif slot[5] == 0.0:
             out[i] = 0.0
 
 
@@ -201,10 +204,10 @@ def same_slot_score(
     x, session, slot = as_series(x, session, slot)
     table: dict[str, FloatArray] = {} if state is None else state
     row = _rows(slot, table)
-    missing = table["known"].size - table.get("slots", np.empty((0, 5))).shape[0]
+    missing = table["known"].size - table.get("slots", np.empty((0, 6))).shape[0]
     if missing or "slots" not in table:
-        fresh = np.tile([0.0, np.nan, np.nan, np.nan, np.nan], (missing, 1))
-        table["slots"] = np.concatenate([table.get("slots", np.empty((0, 5))), fresh])
+        fresh = np.tile([0.0, *[np.nan] * 5], (missing, 1))
+        table["slots"] = np.concatenate([table.get("slots", np.empty((0, 6))), fresh])
         rings = table.get("ring", np.empty((0, size)))
         table["ring"] = np.concatenate([rings, np.full((missing, size), np.nan)])
     out = np.empty_like(x)

@@ -61,16 +61,16 @@ def held_target(
     """
     if fade not in ("exit", "reverse"):
         raise ValueError(f"fade must be 'exit' or 'reverse', got {fade!r}")
-    (enter,) = as_series(enter)
-    (sessions,) = as_series(enter if session is None else session)
+    sessions = enter if session is None else session
+    enter, longs, shorts, sessions = as_series(enter, leave_long, leave_short, sessions)
     out = np.empty_like(enter)
     carry = carried(state, "carry", 3, fill=np.nan)
     if np.isnan(carry[0]):
         carry[0], carry[1] = 0.0, 0.0
     _hold(
         enter,
-        np.asarray(leave_long, dtype=np.bool_),
-        np.asarray(leave_short, dtype=np.bool_),
+        longs != 0.0,
+        shorts != 0.0,
         fade == "reverse",
         sessions,
         session is not None,

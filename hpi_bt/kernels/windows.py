@@ -171,6 +171,6 @@ def running_sum(x: FloatArray, *, state: State = None) -> FloatArray:
     """Return the sum of everything so far; a NaN adds nothing."""
     (x,) = as_series(x)
     total = carried(state, "total", 1)
-    out = np.cumsum(np.concatenate([total, np.nan_to_num(x, nan=0.0)]))[1:]
+    out = np.cumsum(np.concatenate([total, np.where(np.isnan(x), 0.0, x)]))[1:]
     total[0] = out[-1] if out.size else total[0]
     return out

@@ -10,8 +10,8 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
+from hpi_bt.report.pages import Banner, render, write_page
 from hpi_bt.report.quantstats_adapter import QuantStatsError, Sheet, quantstats_sheet
-from hpi_bt.report.render import Banner, render, write_page
 from hpi_bt.stats.metrics import checked_returns, performance
 
 #: Below this many sessions annualised numbers are noise (one good day shows a CAGR of 150 %).

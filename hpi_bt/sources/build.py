@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
 
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.derive import derive_columns
 from hpi_bt.sources.frame import (
     OpenInterestStamp,
     describe,
@@ -29,6 +30,7 @@ def build_frame(
     slot_minutes: float | None = None,
     open_interest_stamp: OpenInterestStamp = "pre_open",
     parts: Sequence[Part] = (),
+    derived: Mapping[str, str] | None = None,
     resample_minutes: float | None = None,
     required: Iterable[str] = (),
     longest_lookback: int = 0,
@@ -54,6 +56,8 @@ def build_frame(
         close. Parts state that themselves, as `known_at`.
     parts : sequence of Part
         Files that add columns.
+    derived : mapping, optional
+        Name: sum of columns, such as {"openinterest": "put_oi + call_oi"}.
     resample_minutes : float, optional
         Length of the bars wanted, a multiple of the source's.
     required : iterable of str
@@ -75,7 +79,7 @@ def build_frame(
         notes=attrs.get("notes", ()),
     )
     frame = shift_open_interest(frame, open_interest_stamp)
-    frame = join_parts(frame, parts, where, calendar)
+    frame = derive_columns(join_parts(frame, parts, where, calendar), derived or {})
     if resample_minutes is not None and resample_minutes != minutes:
         frame, minutes = resample(frame, resample_minutes), float(resample_minutes)
     frame = add_hours(

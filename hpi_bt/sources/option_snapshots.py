@@ -17,7 +17,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
-from hpi_bt.sources.snapshot_bars import (
+from hpi_bt.sources.snapshots import (
     SnapshotChain,
     first_per_group,
     increments,

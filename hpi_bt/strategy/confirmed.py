@@ -42,10 +42,9 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
 
     def __init__(self) -> None:
         options = dict(self.p.confirm or {})
+        index: Any = HedgePressureIndex
         self.pressure = {
-            d: HedgePressureIndex(d, **options)
-            for d in self.datas
-            if "put_volume" in d.lines.getlinealiases()
+            d: index(d, **options) for d in self.datas if "put_volume" in d.lines.getlinealiases()
         }
         if not self.pressure:
             raise TypeError(

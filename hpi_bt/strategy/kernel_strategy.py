@@ -51,7 +51,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
     optional_inputs: ClassVar[tuple[str, ...]] = ()
     shows: ClassVar[tuple[type[KernelIndicator], ...]] = ()
     signal_kernel: ClassVar[Kernel]
-    orders: ClassVar[Orders] = Orders()
+    orders: Orders = Orders()
     params = dict(orders=None)
 
     def __init__(self) -> None:
@@ -85,7 +85,8 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         return [] if missing else [getattr(self.data.lines, n) for n in names]
 
     def _forget(self) -> None:
-        self._stop_order = self._target_order = None
+        self._stop_order: Any = None
+        self._target_order: Any = None
         self._entry_bar, self._entry_session, self._entry_price = 0, np.nan, np.nan
 
     def start(self) -> None:

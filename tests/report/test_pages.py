@@ -9,8 +9,8 @@ from jinja2 import UndefinedError
 from markupsafe import escape
 
 from hpi_bt import report
+from hpi_bt.report.pages import number, percent, render, write_page
 from hpi_bt.stats.metrics import performance
-from hpi_bt.report.render import number, percent, render, write_page
 
 TEMPLATES = Path(report.__file__).parent / "templates"
 
