@@ -14,7 +14,7 @@ from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.config import Broker
 from hpi_bt.errors import InputError
 from hpi_bt.feeds import HedgeData
-from hpi_bt.indicators.shown import Shown, indicators_of, shown_by
+from hpi_bt.indicators.shown import Shown, demo_reason, indicators_of, shown_by
 from hpi_bt.orders import Orders
 from hpi_bt.strategy import KernelStrategy
 
@@ -159,14 +159,6 @@ def _reference(order: Any) -> float:
     return float(order.executed.exbits[-1].price)
 
 
-def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
-    """Return why a run must say DEMO, "" where it need not."""
-    made_up = any(getattr(s.indicator, "demo", False) for s in shown)
-    return str(frame.attrs.get("demo", "")) or (
-        "option flow made up from price bars" if made_up else ""
-    )
-
-
 def frame_of(data: Any, n_bars: int) -> pd.DataFrame:
     """Return the bars of a feed as a frame with session ids; of any feed that kept them all."""
     whole = isinstance(data, HedgeData) and len(data.p.dataname) == n_bars
@@ -214,7 +206,6 @@ def commission_info(broker: Broker, max_leverage: float) -> bt.CommInfoBase:
             margin=cost.margin,
             commtype=bt.CommInfoBase.COMM_FIXED,
             stocklike=False,
-            leverage=leverage,
         )
     percent = cost.kind == "percent"
     return bt.CommissionInfo(

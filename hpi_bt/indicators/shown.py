@@ -91,3 +91,11 @@ def _arrays(made: Any, n: int) -> dict[str, FloatArray]:
     arrays = [np.array(list(line.array)[:n], dtype=np.float64) for line in made.lines]
     whole = all(a.size == n for a in arrays)  # exactbars keeps a few bars only
     return dict(zip(names, arrays, strict=False)) if whole else {}
+
+
+def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
+    """Return why a run must say DEMO, "" where it need not."""
+    made_up = any(getattr(s.indicator, "demo", False) for s in shown)
+    return str(frame.attrs.get("demo", "")) or (
+        "option flow made up from price bars" if made_up else ""
+    )

@@ -14,7 +14,8 @@ _TERM = re.compile(r"\s*([+-]?)\s*([A-Za-z_]\w*)\s*")
 
 
 def _terms(name: str, formula: str) -> list[tuple[float, str]]:
-    terms, at = [], 0
+    terms: list[tuple[float, str]] = []
+    at = 0
     while at < len(formula):
         match = _TERM.match(formula, at)
         if match is None or (terms and not match[1]):
