@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from hpi_bt.backtest.cerebro import Recorder
 from hpi_bt.backtest.result import Result, check_writable
-from hpi_bt.config import Config
+from hpi_bt.report import Banner
+from hpi_bt.report.folder import Story
 from hpi_bt.runs import save
+
+_PLAIN = (str, int, float, bool, type(None))
 
 
 class Report(Recorder):
@@ -23,11 +28,22 @@ class Report(Recorder):
         Where the result folder appears.
     name : str, default: the strategy's class name
         First part of its name, and the headline of its pages.
-    costs : str, default="as set in the Cerebro's broker"
-        What the assumptions banner says about costs.
+    dealer_sign, open_interest, fills, costs : str
+        What the assumptions banner says about them; by default that it does not know, and the
+        commission and slippage that were paid.
+    benchmark : bool, default=True
+        Compare with buying and holding the first data.
     """
 
-    params: Any = dict(folder="results", name="", costs="as set in the Cerebro's broker")
+    params: Any = dict(
+        folder="results",
+        name="",
+        dealer_sign="not stated",
+        open_interest="not stated when it was known",
+        fills="as set in the user's own Cerebro",
+        costs="",
+        benchmark=True,
+    )
 
     result: Result
 
@@ -39,13 +55,36 @@ class Report(Recorder):
     def stop(self) -> None:
         """Write the folder."""
         super().stop()
-        name = self.p.name or self.record.strategy
-        config = Config.model_validate(
-            {
-                "name": name,
-                "data": {"source": {"kind": "csv", "path": "(data of the user's own Cerebro)"}},
-                "strategy": {"class": f"(own Cerebro):{self.record.strategy}"},
-                "broker": {"cash": self.record.cash},
-            }
+        name = str(self.p.name or self.record.strategy)
+        story = Story(name, self._config(name), self._banner(), benchmark=self.p.benchmark)
+        self.result = save(self.record, Path(self.p.folder).expanduser(), story)
+
+    def _config(self, name: str) -> str:
+        params = {k: v if isinstance(v, _PLAIN) else str(v) for k, v in self.record.params.items()}
+        known = {
+            "name": name,
+            "strategy": {"class": self.record.strategy, "params": params},
+            "data": [str(data._name) for data in self.strategy.datas],
+            "broker": {"cash": float(self.record.cash)},
+        }
+        text: str = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+        return (
+            f"# Written by hpi_bt.Report from a user's own Cerebro; no config of hpi-bt run\n{text}"
         )
-        self.result = save(self.record, config, Path(self.p.folder).expanduser())
+
+    def _banner(self) -> Banner:
+        record = self.record
+        paid = {k: float(record.fills[k].sum()) for k in ("commission", "slippage")}
+        sums = f"{paid['commission']:,.2f} commission and {paid['slippage']:,.2f} slippage paid"
+        rows = [("Fills", self.p.fills), ("Costs", self.p.costs or f"set by its broker; {sums}")]
+        if any(pane["pane"] != "price" for pane in record.panes if "pane" in pane):
+            rows = [
+                ("Dealer sign", self.p.dealer_sign),
+                ("Open interest", self.p.open_interest),
+                *rows,
+            ]
+        if "calendar" not in record.frame.attrs:
+            rows.append(
+                ("Sessions", "calendar dates of the bars, labelled as the feed labels them")
+            )
+        return [*rows, ("Engine", f"{record.engine}, the user's own")]

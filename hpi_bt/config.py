@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import types
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.orders import Orders
@@ -75,6 +76,12 @@ class StrategyChoice(Settings):
     """"path/to/file.py:Class" or "package.module:Class"."""
     params: dict[str, Any] = Field({})
 
+    @field_validator("params", mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        """Take a bare `params:` for none at all."""
+        return {} if value is None else value
+
 
 class Commission(Settings):
     """What a trade costs."""
@@ -128,7 +135,8 @@ class _Loader(yaml.SafeLoader):
     """YAML in which a key given twice is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"  # "<<: *anchor" may come more than once
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value if k.tag != merge]
         twice = [k for k in keys if isinstance(k, str) and keys.count(k) > 1]
         if twice:
             raise yaml.constructor.ConstructorError(
@@ -156,7 +164,8 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        said = (getattr(error, "context", None), getattr(error, "problem", None))
+        problem = ", ".join(s for s in said if s) or str(error).splitlines()[0]
         raise InputError(f"{path}: no valid YAML{line}: {problem}") from None
     if not isinstance(value, dict):
         kind = "nothing" if value is None else f"a {type(value).__name__}"
@@ -166,49 +175,38 @@ def read_mapping(path: Path) -> dict[Any, Any]:
 
 def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Return a copy with "orders.stop.multiple=3" style overrides; values are read as YAML."""
-    result = _copy(mapping)
+    result = dict(mapping)
     for override in overrides:
         key, equals, text = override.partition("=")
-        if not equals or not key.strip():
+        path = key.strip().split(".")
+        if not equals or not all(path):
             raise InputError(f"-s {override}: write KEY=VALUE, such as orders.stop.multiple=3")
         try:
             value = yaml.load(text, _Loader)
         except yaml.YAMLError:
             raise InputError(f"-s {override}: {text!r} is no YAML value; quote it") from None
-        _set(result, key.strip().split("."), value, override)
+        result = _with(result, path, value, f"-s {override}: ")
     return result
 
 
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _copy(v) for k, v in value.items()}
-    return [_copy(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def _set(target: Any, path: list[str], value: Any, override: str) -> None:
-    for i, key in enumerate(path):
-        last = i == len(path) - 1
-        if isinstance(target, list):
-            if not key.isdigit() or int(key) >= len(target):
-                raise InputError(
-                    f"-s {override}: {'.'.join(path[:i])} is a list of {len(target)}; "
-                    f"{key!r} is no place in it"
-                )
-            if last:
-                target[int(key)] = value
-            else:
-                target = target[int(key)]
-        elif isinstance(target, dict):
-            if last:
-                target[key] = value
-            else:
-                if target.get(key) is None:
-                    target[key] = {}
-                target = target[key]
-        else:
+def _with(target: Any, path: list[str], value: Any, name: str, above: str = "") -> Any:
+    """Return `target` with `value` at `path`; only what lies on the way is copied."""
+    if not path:
+        return value
+    key, place = path[0], f"{above}.{path[0]}".lstrip(".")
+    if isinstance(target, list):
+        if not key.isdecimal() or int(key) >= len(target):
             raise InputError(
-                f"-s {override}: {'.'.join(path[:i])} is the value {target!r}, not a mapping"
+                f"{name}{above} is a list of {len(target)}, {key!r} is no place in it; "
+                "give a number from 0 on"
             )
+        changed = list(target)
+        changed[int(key)] = _with(target[int(key)], path[1:], value, name, place)
+        return changed
+    if target is None or isinstance(target, Mapping):
+        below = dict(target or {})
+        return below | {key: _with(below.get(key), path[1:], value, name, place)}
+    raise InputError(f"{name}{above} is {_shown(target)}, no mapping; override {above} itself")
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -250,22 +248,50 @@ def _path(model: type[BaseModel], loc: tuple[Any, ...]) -> str:
     return ".".join(shown)
 
 
-_DEMANDS = {
-    "missing": "is missing; add it",
-    "union_tag_not_found": "has no kind; add kind: demo, csv, parquet, yahoo or option_snapshots",
+#: What is wanted, by the kind of error that pydantic reports; filled with the error's context.
+_WANTED = {
+    "string_type": "text, put it in quotes",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} character",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a mapping, key: value"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list, [a, b]"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "YYYY-MM-DD"),
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "a kind of {expected_tags}",
+    "recursion_loop": "a value that does not hold itself",
 }
 
 
+def _shown(value: Any) -> str:
+    """Return the value in a few characters."""
+    return "nothing" if value is None else reprlib.repr(value)
+
+
 def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
-    loc, kind = tuple(error["loc"]), error["type"]
+    loc, kind, value = tuple(error["loc"]), error["type"], error.get("input")
     place = _path(model, loc) or "config"
     if kind == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
         return f"{place}: unknown key{hint}; rename or remove it"
-    if kind in _DEMANDS:
-        return f"{place} {_DEMANDS[kind]}"
-    value = error.get("input")
-    shown = "" if isinstance(value, Mapping) else f"{value!r}: "
+    if kind == "missing":
+        return f"{place} is missing; add it"
+    if kind == "union_tag_not_found":
+        kinds = ", ".join(str(_kind(m)) for m in _models(Source))
+        return f"{place} has no kind; add kind: one of {kinds}"
+    if kind == "union_tag_invalid":
+        place, value = f"{place}.kind", error["ctx"]["tag"]
+    if kind in _WANTED:
+        return (
+            f"{place}: found {_shown(value)}; wanted {_WANTED[kind].format(**error.get('ctx', {}))}"
+        )
+    shown = "" if isinstance(value, Mapping) else f"found {_shown(value)}; "
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{place}: {shown}{message[:1].lower()}{message[1:]}"
 
@@ -279,7 +305,7 @@ def validated(mapping: Mapping[str, Any], name: str) -> Config:
         One line: file, key, value, what is wanted.
     """
     try:
-        return Config.model_validate(dict(mapping))
+        return Config.model_validate({str(key): value for key, value in mapping.items()})
     except ValidationError as invalid:
         errors = invalid.errors()
         # an unknown key often explains the missing one beside it

@@ -142,6 +142,11 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         self._first = self._all[0]
         self.home()
 
+    @property
+    def bulk(self) -> bool:
+        """Whether every bar was loaded at once, so that nothing is left to the per-bar path."""
+        return self._bulk
+
     def _load(self) -> bool:
         self._row += 1
         if self._row >= len(self.p.dataname):

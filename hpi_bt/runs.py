@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hpi_bt import __version__
 from hpi_bt.backtest.record import Record
-from hpi_bt.backtest.result import Result, check_writable, write_result
+from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.config import Config, overridden, read_mapping, resolved_yaml, validated
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import load_strategy, resolve_file, shipped
 from hpi_bt.orders import Orders
-from hpi_bt.report import Banner, write_tearsheet
+from hpi_bt.report import Banner
+from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
-from hpi_bt.stats.metrics import session_returns
-from hpi_bt.stats.summary import buy_and_hold, summarise
+from hpi_bt.sources.frame import validate_frame
 
 Stage = Callable[[str, float], None]
-
-_PACKAGES = ("hpi-bt", "backtrader", "numpy", "pandas", "numba", "quantstats", "exchange_calendars")
 
 
 def _no_stage(_: str, __: float) -> None:
@@ -111,8 +106,9 @@ def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
         keep &= session <= end.toordinal()
     if not keep.any():
         raise InputError(
-            f"data.start, data.end: no bar between {start} and {end}; the data run from "
-            f"{frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}"
+            f"data.start, data.end: no bar from {start or 'the first'} to {end or 'the last'}; "
+            f"the data run from {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}, "
+            "choose dates within"
         )
     frame = frame[keep]
     frame.attrs = attrs
@@ -186,21 +182,57 @@ def run(
     _check_params(strategy, model.strategy.params)
     stage("data", 0.05)
     frame = _frame(model, where)
+    _check_inputs(strategy, frame)
     stage("backtest", 0.25)
     record = _backtest(strategy, model, frame, lambda share: stage("backtest", 0.25 + 0.5 * share))
+    _check_known(record)
     stage("report", 0.75)
-    result = save(record, model, parent, source=_source_digest(model, path))
+    result = save(record, parent, _story(model, record, _source_digest(model, path)))
     stage("done", 1.0)
     return result
 
 
-def _check_params(strategy: type, params: Mapping[str, Any]) -> None:
-    known = set(strategy.params._getkeys()) - {"orders"}  # type: ignore[attr-defined]
-    for name in params:
-        if name not in known:
-            hint = did_you_mean(name, known) if known else " (it has none)"
+def _check_params(strategy: Any, params: Mapping[str, Any]) -> None:
+    """Refuse parameters that the strategy lacks, or of another kind than its defaults."""
+    defaults = {k: v for k, v in strategy.params._getitems() if k != "orders"}
+    for name, value in params.items():
+        if name not in defaults:
+            hint = did_you_mean(name, defaults) if defaults else " (it has none)"
             raise InputError(
-                f"strategy.params.{name}: {strategy.__name__} has no such parameter{hint}"
+                f"strategy.params.{name}: {strategy.__name__} has no such parameter{hint}; "
+                "rename or remove it"
+            )
+        wanted, found = _kind(defaults[name]), _kind(value)
+        if "" not in (wanted, found) and wanted != found:
+            raise InputError(
+                f"strategy.params.{name}: found {value!r}; wanted {wanted} such as the default, "
+                f"{defaults[name]!r}"
+            )
+
+
+def _kind(value: object) -> str:
+    """Return what a value is in YAML, "" where it may stand for anything."""
+    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "text"))
+    return next((word for kind, word in kinds if isinstance(value, kind)), "")
+
+
+def _check_inputs(strategy: type, frame: pd.DataFrame) -> None:
+    """Refuse data in which a column that the signal needs is absent or never known."""
+    inputs = getattr(strategy, "inputs", ())
+    validate_frame(frame, name=frame.attrs["symbol"], required=inputs)
+
+
+def _check_known(record: Record) -> None:
+    """Refuse a run in which a shown line was never known: its look-back is longer than the data."""
+    for pane in record.panes:
+        column = pane["column"]
+        if pane["kind"] == "event" or column not in record.signals:
+            continue
+        if record.signals[column].isna().all():
+            why = next((r for r in record.remarks if r.startswith("no ")), "")
+            raise InputError(
+                f"{record.frame.attrs['symbol']}: {column} is never known in {len(record.frame)} "
+                f"bars{f' ({why})' if why else ''}; give more data or shorter look-backs"
             )
 
 
@@ -226,6 +258,8 @@ def _backtest(
         )
     except InputError:
         raise
+    except SystemExit as error:  # a strategy must not end the program as if all were well
+        raise RuntimeError(f"{strategy.__name__} called sys.exit({error.code})") from error
     except (TypeError, ValueError) as error:
         raise _explained(error, strategy, name) from error
     return record
@@ -251,31 +285,6 @@ def _source_digest(config: Config, path: Path | None) -> str:
     return ""
 
 
-def fingerprint(frame: pd.DataFrame) -> str:
-    """Return a hash of the bars: stamps, columns and values."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    digest.update(",".join(frame.columns).encode())
-    digest.update(np.ascontiguousarray(pd.DatetimeIndex(frame.index).asi8).tobytes())
-    digest.update(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes())
-    return digest.hexdigest()
-
-
-def _environment(frame: pd.DataFrame, source: str) -> dict[str, Any]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return {
-        "packages": found,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "data_fingerprint": fingerprint(frame),
-        "strategy_fingerprint": source,
-    }
-
-
 def assumptions(config: Config, record: Record) -> Banner:
     """Return what a reader must know to judge the numbers: sign, timing, fills, costs."""
     broker, cost = config.broker, config.broker.commission
@@ -298,77 +307,16 @@ def assumptions(config: Config, record: Record) -> Banner:
     ]
 
 
-def save(
-    record: Record, config: Config, parent: Path, *, source: str = "", log: Iterable[str] = ()
-) -> Result:
+def _story(config: Config, record: Record, source: str) -> Story:
+    return Story(
+        name=config.name,
+        config=resolved_yaml(config),
+        banner=assumptions(config, record),
+        benchmark=config.benchmark == "buy_and_hold",
+        source=source,
+    )
+
+
+def save(record: Record, parent: Path, story: Story) -> Result:
     """Write a record's folder, tear sheet included, and return it as a `Result`."""
-    frame, trades = record.frame, record.trades
-    benchmark = buy_and_hold(frame) if config.benchmark == "buy_and_hold" else None
-    figures = summarise(
-        frame, record.equity, record.position, trades, record.fills, record.cash, benchmark
-    )
-    notes = [str(n) for n in frame.attrs.get("notes", ())]
-    counts = {k: int(v) for k, v in record.counts.items() if v or k in ("rejected", "vetoed")}
-    text = resolved_yaml(config)
-    environment = _environment(frame, source)
-    made = datetime.now(UTC)
-    summary = {
-        "name": config.name,
-        "symbol": frame.attrs.get("symbol", ""),
-        "strategy": record.strategy,
-        "params": {k: v for k, v in record.params.items() if k != "orders"},
-        "engine": record.engine,
-        "demo": record.demo,
-        "made_at": made.isoformat(timespec="seconds"),
-        **figures,
-        **counts,
-        "remarks": record.remarks,
-        "notes": notes,
-    }
-    summary["params"] = {k: v if _plain(v) else str(v) for k, v in summary["params"].items()}
-    digest = hashlib.sha1(
-        (text + environment["data_fingerprint"] + source + __version__).encode(),
-        usedforsecurity=False,
-    ).hexdigest()[:8]
-    equity = pd.Series(record.equity, index=frame.index)
-    returns = session_returns(equity, frame["session"], record.cash)
-
-    def tearsheet(path: Path) -> None:
-        write_tearsheet(
-            path,
-            returns,
-            title=config.name,
-            banner=assumptions(config, record),
-            benchmark=None if benchmark is None or benchmark.empty else benchmark,
-            benchmark_name=f"{summary['symbol']} bought and held",
-            demo=record.demo,
-            parameters={"strategy": record.strategy, **summary["params"]},
-            empty_reason="" if len(trades) else "The strategy did not trade.",
-        )
-
-    stem = (
-        "".join(c if c.isalnum() or c in "-_." else "-" for c in config.name).strip(".-") or "run"
-    )
-    return write_result(
-        parent,
-        _free_name(parent, f"{stem}-{made:%Y%m%dT%H%M%S}-{digest}"),
-        record,
-        summary=summary,
-        config=text,
-        environment=environment,
-        log=[*log, *record.remarks, *notes],
-        pages={"tearsheet.html": tearsheet},
-    )
-
-
-def _plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
-
-
-def _free_name(parent: Path, name: str) -> str:
-    """Return the name, numbered where two equal runs end in one second."""
-    taken, free = 1, name
-    while (parent / free).exists():
-        taken += 1
-        free = f"{name}-{taken}"
-    return free
+    return write_run(record, parent, story, datetime.now(UTC))

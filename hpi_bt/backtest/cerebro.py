@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.lean import HedgeCerebro
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.config import Broker
 from hpi_bt.errors import InputError
@@ -74,6 +75,15 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             "closed": bit.closed,
             "closed_commission": bit.closedcomm,
         }
+
+    @property
+    def lean(self) -> bool:
+        """Whether `HedgeCerebro` may hand over the curves instead of calling `next`."""
+        return type(self).next is Recorder.next
+
+    def take_curves(self, equity: FloatArray, position: FloatArray) -> None:
+        """Take equity and position of every bar at once."""
+        self._equity, self._position = list(equity), list(position)
 
     def next(self) -> None:
         """Note equity and position of the bar; a bar that comes again replaces itself."""
@@ -253,7 +263,7 @@ def run_cerebro(
         An unknown parameter, a line that the data lacks, or too short a history.
     """
     broker = broker or Broker()
-    cerebro = bt.Cerebro(stdstats=False)
+    cerebro = HedgeCerebro()
     feed: Any = HedgeData
     cerebro.adddata(feed(frame), name=str(frame.attrs.get("symbol", "")))
     leverage = orders.max_leverage if orders else 1.0

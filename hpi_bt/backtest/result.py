@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import pandas as pd
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.errors import InputError
+from hpi_bt.stats.summary import figures
 
 VETO_COLUMNS = ("time", "data", "side", "size", "hpi", "reason")
 ALERT_COLUMNS = ("time", "data", "indicator", "alert", "direction", "value")
@@ -70,9 +72,10 @@ class Result:
         return f"<Result {s['name']}: {demo}{', '.join(figures)}; {self.folder}>"
 
     def _repr_html_(self) -> str:
-        """Return the summary as a table, for notebooks."""
-        table = pd.Series(self.summary, name=self.summary["name"]).to_frame()
-        return str(table.to_html(escape=True))
+        """Return the main figures as a table, for notebooks."""
+        cells = [[f.label, f.value, f.benchmark, f.note] for f in figures(self.summary)]
+        table = pd.DataFrame(cells, columns=["", "Strategy", "Buy and hold", ""])
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>" + str(table.to_html(index=False))
 
 
 def _percent(value: float | None) -> str:
@@ -81,9 +84,12 @@ def _percent(value: float | None) -> str:
 
 def check_writable(parent: Path) -> None:
     """Refuse a results folder in which nothing can be written, before any work is done."""
+    whole = parent.absolute()
+    there = next(p for p in (whole, *whole.parents) if p.exists())
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writable-", dir=parent):
+        if not there.is_dir():
+            raise NotADirectoryError(0, f"{there} is a file")
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=there):
             pass
     except OSError as error:
         raise InputError(

@@ -31,7 +31,21 @@ def defaults_of(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-class _Clock(bt.Indicator):  # type: ignore[misc]
+class _Bulk(bt.Indicator):  # type: ignore[misc]
+    """Base whose lines grow by a whole array at once where stock lines grow value by value."""
+
+    def forward(self, value: float = float("nan"), size: int = 1) -> None:
+        if size == 1 or any(line.mode != line.UnBounded for line in self.lines):
+            super().forward(value, size)
+            return
+        block = array.array("d", [value]) * size
+        for line in self.lines:
+            line.array.extend(block)
+            line._idx += size
+            line.lencount += size
+
+
+class _Clock(_Bulk):
     """Local date (session) and minute of the day (slot) of a data without those columns."""
 
     lines: Any = ("session", "slot")
@@ -57,7 +71,7 @@ class _Clock(bt.Indicator):  # type: ignore[misc]
     oncestart = preonce
 
 
-class _Kernel(bt.Indicator):  # type: ignore[misc]
+class _Kernel(_Bulk):
     """The private child that runs the kernel.
 
     It is a child because an indicator class with both `next` and `once` silently breaks the
@@ -157,7 +171,7 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
     return wanted
 
 
-class KernelIndicator(bt.Indicator):  # type: ignore[misc]
+class KernelIndicator(_Bulk):
     """Base of every indicator here: declare `inputs`, `lines`, `params` and `kernel`.
 
     `MyIndicator(data)` takes its inputs by name from one data feed; `MyIndicator(a, b, ...)` takes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,59 @@ def summarise(
         "slippage": float(fills["slippage"].sum()),
         "costs": float(fills["commission"].sum() + fills["slippage"].sum()),
         "benchmark_return": against.total_return if against else float("nan"),
+        "benchmark_cagr": against.cagr if against else float("nan"),
         "benchmark_sharpe": against.sharpe if against else float("nan"),
         "benchmark_max_drawdown": against.max_drawdown if against else float("nan"),
     }
+
+
+class Figure(NamedTuple):
+    """One row of what a run prints; `benchmark` is "" where there is nothing to compare."""
+
+    label: str
+    value: str
+    benchmark: str = ""
+    note: str = ""
+
+
+_EVENTS = {
+    "capped": "capped",
+    "too_small": "too small",
+    "vetoed": "vetoed",
+    "entry_bar_breaches": "stops breached in the entry bar",
+    "late_flat": "held past the close",
+}
+
+
+def figures(summary: Mapping[str, Any]) -> list[Figure]:
+    """Return the main figures of a summary as text, "n/a" where they are undefined."""
+    s = summary
+    compared = s["benchmark_return"] is not None
+
+    def percent(key: str) -> str:
+        return "n/a" if s[key] is None else f"{s[key]:.2%}"
+
+    def number(key: str) -> str:
+        return "n/a" if s[key] is None else f"{s[key]:,.2f}"
+
+    def both(label: str, text: Any, key: str, other: str) -> Figure:
+        return Figure(label, text(key), text(other) if compared else "")
+
+    opened = f"{s['open_trades']} more still open" if s["open_trades"] else ""
+    average = f"{number('average_trade')} a trade, held {s['average_bars'] or 0:.1f} bars"
+    events = ", ".join(f"{s[key]:,} {word}" for key, word in _EVENTS.items() if s.get(key))
+    return [
+        both("Return", percent, "total_return", "benchmark_return"),
+        both("CAGR", percent, "cagr", "benchmark_cagr"),
+        both("Sharpe (daily)", number, "sharpe", "benchmark_sharpe"),
+        both("Max drawdown", percent, "max_drawdown", "benchmark_max_drawdown"),
+        Figure("Trades", f"{s['trades']:,}", note=opened),
+        Figure("Win rate", percent("win_rate"), note=average if s["trades"] else ""),
+        Figure("Exposure", percent("exposure"), note="of the bars with a position"),
+        Figure(
+            "Costs paid",
+            number("costs"),
+            note=f"commission {number('commission')}, slippage {number('slippage')}",
+        ),
+        Figure("Rejected orders", f"{s['rejected']:,}", note=events),
+    ]

@@ -9,6 +9,7 @@ import backtrader as bt
 import numpy as np
 
 from hpi_bt import orders as rulebook
+from hpi_bt.arrays import BoolArray
 from hpi_bt.indicators.base import (
     Kernel,
     KernelIndicator,
@@ -124,6 +125,22 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         atr = np.nan if self._atr is None else self._atr[0]
         if _may_enter(rules, side, target, code, self._blocked, atr, since, left):
             self._enter(target, atr)
+
+    def active_bars(self) -> BoolArray | None:
+        """Return the bars on which a flat strategy may act; None where `next` is overridden.
+
+        `HedgeCerebro` skips the others and calls `skipped` instead.
+        """
+        hooks = ("next", "prenext", "nextstart")
+        own = any(getattr(type(self), h) is not getattr(KernelStrategy, h) for h in hooks)
+        if own:
+            return None
+        target = np.array(self.signal.array, dtype=np.float64)
+        return np.abs(target) > 0.0
+
+    def skipped(self) -> None:
+        """Take note that bars without a target have passed while flat."""
+        self._blocked = 0
 
     def _enter(self, side: int, atr: float) -> None:
         equity, price = self.broker.getvalue(), self.data.close[0]

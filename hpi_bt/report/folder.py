@@ -1,0 +1,172 @@
+"""From a record to its result folder: figures, assumptions, environment and pages."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt import __version__
+from hpi_bt.backtest.record import Record
+from hpi_bt.backtest.result import Result, write_result
+from hpi_bt.report.pages import Banner
+from hpi_bt.report.tearsheet import write_tearsheet
+from hpi_bt.stats.metrics import session_returns
+from hpi_bt.stats.summary import buy_and_hold, summarise
+
+_PACKAGES = ("hpi-bt", "backtrader", "numpy", "pandas", "numba", "quantstats", "exchange_calendars")
+_STEM_BYTES = 120  # file systems allow 255 bytes, and the stamp and hash come behind
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a record does not know about its own run.
+
+    Attributes
+    ----------
+    name : str
+        Headline, and the first part of the folder's name.
+    config : str
+        Text of config.yaml.
+    banner : sequence of (what, how)
+        The assumptions.
+    benchmark : bool
+        Whether to compare with buying and holding the instrument.
+    source : str
+        Hash of the strategy's file, "" where there is none.
+    """
+
+    name: str
+    config: str
+    banner: Banner
+    benchmark: bool = True
+    source: str = ""
+
+
+def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Result:
+    """Write the folder of a finished run, tear sheet included, and return it as a `Result`.
+
+    Parameters
+    ----------
+    record : Record
+        What the engine recorded.
+    parent : Path
+        The folder appears in it, whole or not at all.
+    story : Story
+        What the record does not know.
+    made : datetime
+        Now, in UTC.
+    """
+    frame = record.frame
+    benchmark = buy_and_hold(frame) if story.benchmark else None
+    against = None if benchmark is None or benchmark.empty else benchmark
+    environment = _environment(frame, story.source)
+    summary = _summary(record, story, against) | {"made_at": made.isoformat(timespec="seconds")}
+    notes = summary["notes"]
+    identity = story.config + environment["data_fingerprint"] + story.source + __version__
+    digest = hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()[:8]
+    equity = pd.Series(record.equity, index=frame.index)
+    returns = session_returns(equity, frame["session"], record.cash)
+
+    def tearsheet(path: Path) -> None:
+        write_tearsheet(
+            path,
+            returns,
+            title=story.name,
+            banner=story.banner,
+            benchmark=against,
+            benchmark_name=f"{summary['symbol'] or 'the instrument'} bought and held",
+            demo=record.demo,
+            parameters={"strategy": record.strategy, **summary["params"]},
+            empty_reason="" if len(record.fills) else "The strategy did not trade.",
+        )
+
+    return write_result(
+        parent,
+        _free_name(parent, f"{_stem(story.name)}-{made:%Y%m%dT%H%M%S}-{digest}"),
+        record,
+        summary=summary,
+        config=story.config,
+        environment=environment,
+        log=[*record.remarks, *notes],
+        pages={"tearsheet.html": tearsheet},
+    )
+
+
+def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[str, Any]:
+    frame = record.frame
+    counts = {k: int(v) for k, v in record.counts.items() if v or k in ("rejected", "vetoed")}
+    return {
+        "name": story.name,
+        "symbol": str(frame.attrs.get("symbol", "")),
+        "strategy": record.strategy,
+        "params": _plain(record.params),
+        "engine": record.engine,
+        "demo": record.demo,
+        **summarise(
+            frame,
+            record.equity,
+            record.position,
+            record.trades,
+            record.fills,
+            record.cash,
+            benchmark,
+        ),
+        **counts,
+        "remarks": record.remarks,
+        "notes": [str(note) for note in frame.attrs.get("notes", ())],
+    }
+
+
+def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as JSON can hold them, without the order rules, which config.yaml has."""
+    simple = (str, int, float, bool, type(None))
+    return {k: v if isinstance(v, simple) else str(v) for k, v in params.items() if k != "orders"}
+
+
+def fingerprint(frame: pd.DataFrame) -> str:
+    """Return a hash of the bars: stamps, columns and values."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    digest.update(",".join(frame.columns).encode())
+    digest.update(np.ascontiguousarray(pd.DatetimeIndex(frame.index).as_unit("ns").asi8).tobytes())
+    digest.update(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes())
+    return digest.hexdigest()
+
+
+def _environment(frame: pd.DataFrame, source: str) -> dict[str, Any]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {
+        "packages": found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "data_fingerprint": fingerprint(frame),
+        "strategy_fingerprint": source,
+    }
+
+
+def _stem(name: str) -> str:
+    """Return a name as a part of a file name: letters, digits and -_. alone, and not too long."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")
+    return plain.encode()[:_STEM_BYTES].decode(errors="ignore").rstrip(".-") or "run"
+
+
+def _free_name(parent: Path, name: str) -> str:
+    """Return the name, numbered where two equal runs end in one second."""
+    taken, free = 1, name
+    while (parent / free).exists():
+        taken += 1
+        free = f"{name}-{taken}"
+    return free
