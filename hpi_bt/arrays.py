@@ -16,10 +16,12 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 State: TypeAlias = dict[str, Any] | None
 
 
-def part(state: State, name: str) -> dict[str, Any]:
-    """Return the part of `state` that belongs to the primitive called `name`."""
-    made: dict[str, Any] = {} if state is None else state.setdefault(name, {})
-    return made
+def part(state: State, name: str) -> State:
+    """Return the part of `state` that belongs to the primitive called `name`; None of None."""
+    if state is None:
+        return None
+    own: dict[str, Any] = state.setdefault(name, {})
+    return own
 
 
 def carried(state: State, name: str, size: int, fill: float = 0.0) -> FloatArray:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 import shutil
 from pathlib import Path
 
+from hpi_bt.backtest.result import Result
 from hpi_bt.config import read_mapping
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.loading import shipped
+
+_SCHEMA = re.compile(r"\$schema=\S+")
 
 
 def shipped_configs() -> list[tuple[str, str]]:
@@ -38,6 +43,21 @@ def shipped_strategies() -> list[tuple[str, str]]:
     return found
 
 
+def finished_runs(results: Path) -> list[tuple[str, str]]:
+    """Return (folder, main figures) of every result folder in `results`, oldest first."""
+    found = []
+    for path in results.glob("*/summary.json"):
+        try:
+            about = json.loads(path.read_text("utf-8"))
+            row = (about["made_at"], str(path.parent), repr(Result(path.parent)))
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # somebody else's folder
+        found.append(row)
+    return [
+        (folder, shown.partition(": ")[2].rpartition(";")[0]) for _, folder, shown in sorted(found)
+    ]
+
+
 def new_config(path: Path, template: str) -> list[Path]:
     """Copy a shipped config to `path` and its strategy beside it; return what was written.
 
@@ -62,8 +82,10 @@ def new_config(path: Path, template: str) -> list[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text("utf-8").replace(reference, f"{strategy.name}:{name}")
-        path.write_text(text, "utf-8")
+        path.write_text(_SCHEMA.sub(f"$schema={shipped('configs') / 'schema.json'}", text), "utf-8")
         shutil.copyfile(strategy, target)
     except OSError as error:
+        for half in (path, target):
+            half.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return [path, target]

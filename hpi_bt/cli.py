@@ -83,7 +83,7 @@ def run(
             except InputError as error:
                 if len(configs) == 1:
                     raise
-                _complain(error)
+                _complain(error, 2)
                 failed += 1
                 continue
         if as_json:
@@ -129,75 +129,60 @@ class _stages:  # noqa: N801 - used as a context manager alone
 
 
 def _show(result: Result) -> None:
+    """Print the main figures in aligned columns, then what the indicators noticed."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from hpi_bt.stats.summary import figures
+
     s = result.summary
-    console = Console(highlight=False)
-    title = f"{s['name']}: {s['strategy']} on {s['symbol']}"
-    head = Text(title, style="bold")
+    console = Console(highlight=False, soft_wrap=True)
+    width = min(console.width, 120)
+    console.print(Text(f"{s['name']}: {s['strategy']} on {s['symbol'] or 'its data'}", "bold"))
     if s["demo"]:
-        head.append(f"  DEMO: {s['demo']}", style="bold yellow")
-    console.print(head)
+        console.print(Text(f"DEMO: {s['demo']}", "bold yellow"))
     console.print(
-        f"{s['first']} to {s['last']}, {s['bars']:,} bars, {s['sessions']} sessions, "
-        f"engine {s['engine']}"
+        f"{s['first'][:10]} to {s['last'][:10]}, {s['sessions']:,} sessions, {s['bars']:,} bars, "
+        f"engine {s['engine']}\n"
     )
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for left, right in zip(_figures(s)[::2], _figures(s)[1::2], strict=True):
-        table.add_row(left[0], Text(left[1], justify="right"), right[0], Text(right[1]))
-    console.print(table)
+    rows = figures(s)
+    if any(row.benchmark for row in rows):
+        console.print(Text(f"{'':<16}{'Strategy':>14}{'Buy and hold':>15}", "dim"))
+    for row in rows:
+        figure = f"{row.label:<16}{row.value:>14}"
+        if row.benchmark:
+            console.print(f"{figure}{row.benchmark:>15}")
+        else:
+            console.print(_hanging(f"{figure}   ", row.note, width))
+    console.print()
     for line in (*s["remarks"], *s["notes"]):
-        warn = line.startswith("warning")
-        console.print(Text(f"- {line}", style="yellow" if warn else ""))
-    console.print(Text(f"{result.folder / 'tearsheet.html'}"), soft_wrap=True)
+        style = "yellow" if line.startswith("warning") else ""
+        console.print(Text(_hanging("- ", line, width), style))
+    console.print(Text(f"{result.folder / 'tearsheet.html'}"))
 
 
-def _figures(s: dict[str, Any]) -> list[tuple[str, str]]:
-    def percent(key: str) -> str:
-        return "n/a" if s[key] is None else f"{s[key]:.2%}"
+def _hanging(head: str, text: str, width: int) -> str:
+    """Return `head` and `text`, further lines of which stand beneath its first."""
+    import textwrap
 
-    def number(key: str) -> str:
-        return "n/a" if s[key] is None else f"{s[key]:,.2f}"
-
-    rejected = ", ".join(
-        f"{s[key]} {word}"
-        for key, word in (
-            ("rejected", "rejected"), ("capped", "capped"), ("too_small", "too small"),
-            ("vetoed", "vetoed"), ("entry_bar_breaches", "entry-bar breaches"),
-            ("late_flat", "held past the close"),
-        )
-        if s.get(key) or key == "rejected"
-    )  # fmt: skip
-    opened = f" (+{s['open_trades']} open)" if s["open_trades"] else ""
-    return [
-        ("Return", percent("total_return")),
-        ("Benchmark (buy and hold)", percent("benchmark_return")),
-        ("CAGR", percent("cagr")),
-        ("Benchmark Sharpe", number("benchmark_sharpe")),
-        ("Sharpe (daily sessions)", number("sharpe")),
-        ("Benchmark drawdown", percent("benchmark_max_drawdown")),
-        ("Max drawdown", percent("max_drawdown")),
-        ("Exposure", percent("exposure")),
-        ("Trades", f"{s['trades']}{opened}"),
-        ("Costs paid", f"{s['costs']:,.2f} ({s['slippage']:,.2f} of it slippage)"),
-        ("Win rate", percent("win_rate")),
-        ("Orders", rejected),
-    ]
+    lines = textwrap.wrap(text, max(width - len(head), 20), break_long_words=False)
+    return (head + f"\n{'':<{len(head)}}".join(lines)).rstrip()
 
 
 @app.command("list")
-def list_shipped() -> None:
-    """List the shipped configs and strategies, and finished runs in results/."""
-    from hpi_bt.catalog import shipped_configs, shipped_strategies
+def list_shipped(results: Results = Path("results")) -> None:
+    """List the shipped configs and strategies, and the finished runs."""
+    from hpi_bt.catalog import finished_runs, shipped_configs, shipped_strategies
 
-    print("Configs (hpi-bt run NAME):")
-    for name, about in shipped_configs():
-        print(f"  {name:<40} {about}")
-    print("Strategies (strategy.class in a config):")
-    for name, about in shipped_strategies():
-        print(f"  {name:<60} {about}")
+    _table("Configs (hpi-bt run NAME):", shipped_configs())
+    _table("Strategies (strategy.class in a config):", shipped_strategies())
+    _table(f"Finished runs in {results}:", finished_runs(results))
+
+
+def _table(head: str, rows: list[tuple[str, str]]) -> None:
+    if rows:
+        width = max(len(name) for name, _ in rows)
+        print(head, *(f"  {name:<{width}}  {about}".rstrip() for name, about in rows), sep="\n")
 
 
 @config_app.command("schema")
@@ -230,43 +215,61 @@ def config_new(
     print(f"run it: hpi-bt run {path}")
 
 
-def _complain(error: Exception) -> None:
+_STOPPED = "stopped; nothing was written"
+
+
+def _complain(error: object, code: int) -> int:
     line = " ".join(str(error).split())
-    print(f"hpi-bt: {line}", file=sys.stderr)
+    if line:  # the help that a bare "hpi-bt" prints is no complaint
+        print(f"hpi-bt: {line}", file=sys.stderr)
+    return code
 
 
 def main() -> None:
-    """Run the command line; exit 0 ok, 1 run failed, 2 wrong input."""
+    """Run the command line; exit 0 ok, 1 run failed, 2 wrong input, 130 interrupted."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except InputError as error:
-        _complain(error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("hpi-bt: stopped; nothing was written", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:  # a user's strategy may raise anything
-        _complain_run(error)
-        sys.exit(1)
+        code = _complain(error, 2)
+    except (Exception, KeyboardInterrupt) as error:  # a user's strategy may raise anything
+        code = _complain(*_told(error))
+    sys.stdout.flush()
+    sys.exit(code or 0)
 
 
-def _complain_run(error: Exception) -> None:
-    """Say in one line what failed and where; HPI_BT_DEBUG=1 shows the whole traceback."""
+def _told(error: BaseException) -> tuple[object, int]:
+    """Return what to say of a failure, and the exit code."""
+    usage = getattr(
+        error, "format_message", None
+    )  # of typer: an unknown option, a missing argument
+    if usage is not None:
+        return usage(), getattr(error, "exit_code", 2)
+    if isinstance(error, KeyboardInterrupt):
+        return _STOPPED, 130
+    return _failure(error), 1
+
+
+def _failure(error: BaseException) -> str:
+    """Return in one line what failed and where; HPI_BT_DEBUG=1 shows the whole traceback."""
     import os
     import traceback
 
     if os.environ.get("HPI_BT_DEBUG"):
         traceback.print_exception(error)
-        return
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    where = f" ({Path(last.filename).name}, line {last.lineno})" if last else ""
-    _complain(
-        RuntimeError(
-            f"the run failed: {type(error).__name__}: {error}{where}; "
-            "HPI_BT_DEBUG=1 shows the traceback"
-        )
-    )
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
+    theirs = [f for f in frames if _is_users(f.filename)]
+    last = (theirs or list(frames))[-1:]
+    where = "".join(f" ({Path(f.filename).name}, line {f.lineno})" for f in last)
+    kind = type(error).__name__
+    return f"the run failed: {kind}: {error}{where}; HPI_BT_DEBUG=1 shows the traceback"
+
+
+def _is_users(file: str) -> bool:
+    """Return whether a source file is no part of Python, of a library or of this package."""
+    import sysconfig
+
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")]
+    return not file.startswith(("<", str(Path(__file__).parent), *libraries))
 
 
 if __name__ == "__main__":

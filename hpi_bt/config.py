@@ -87,11 +87,11 @@ class Commission(Settings):
     """What a trade costs."""
 
     kind: Literal["none", "per_share", "percent", "per_contract"] = "none"
-    amount: float = Field(0.0, ge=0)
+    amount: float = Field(0.0, ge=0, allow_inf_nan=False)
     """Dollars per share or contract; percent of the traded value."""
-    multiplier: float = Field(1.0, gt=0)
+    multiplier: float = Field(1.0, gt=0, allow_inf_nan=False)
     """Dollars per point, for per_contract."""
-    margin: float | None = Field(None, gt=0)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Margin of one contract in dollars, for per_contract."""
 
     @model_validator(mode="after")
@@ -107,9 +107,9 @@ class Commission(Settings):
 class Broker(Settings):
     """The account and its costs."""
 
-    cash: float = Field(100_000.0, gt=0)
+    cash: float = Field(100_000.0, gt=0, allow_inf_nan=False)
     commission: Commission = Commission()
-    slippage_bps: float = Field(0.0, ge=0)
+    slippage_bps: float = Field(0.0, ge=0, allow_inf_nan=False)
     """Hundredths of a percent by which market, stop and limit-gap fills are worse."""
 
 
@@ -258,7 +258,10 @@ _WANTED = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "YYYY-MM-DD"),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "YYYY-MM-DD",
+    ),
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "{ge:g} or more",
     "less_than": "less than {lt:g}",

@@ -223,10 +223,12 @@ def _check_inputs(strategy: type, frame: pd.DataFrame) -> None:
 
 
 def _check_known(record: Record) -> None:
-    """Refuse a run in which a shown line was never known: its look-back is longer than the data."""
+    """Refuse a run in which one of our indicators was never known, by look-back or lack of data."""
+    from hpi_bt.indicators import __all__ as ours
+
     for pane in record.panes:
         column = pane["column"]
-        if pane["kind"] == "event" or column not in record.signals:
+        if pane["kind"] == "event" or pane["indicator"] not in ours:
             continue
         if record.signals[column].isna().all():
             why = next((r for r in record.remarks if r.startswith("no ")), "")

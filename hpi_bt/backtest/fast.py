@@ -269,7 +269,7 @@ def simulate(
         equity[t], position[t] = value, size
         # 3. the strategy decides
         wanted = allowed_target(rules, target[t])
-        if blocked != 0 and wanted != blocked:
+        if blocked not in (0, wanted):
             blocked = 0
         if size == 0.0 and wanted == 0:
             continue
@@ -297,6 +297,8 @@ def simulate(
                 if rules.target > 0.0:
                     goal = target_price(rules, side, entry_price, entry_atr)
                     goal = market.close[t] if goal == 0.0 else goal
+        if wanted in (0, side):
+            continue
         if may_enter(
             rules, side, wanted, code, blocked, atr[t],
             market.minutes_open[t], market.minutes_left[t],
@@ -321,7 +323,7 @@ _DECLARED = frozenset({
 
 
 def runs_fast(strategy: type) -> bool:
-    """Return whether a strategy is a signal kernel and nothing else, so that this engine applies."""
+    """Return whether a strategy is a signal kernel and nothing else: then this engine applies."""
     if not hasattr(strategy, "signal_kernel"):
         return False
     for base in strategy.__mro__:

@@ -129,10 +129,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         row = np.maximum.accumulate(changed)
         cash, size, price = cash[row], size[row], price[row]
         close = np.array(self._close[:n_bars])
-        if self._daily:
-            value = np.abs(size) * self._cost.margin
-        else:
-            value = size * close
+        value = np.abs(size) * self._cost.margin if self._daily else size * close
         gain = size * (close - price) * self._cost.p.mult
         unlevered = np.where(value > 0.0, (value - gain) / self._cost.get_leverage() + gain, value)
         return cash + unlevered, size

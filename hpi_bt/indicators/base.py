@@ -257,7 +257,7 @@ def kernel_series(
         raise InputError(f"{name}: no column {missing[0]!r} (found: {found}); join or map it")
     unknown = np.full(len(frame), np.nan)
     return [
-        frame[c].to_numpy(dtype=np.float64) if c in frame else unknown
+        np.ascontiguousarray(frame[c].to_numpy(dtype=np.float64)) if c in frame else unknown
         for c in (*required, *optional)
     ]
 

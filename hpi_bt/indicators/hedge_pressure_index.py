@@ -11,9 +11,28 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure, demo_flow, hedge_pressure
 
 
+@shared
+def oi_baseline(
+    put_oi: FloatArray,
+    call_oi: FloatArray,
+    net_oi: FloatArray,
+    *,
+    lam: float = 1.0,
+    state: State = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return put_oi - lam * call_oi (`net_oi` where a side is unknown) and put_oi + lam * call_oi.
+
+    All of shape (n_bars,), in contracts; nothing is carried from bar to bar.
+    """
+    net = put_oi - lam * call_oi
+    return np.where(np.isnan(net), net_oi, net), put_oi + lam * call_oi
+
+
+@shared
 def hedge_pressure_lines(
     put_volume: FloatArray,
     call_volume: FloatArray,
@@ -39,11 +58,11 @@ def hedge_pressure_lines(
     `hpi_bt.kernels.pressure.hedge_pressure`. Where only `net_oi` is known, lam weighs volume alone
     and scale="ratio" is NaN.
     """
-    split = put_oi - lam * call_oi
+    net, total = oi_baseline(put_oi, call_oi, net_oi, lam=lam)
     return hedge_pressure(
         put_volume,
         call_volume,
-        np.where(np.isnan(split), net_oi, split),
+        net,
         session,
         lam=lam,
         smoothing=smoothing,
@@ -51,7 +70,7 @@ def hedge_pressure_lines(
         accumulate=accumulate,
         ma=ma,
         scale=scale,
-        total_oi=put_oi + lam * call_oi,
+        total_oi=total,
         slot=slot,
         standard_sessions=standard_sessions,
         extreme=extreme,
@@ -59,6 +78,7 @@ def hedge_pressure_lines(
     )
 
 
+@shared
 def demo_hedge_pressure_lines(
     high: FloatArray,
     low: FloatArray,
@@ -82,7 +102,7 @@ def demo_hedge_pressure_lines(
         high, low, close, volume, session,
         lam=lam, accumulate=accumulate, state=part(state, "demo"),
     )  # fmt: skip
-    unknown = np.full(flow.net_oi.shape, np.nan)
+    unknown = np.full_like(flow.net_oi, np.nan)
     return hedge_pressure_lines(
         flow.put_volume,
         flow.call_volume,

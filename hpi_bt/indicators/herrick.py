@@ -14,6 +14,7 @@ from hpi_bt.indicators.remarks import herrick_remarks
 from hpi_bt.kernels.crossings import sign_changes
 from hpi_bt.kernels.divergence import pivot_divergence, unconfirmed_extreme
 from hpi_bt.kernels.herrick import cumulative_payoff, herrick_payoff, herrick_rsi
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.windows import range_position
 
 
@@ -38,6 +39,7 @@ class HerrickRSILines(NamedTuple):
     previous_pivot_age: FloatArray
 
 
+@shared
 def herrick_payoff_lines(
     high: FloatArray,
     low: FloatArray,
@@ -80,6 +82,7 @@ def herrick_payoff_lines(
     return HerrickPayoffLines(raw, hpi, alert, place if gradient else np.full_like(place, np.nan))
 
 
+@shared
 def herrick_rsi_lines(
     high: FloatArray,
     low: FloatArray,

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried, part
+from hpi_bt.kernels.memory import shared
 
 AVERAGES = ("sma", "ema", "rma", "wma", "hma")
 
@@ -80,6 +81,7 @@ def _window_average(x: FloatArray, weights: FloatArray, state: State) -> FloatAr
     return out
 
 
+@shared
 def ema(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     """Return the exponential average, alpha = 2/(period + 1), seeded by the first `period` mean.
 
@@ -89,6 +91,7 @@ def ema(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     return _recursive_average(x, period, 2.0 / (period + 1.0), state)
 
 
+@shared
 def rma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     """Return Wilder's average, alpha = 1/period, seeded by the mean of the first `period`.
 
@@ -98,16 +101,19 @@ def rma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     return _recursive_average(x, period, 1.0 / period, state)
 
 
+@shared
 def sma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     """Return the plain mean of the last `period` bars; NaN before, or where one of them is NaN."""
     return _window_average(x, np.ones(check_length("period", period)), state)
 
 
+@shared
 def wma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     """Return the mean weighted 1..period, newest heaviest; NaN as for `sma`."""
     return _window_average(x, np.arange(1.0, check_length("period", period) + 1.0), state)
 
 
+@shared
 def hma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     """Return Hull's average wma(2 wma(x, period/2) - wma(x, period), sqrt(period)).
 
@@ -120,6 +126,7 @@ def hma(x: FloatArray, period: int, *, state: State = None) -> FloatArray:
     return wma(2.0 * half - whole, int(period**0.5), state=part(state, "root"))
 
 
+@shared
 def moving_average(x: FloatArray, period: int, kind: str, *, state: State = None) -> FloatArray:
     """Return the average called `kind`: one of sma, ema, rma, wma, hma.
 

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried
+from hpi_bt.kernels.memory import shared
 
 
 @njit(cache=True, nogil=True)
@@ -26,6 +27,7 @@ def _changes(
     carry[0], carry[1] = sign, current
 
 
+@shared
 def sign_changes(
     x: FloatArray, *, session: FloatArray | None = None, state: State = None
 ) -> FloatArray:

@@ -9,6 +9,7 @@ from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried, part
 from hpi_bt.kernels.averages import check_length
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.windows import highest, lowest
 
 
@@ -78,6 +79,7 @@ def _pivots(
             carry[row, 0], carry[row, 1], carry[row, 2] = bar - pivot, price, value
 
 
+@shared
 def pivot_divergence(
     high: FloatArray,
     low: FloatArray,
@@ -124,6 +126,7 @@ def pivot_divergence(
     return PivotDivergence(out[0], out[1], out[2])
 
 
+@shared
 def unconfirmed_extreme(
     high: FloatArray,
     low: FloatArray,

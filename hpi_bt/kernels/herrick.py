@@ -9,6 +9,7 @@ from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried, part
 from hpi_bt.kernels.averages import ema, moving_average
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.wilder import wilder_rsi
 from hpi_bt.kernels.windows import lagged, running_sum
 
@@ -61,6 +62,7 @@ def _payoff(
     carry[0], carry[1], carry[2] = before, held, value
 
 
+@shared
 def herrick_payoff(
     high: FloatArray,
     low: FloatArray,
@@ -137,6 +139,7 @@ def herrick_payoff(
     return HerrickPayoff(raw, hpi)
 
 
+@shared
 def herrick_rsi(
     raw: FloatArray,
     *,
@@ -182,6 +185,7 @@ def herrick_rsi(
     return HerrickStrength(rsi, signal)
 
 
+@shared
 def cumulative_payoff(raw: FloatArray, smoothing: int, *, state: State = None) -> FloatArray:
     """Return the ema of the running sum of `raw` (NaN adds 0); NaN before `smoothing` bars."""
     total = running_sum(raw, state=part(state, "sum"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from hpi_bt.arrays import FloatArray, State, as_series, part
 from hpi_bt.kernels.averages import moving_average
 from hpi_bt.kernels.crossings import sign_changes
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.sessions import (
     previous_session_mean,
     same_slot_score,
@@ -60,8 +62,27 @@ def _check(
         raise ValueError(f"extreme must be positive, got {extreme!r}")
 
 
-def _accumulated(x: FloatArray, session: FloatArray, accumulate: str, state: State) -> FloatArray:
-    return session_sum(x, session, state=state) if accumulate == "session" else x
+@shared
+def _net_flow(
+    puts: FloatArray,
+    calls: FloatArray,
+    session: FloatArray,
+    *,
+    lam: float,
+    accumulate: str,
+    state: State = None,
+) -> FloatArray:
+    """Return puts - lam * calls of each bar, or summed from the session's first bar on."""
+    net = puts - lam * calls
+    return session_sum(net, session, state=state) if accumulate == "session" else net
+
+
+@shared
+def _session_score(
+    x: FloatArray, session: FloatArray, *, sessions: int, state: State = None
+) -> FloatArray:
+    """Return x against its values in earlier sessions, whatever the time of day."""
+    return same_slot_score(x, session, np.zeros_like(session), sessions=sessions, state=state)
 
 
 def _ratio(part_: FloatArray, whole: FloatArray) -> FloatArray:
@@ -70,6 +91,7 @@ def _ratio(part_: FloatArray, whole: FloatArray) -> FloatArray:
     return out
 
 
+@shared
 def hedge_pressure(
     put_volume: FloatArray,
     call_volume: FloatArray,
@@ -142,15 +164,15 @@ def hedge_pressure(
     """
     _check(accumulate, ma, scale, total_oi, slot, extreme)
     puts, calls, oi, session = as_series(put_volume, call_volume, net_oi, session)
-    net = _accumulated(puts - lam * calls, session, accumulate, part(state, "net"))
+    flow_of = partial(_net_flow, puts, calls, session, accumulate=accumulate)
+    net = flow_of(lam=lam, state=part(state, "net"))
     if scale == "ratio" and total_oi is not None:
-        total = _accumulated(puts + lam * calls, session, accumulate, part(state, "total"))
+        total = flow_of(lam=-lam, state=part(state, "total"))
         net, oi = _ratio(net, total), _ratio(*as_series(oi, total_oi))
     elif scale == "standard" and slot is not None:
-        whole_day = np.zeros_like(session)
         n = standard_sessions
         net = same_slot_score(net, session, slot, sessions=n, state=part(state, "net_score"))
-        oi = same_slot_score(oi, session, whole_day, sessions=n, state=part(state, "oi_score"))
+        oi = _session_score(oi, session, sessions=n, state=part(state, "oi_score"))
     if accumulate == "session":
         flow = session_average(net, session, smoothing, ma, state=part(state, "flow"))
     else:
@@ -163,6 +185,7 @@ def hedge_pressure(
     return HedgePressure(oi, flow, spread, hpi, cross, extremes)
 
 
+@shared
 def demo_flow(
     high: FloatArray,
     low: FloatArray,
@@ -199,6 +222,6 @@ def demo_flow(
     location = np.where(spread == 0.0, 0.0, np.nan)
     np.divide(2.0 * close - high - low, spread, out=location, where=spread > 0.0)
     calls, puts = volume * (1.0 + location) / 2.0, volume * (1.0 - location) / 2.0
-    net = _accumulated(puts - lam * calls, session, accumulate, part(state, "net"))
+    net = _net_flow(puts, calls, session, lam=lam, accumulate=accumulate, state=part(state, "net"))
     baseline = previous_session_mean(net, session, state=part(state, "baseline"))
     return DemoFlow(puts, calls, baseline)

@@ -7,6 +7,7 @@ from numba import njit
 
 from hpi_bt.arrays import FloatArray, IntArray, State, as_series, carried
 from hpi_bt.kernels.averages import check_length
+from hpi_bt.kernels.memory import shared
 
 
 @njit(cache=True, nogil=True)
@@ -23,6 +24,7 @@ def _sum(x: FloatArray, session: FloatArray, carry: FloatArray, out: FloatArray)
     carry[0], carry[1] = current, total
 
 
+@shared
 def session_sum(x: FloatArray, session: FloatArray, *, state: State = None) -> FloatArray:
     """Return the sum of x from its session's first bar on; NaN on a bar that is NaN itself."""
     x, session = as_series(x, session)
@@ -69,6 +71,7 @@ def _sma(
     carry[0], carry[1] = current, seen
 
 
+@shared
 def session_average(
     x: FloatArray, session: FloatArray, period: int, kind: str, *, state: State = None
 ) -> FloatArray:
@@ -105,6 +108,7 @@ def _mean_before(x: FloatArray, session: FloatArray, carry: FloatArray, out: Flo
     carry[0], carry[1], carry[2], carry[3] = current, total, count, mean
 
 
+@shared
 def previous_session_mean(x: FloatArray, session: FloatArray, *, state: State = None) -> FloatArray:
     """Return the mean of x over the whole previous session; NaN in the first session."""
     x, session = as_series(x, session)
@@ -158,14 +162,30 @@ def _standardise(
             out[i] = 0.0
 
 
+def _distinct(slot: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the sorted slots and each bar's place among them, -1 where the slot is NaN."""
+    known = ~np.isnan(slot)
+    values = slot[known]
+    place = np.full(slot.size, -1, dtype=np.int64)
+    if not values.size:
+        return values, place
+    low, high = values.min(), values.max()
+    if high - low > 1e6 or (values != np.floor(values)).any():
+        distinct, place[known] = np.unique(values, return_inverse=True)
+        return distinct, place
+    offset = (values - low).astype(np.int64)  # a table is many times faster than sorting
+    used = np.zeros(int(high - low) + 1, dtype=np.int64)
+    used[offset] = 1
+    place[known] = (np.cumsum(used) - 1)[offset]
+    return np.flatnonzero(used) + low, place
+
+
 def _rows(slot: FloatArray, state: dict[str, FloatArray]) -> IntArray:
     """Return each bar's row in the table of slots, -1 where the slot is NaN; new slots get rows."""
     known = state.get("known", np.empty(0))
-    values, place = np.unique(slot, return_inverse=True)
-    rows = np.full(values.size, -1, dtype=np.int64)
+    values, place = _distinct(slot)
+    rows = np.full(values.size + 1, -1, dtype=np.int64)  # the last one serves place -1
     for j, value in enumerate(values):
-        if np.isnan(value):
-            continue
         found = np.flatnonzero(known == value)
         if not found.size:
             known = np.append(known, value)
@@ -175,6 +195,7 @@ def _rows(slot: FloatArray, state: dict[str, FloatArray]) -> IntArray:
     return result
 
 
+@shared
 def same_slot_score(
     x: FloatArray,
     session: FloatArray,

@@ -6,9 +6,11 @@ import numpy as np
 
 from hpi_bt.arrays import FloatArray, State, as_series, part
 from hpi_bt.kernels.averages import rma
+from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.windows import lagged
 
 
+@shared
 def wilder_rsi(x: FloatArray, length: int = 14, *, state: State = None) -> FloatArray:
     """Return Wilder's RSI of `x`, in [0, 100].
 
@@ -36,6 +38,7 @@ def wilder_rsi(x: FloatArray, length: int = 14, *, state: State = None) -> Float
     return out
 
 
+@shared
 def wilder_atr(
     high: FloatArray, low: FloatArray, close: FloatArray, length: int = 14, *, state: State = None
 ) -> FloatArray:

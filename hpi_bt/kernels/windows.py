@@ -7,6 +7,7 @@ from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried, part
 from hpi_bt.kernels.averages import check_length
+from hpi_bt.kernels.memory import shared
 
 
 @njit(cache=True, nogil=True)
@@ -71,6 +72,7 @@ def _score(
     carry[4], carry[5], carry[6] = same, has_old, last
 
 
+@shared
 def zscore(x: FloatArray, lookback: int, *, state: State = None) -> FloatArray:
     """Return (x - mean)/std over the last `lookback` values that exist, ddof 0.
 
@@ -135,16 +137,19 @@ def _rolling_extreme(x: FloatArray, length: int, sign: float, state: State) -> F
     return out
 
 
+@shared
 def highest(x: FloatArray, length: int, *, state: State = None) -> FloatArray:
     """Return the largest of the last `length` bars; NaN before, or where one of them is NaN."""
     return _rolling_extreme(x, length, 1.0, state)
 
 
+@shared
 def lowest(x: FloatArray, length: int, *, state: State = None) -> FloatArray:
     """Return the smallest of the last `length` bars; NaN before, or where one of them is NaN."""
     return _rolling_extreme(x, length, -1.0, state)
 
 
+@shared
 def range_position(x: FloatArray, length: int, *, state: State = None) -> FloatArray:
     """Return where x stands in the range of its last `length` bars, in [0, 1]; 0.5 when flat."""
     top = highest(x, length, state=part(state, "top"))

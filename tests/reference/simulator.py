@@ -233,7 +233,6 @@ class Simulator:
         self.barred = 0.0  # the side that may not enter again before the target has left it
         self.just_entered: Order | None = None
         self.session = NAN  # of the entry bar
-        self.late = False  # whether this trade has been counted as late
 
     def run(self, bars: Sequence[Bar], targets: Sequence[float], atr: Sequence[float]) -> Ledger:
         for t, bar in enumerate(bars):
@@ -276,20 +275,18 @@ class Simulator:
         self.out.fills.append(fill)
         if order.reason == "entry":
             self.entry, self.just_entered = fill, order
-            self.session, self.late = bar.session, False
+            self.session = bar.session
         else:
             assert self.entry is not None
-            self.note_session(bar)
+            # CHOICE: a trade that saw the session change is counted when it ends
+            self.out.late_flat += self.is_late(bar)
             self.out.trades.append(Trade(self.entry, fill))
             if order.reason in ("stop", "target"):
                 self.barred = math.copysign(1.0, self.entry.size)
             self.entry = None
 
-    def note_session(self, bar: Bar) -> None:
-        """Count a trade that was there when the session changed, once."""
-        if self.rules.flat and bar.session != self.session and not self.late:
-            self.late = True
-            self.out.late_flat += 1
+    def is_late(self, bar: Bar) -> bool:
+        return self.rules.flat and bar.session != self.session
 
     def decide(self, t: int, bar: Bar, target: float, atr: float) -> None:
         """What the strategy does at the bar's close."""
@@ -315,8 +312,7 @@ class Simulator:
     def exit_reason(self, t: int, bar: Bar, target: float) -> str | None:
         """CHOICE: where several exits are due at one close, the first of these is named."""
         assert self.entry is not None
-        self.note_session(bar)
-        if self.late:
+        if self.is_late(bar):
             return "late_flat"
         if self.flat_now(bar):
             return "flat"

@@ -50,7 +50,9 @@ def market(
     day = np.zeros(n, dtype=int) if day is None else np.asarray(day)
     place = np.arange(n) - np.searchsorted(day, day)
     base = pd.Timestamp("2024-01-02 09:31", tz="America/New_York")
-    stamps = [base + pd.Timedelta(days=int(d), minutes=int(m)) for d, m in zip(day, place)]
+    stamps = [
+        base + pd.Timedelta(days=int(d), minutes=int(m)) for d, m in zip(day, place, strict=True)
+    ]
     frame = pd.DataFrame(
         dict(open=open_, high=high, low=low, close=close, volume=1.0, target=target, session=day),
         index=pd.DatetimeIndex(stamps),
@@ -118,11 +120,11 @@ def fills_of(ran: Record | Ledger) -> list[tuple[Any, ...]]:
 
 
 @st.composite
-def frames(draw: st.DrawFn, longest: int = 40) -> pd.DataFrame:
+def frames(draw: st.DrawFn, longest: int = 60) -> pd.DataFrame:
     """Bars on a grid of ticks, so that prices meet stops and targets exactly; gaps, doji bars."""
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
-    n = draw(st.integers(2, longest))
+    n = int(rng.integers(2, longest + 1))
     tick = draw(st.sampled_from([0.0001, 0.01, 0.25, 1.0, 1000.0]))
     level, wild = draw(st.sampled_from([3, 20, 1000])), draw(st.sampled_from([1, 3, 8]))
     moves = rng.integers(-wild, wild + 1, (4, n)) * (rng.random((4, n)) < 0.7)
@@ -133,9 +135,10 @@ def frames(draw: st.DrawFn, longest: int = 40) -> pd.DataFrame:
     turns = rng.random(n) < draw(st.sampled_from([0.1, 0.4, 0.9]))
     kept = np.maximum.accumulate(np.where(turns, np.arange(n), 0))
     target = rng.choice([1.0, 1.0, -1.0, -1.0, 0.0, NAN], n)[kept]
+    longest_day = draw(st.sampled_from([60, 9, 30, 3]))
     day, left = [], []  # sessions of every length, of which the last bars may be missing
     while len(day) < n:
-        length, missing = int(rng.integers(1, 9)), int(rng.choice([0, 0, 0, 1, 3]))
+        length, missing = int(rng.integers(1, longest_day)), int(rng.choice([0, 0, 0, 1, 3]))
         bars = max(length - missing, 1)
         day += [day[-1] + 1 if day else 0] * bars
         left += [length - 1 - i - int(rng.random() < 0.02) for i in range(bars)]
@@ -144,11 +147,16 @@ def frames(draw: st.DrawFn, longest: int = 40) -> pd.DataFrame:
 
 
 multiples = st.sampled_from([0.5, 1.0, 1.5, 2.0])
+percents = st.sampled_from([3.0, 50.0, 98.0, 300.0])
 sizes = st.one_of(
     st.builds(dict, kind=st.just("fixed"), amount=st.sampled_from([0.3, 1.0, 7.0, 1e4])),
-    st.builds(dict, kind=st.just("percent"), percent=st.sampled_from([3.0, 50.0, 98.0, 300.0])),
+    st.builds(dict, kind=st.just("percent"), percent=percents),
     st.builds(dict, kind=st.just("risk"), percent=st.sampled_from([0.1, 1.0, 20.0])),
 )
+
+
+def seldom(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | st.none() | values
 
 
 @st.composite
@@ -158,12 +166,13 @@ def order_rules(draw: st.DrawFn) -> Orders:
     maybe = {
         "stop": stop if size["kind"] == "risk" else st.none() | stop,
         "target": st.none() | st.builds(dict, multiple=multiples),
-        "time_stop_bars": st.none() | st.integers(1, 4),
-        "window": st.none()
-        | st.builds(
-            dict,
-            after_open_minutes=st.sampled_from([0.0, 1.0, 2.0]),
-            length_minutes=st.sampled_from([1.0, 3.0, 100.0]),
+        "time_stop_bars": seldom(st.integers(1, 4)),
+        "window": seldom(
+            st.builds(
+                dict,
+                after_open_minutes=st.sampled_from([0.0, 1.0, 2.0]),
+                length_minutes=st.sampled_from([1.0, 3.0, 100.0]),
+            )
         ),
         "flat_minutes": st.none() | st.sampled_from([1.0, 3.0]),
         "atr_period": st.just(2),
@@ -171,29 +180,34 @@ def order_rules(draw: st.DrawFn) -> Orders:
     chosen = {name: draw(values) for name, values in maybe.items()}
     return Orders(
         size=size,
-        flat_at_close=draw(st.booleans()),
-        direction=draw(st.sampled_from(["both", "both", "long", "short"])),
+        flat_at_close=draw(st.sampled_from([False, False, True])),
+        direction=draw(st.sampled_from(["both", "both", "both", "long", "short"])),
         max_leverage=draw(st.sampled_from([1.0, 1.0, 0.5, 3.0])),
         cash_buffer=draw(st.sampled_from([0.02, 0.0])),
-        size_step=draw(st.sampled_from([0.0, 0.1, 1.0, 100.0])),
+        size_step=draw(st.sampled_from([1.0, 1.0, 0.1, 0.0, 0.0, 0.1, 100.0])),
         **chosen,
     )
 
 
 @st.composite
-def brokers(draw: st.DrawFn) -> Broker:
+def brokers(draw: st.DrawFn, price: float = 100.0) -> Broker:
+    """Accounts from too small for one share of `price` to thousands; stocks and futures."""
     kind = draw(st.sampled_from(["none", "per_share", "percent", "per_contract", "per_contract"]))
     amount = 0.0 if kind == "none" else draw(st.sampled_from([0.0, 0.005, 1.0]))
-    future = (
-        {
-            "margin": draw(st.sampled_from([1.0, 50.0])),
-            "multiplier": draw(st.sampled_from([1.0, 5.0])),
-        }
-        if kind == "per_contract"
-        else {}
-    )
+    units = draw(st.sampled_from([1000.0, 1e5, 30.0, 1000.0, 1e5, 0.5]))
+    future = {}
+    if kind == "per_contract":
+        margin = price * draw(st.sampled_from([0.1, 1.0, 3.0]))
+        future = {"margin": margin, "multiplier": draw(st.sampled_from([1.0, 5.0]))}
+    fee = amount if kind == "percent" else amount * price / 100.0
     return Broker(
-        cash=draw(st.sampled_from([50.0, 1e4, 1e7])),
-        commission={"kind": kind, "amount": amount, **future},
+        cash=price * units,
+        commission={"kind": kind, "amount": fee, **future},
         slippage_bps=draw(st.sampled_from([0.0, 1.0, 500.0])),
     )
+
+
+@st.composite
+def cases(draw: st.DrawFn, longest: int = 60) -> tuple[pd.DataFrame, Orders, Broker]:
+    frame = draw(frames(longest))
+    return frame, draw(order_rules()), draw(brokers(float(frame["open"].iloc[0])))
