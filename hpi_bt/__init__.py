@@ -14,6 +14,7 @@ _HOME = {
     "AtrDistance": "orders",
     "Confirmed": "strategy",
     "DemoHedgePressureIndex": "indicators",
+    "HedgeCerebro": "backtest.lean",
     "HedgeData": "feeds",
     "HedgePressureIndex": "indicators",
     "HerrickPayoffIndex": "indicators",
@@ -24,11 +25,16 @@ _HOME = {
     "Orders": "orders",
     "Report": "analyzers",
     "Result": "backtest.result",
+    "SweepResult": "searches",
     "as_series": "arrays",
     "defaults_of": "indicators.base",
     "load_frame": "runs",
     "part": "arrays",
     "run": "runs",
+    "sharing": "kernels.memory",
+    "shared": "kernels.memory",
+    "sweep": "searches",
+    "walk_forward": "walking",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are names
@@ -36,6 +42,7 @@ __all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are names
 if TYPE_CHECKING:
     from hpi_bt.analyzers import Report
     from hpi_bt.arrays import as_series, part
+    from hpi_bt.backtest.lean import HedgeCerebro
     from hpi_bt.backtest.result import Result
     from hpi_bt.errors import InputError
     from hpi_bt.feeds import HedgeData
@@ -47,9 +54,12 @@ if TYPE_CHECKING:
         KernelIndicator,
     )
     from hpi_bt.indicators.base import defaults_of
+    from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
     from hpi_bt.runs import load_frame, run
+    from hpi_bt.searches import SweepResult, sweep
     from hpi_bt.strategy import Confirmed, KernelStrategy
+    from hpi_bt.walking import walk_forward
 
 
 def __getattr__(name: str) -> Any:

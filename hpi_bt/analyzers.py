@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,24 @@ class Report(Recorder):
         self.result = save(self.record, Path(self.p.folder).expanduser(), story)
 
     def _config(self, name: str) -> str:
-        params = {k: v if isinstance(v, _PLAIN) else str(v) for k, v in self.record.params.items()}
         known = {
             "name": name,
-            "strategy": {"class": self.record.strategy, "params": params},
+            "strategy": {"class": self.record.strategy, "params": _plain(self.record.params)},
             "data": [str(data._name) for data in self.strategy.datas],
-            "broker": {"cash": float(self.record.cash)},
+            "broker": {"cash": float(self.record.cash), **self._costs()},
         }
         text: str = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
         return (
             f"# Written by hpi_bt.Report from a user's own Cerebro; no config of hpi-bt run\n{text}"
         )
+
+    def _costs(self) -> dict[str, Any]:
+        """Return the settings of the broker and of its commission scheme for the first data."""
+        broker = self.strategy.broker
+        scheme = broker.getcommissioninfo(self.strategy.data)
+        own = broker.p._getkwargs() if hasattr(broker, "p") else {}
+        slippage = {k: v for k, v in own.items() if k.startswith(("slip_", "coo", "coc"))}
+        return _plain(slippage) | {"commission": _plain(scheme.p._getkwargs())}
 
     def _banner(self) -> Banner:
         record = self.record
@@ -88,3 +96,8 @@ class Report(Recorder):
                 ("Sessions", "calendar dates of the bars, labelled as the feed labels them")
             )
         return [*rows, ("Engine", f"{record.engine}, the user's own")]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as YAML can hold them."""
+    return {k: v if isinstance(v, _PLAIN) else str(v) for k, v in values.items()}

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from hpi_bt.backtest.result import Result
@@ -86,6 +87,7 @@ def new_config(path: Path, template: str) -> list[Path]:
         shutil.copyfile(strategy, target)
     except OSError as error:
         for half in (path, target):
-            half.unlink(missing_ok=True)
+            with suppress(OSError):
+                half.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return [path, target]

@@ -215,7 +215,7 @@ def config_new(
     print(f"run it: hpi-bt run {path}")
 
 
-_STOPPED = "stopped; nothing was written"
+_INTERRUPTED = 130
 
 
 def _complain(error: object, code: int) -> int:
@@ -229,6 +229,8 @@ def main() -> None:
     """Run the command line; exit 0 ok, 1 run failed, 2 wrong input, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # typer has caught Ctrl-C itself
+            raise KeyboardInterrupt
     except InputError as error:
         code = _complain(error, 2)
     except (Exception, KeyboardInterrupt) as error:  # a user's strategy may raise anything
@@ -244,8 +246,8 @@ def _told(error: BaseException) -> tuple[object, int]:
     )  # of typer: an unknown option, a missing argument
     if usage is not None:
         return usage(), getattr(error, "exit_code", 2)
-    if isinstance(error, KeyboardInterrupt):
-        return _STOPPED, 130
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "stopped; the unfinished run has left nothing behind", _INTERRUPTED
     return _failure(error), 1
 
 

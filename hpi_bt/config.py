@@ -113,6 +113,43 @@ class Broker(Settings):
     """Hundredths of a percent by which market, stop and limit-gap fills are worse."""
 
 
+class Range(Settings):
+    """Values of a sweep from one number to another, both included."""
+
+    low: float = Field(alias="from")
+    high: float = Field(alias="to")
+    step: float | None = Field(None, gt=0)
+    """Distance of two values; may be left out where points are drawn at random (--samples)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.high < self.low:
+            raise ValueError(f"from {self.low:g} lies above to {self.high:g}; swap them")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether every number of the range is a whole one."""
+        return all(float(x).is_integer() for x in (self.low, self.high, self.step or 1.0))
+
+
+class WalkForward(Settings):
+    """Windows of sessions: choose on the one, trade on the next."""
+
+    train: int = Field(gt=0)
+    """Sessions on which the parameters are chosen."""
+    test: int = Field(gt=0)
+    """Sessions that follow, traded with the choice."""
+    mode: Literal["rolling", "anchored"] = "rolling"
+    """anchored: the training window always starts with the first session."""
+    purge: int = Field(0, ge=0)
+    """Sessions left out between training and test."""
+    embargo: int = Field(0, ge=0)
+    """Sessions after each test window that no later training uses."""
+    select: Literal["sharpe", "total_return", "sortino", "calmar"] = "sharpe"
+    """What the best point of a training window has most of."""
+
+
 class Config(Settings):
     """One run."""
 
@@ -127,6 +164,10 @@ class Config(Settings):
     """Allow option flow made up from price bars; everything shown then says DEMO."""
     allow_intraday: bool = False
     """Allow indicators that are meant for daily bars on intraday bars."""
+    sweep: dict[str, list[Any] | Range] = Field({})
+    """Values to try: a strategy parameter by its name, anything else by its path
+    (orders.stop.multiple)."""
+    walk_forward: WalkForward | None = None
     dealer_sign: str = "put-heavy flow is bullish"
     """The sign convention that the pages print."""
 

@@ -53,7 +53,7 @@ def find_config(path: Path) -> Path:
     return next((c for c in candidates if c.is_file()), path)
 
 
-def _folders(path: Path | None) -> list[Path]:
+def folders_of(path: Path | None) -> list[Path]:
     """Return where relative files are looked for: here, beside the config, and above it."""
     if path is None:
         return [Path.cwd()]
@@ -73,10 +73,11 @@ def locations(
         raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
     first = [Path(given).expanduser()] if given else []
     kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
-    return Locations(folders=(*first, *_folders(path)), offline=offline, **kept)
+    return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
 
 
-def _frame(config: Config, where: Locations) -> pd.DataFrame:
+def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
+    """Return the frame that a config's `data` section describes."""
     data = config.data
     source = data.source.read(where, data.calendar)
     frame = build_frame(
@@ -136,7 +137,7 @@ def load_frame(
 ) -> pd.DataFrame:
     """Return the frame that a config's `data` section describes, ready for `HedgeData`."""
     model, path = read_config(config, overrides)
-    return _frame(model, locations(path, data_dir, offline, cache_dir))
+    return frame_of_config(model, locations(path, data_dir, offline, cache_dir))
 
 
 def run(
@@ -178,16 +179,16 @@ def run(
     check_writable(parent)
     where = locations(path, data_dir, offline, cache_dir)
     stage("strategy", 0.0)
-    strategy = load_strategy(model.strategy.reference, _folders(path))
+    strategy = load_strategy(model.strategy.reference, folders_of(path))
     _check_params(strategy, model.strategy.params)
     stage("data", 0.05)
-    frame = _frame(model, where)
+    frame = frame_of_config(model, where)
     _check_inputs(strategy, frame)
     stage("backtest", 0.25)
     record = _backtest(strategy, model, frame, lambda share: stage("backtest", 0.25 + 0.5 * share))
     _check_known(record)
     stage("report", 0.75)
-    result = save(record, parent, _story(model, record, _source_digest(model, path)))
+    result = save(record, parent, _story(model, record, source_digest(model, path)))
     stage("done", 1.0)
     return result
 
@@ -231,7 +232,7 @@ def _check_known(record: Record) -> None:
         if pane["kind"] == "event" or pane["indicator"] not in ours:
             continue
         if record.signals[column].isna().all():
-            why = next((r for r in record.remarks if r.startswith("no ")), "")
+            why = next((r for r in record.remarks if "never known" in r), "")
             raise InputError(
                 f"{record.frame.attrs['symbol']}: {column} is never known in {len(record.frame)} "
                 f"bars{f' ({why})' if why else ''}; give more data or shorter look-backs"
@@ -278,11 +279,12 @@ def _explained(error: Exception, strategy: type, name: str) -> Exception:
     return error
 
 
-def _source_digest(config: Config, path: Path | None) -> str:
+def source_digest(config: Config, path: Path | None) -> str:
+    """Return a hash of the strategy's file, "" where it is a module."""
     target = config.strategy.reference.rpartition(":")[0]
     if target.endswith(".py"):
         return hashlib.sha1(
-            resolve_file(target, _folders(path)).read_bytes(), usedforsecurity=False
+            resolve_file(target, folders_of(path)).read_bytes(), usedforsecurity=False
         ).hexdigest()
     return ""
 

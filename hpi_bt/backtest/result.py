@@ -159,9 +159,9 @@ def write_result(
     """
     with whole_folder(parent, name) as folder:
         (folder / "config.yaml").write_text(config, "utf-8")
-        _write_json(folder / "summary.json", summary)
-        _write_json(folder / "env.json", environment)
-        _write_json(folder / "panes.json", record.panes)
+        write_json(folder / "summary.json", summary)
+        write_json(folder / "env.json", environment)
+        write_json(folder / "panes.json", record.panes)
         (folder / "run.log").write_text("\n".join(log) + "\n", "utf-8")
         record.trades.to_csv(folder / "trades.csv", index=False)
         vetoes = pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS))
@@ -178,6 +178,7 @@ def write_result(
     return Result(parent / name)
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as strict JSON."""
     text = json.dumps(json_safe(value), indent=2, allow_nan=False, ensure_ascii=False)
     path.write_text(text + "\n", "utf-8")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +20,7 @@ from hpi_bt.backtest.result import Result, write_result
 from hpi_bt.report.pages import Banner
 from hpi_bt.report.tearsheet import write_tearsheet
 from hpi_bt.stats.metrics import session_returns
-from hpi_bt.stats.summary import buy_and_hold, summarise
+from hpi_bt.stats.summary import buy_and_hold, figures, summarise
 
 _PACKAGES = ("hpi-bt", "backtrader", "numpy", "pandas", "numba", "quantstats", "exchange_calendars")
 _STEM_BYTES = 120  # file systems allow 255 bytes, and the stamp and hash come behind
@@ -42,6 +42,10 @@ class Story:
         Whether to compare with buying and holding the instrument.
     source : str
         Hash of the strategy's file, "" where there is none.
+    figures : mapping
+        Further entries of summary.json.
+    pages : mapping
+        Further files: name, and the function that writes it to the path it is given.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Story:
     banner: Banner
     benchmark: bool = True
     source: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    pages: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Result:
@@ -68,11 +74,11 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
     frame = record.frame
     benchmark = buy_and_hold(frame) if story.benchmark else None
     against = None if benchmark is None or benchmark.empty else benchmark
-    environment = _environment(frame, story.source)
+    environment = environment_of(frame, story.source)
     summary = _summary(record, story, against) | {"made_at": made.isoformat(timespec="seconds")}
     notes = summary["notes"]
     identity = story.config + environment["data_fingerprint"] + story.source + __version__
-    digest = hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()[:8]
+    digest = hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
     equity = pd.Series(record.equity, index=frame.index)
     returns = session_returns(equity, frame["session"], record.cash)
 
@@ -81,7 +87,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             path,
             returns,
             title=story.name,
-            banner=story.banner,
+            banner=[*story.banner, ("Trades", _trading(summary))],
             benchmark=against,
             benchmark_name=f"{summary['symbol'] or 'the instrument'} bought and held",
             demo=record.demo,
@@ -91,13 +97,13 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
 
     return write_result(
         parent,
-        _free_name(parent, f"{_stem(story.name)}-{made:%Y%m%dT%H%M%S}-{digest}"),
+        folder_name(parent, story.name, digest, made),
         record,
         summary=summary,
         config=story.config,
         environment=environment,
         log=[*record.remarks, *notes],
-        pages={"tearsheet.html": tearsheet},
+        pages={"tearsheet.html": tearsheet, **story.pages},
     )
 
 
@@ -123,6 +129,7 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
         **counts,
         "remarks": record.remarks,
         "notes": [str(note) for note in frame.attrs.get("notes", ())],
+        **story.figures,
     }
 
 
@@ -130,6 +137,16 @@ def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters as JSON can hold them, without the order rules, which config.yaml has."""
     simple = (str, int, float, bool, type(None))
     return {k: v if isinstance(v, simple) else str(v) for k, v in params.items() if k != "orders"}
+
+
+def _trading(summary: Mapping[str, Any]) -> str:
+    """Return what QuantStats cannot know, as it sees session returns alone."""
+    row = {figure.label: figure.value for figure in figures(summary)}
+    return (
+        f"{row['Trades']} closed, win rate {row['Win rate']}; a position in {row['Exposure']} of "
+        f"the bars (Time in Market counts sessions); {row['Costs paid']} of costs paid; "
+        f"{row['Rejected orders']} orders rejected"
+    )
 
 
 def fingerprint(frame: pd.DataFrame) -> str:
@@ -141,7 +158,8 @@ def fingerprint(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _environment(frame: pd.DataFrame, source: str) -> dict[str, Any]:
+def environment_of(frame: pd.DataFrame, source: str) -> dict[str, Any]:
+    """Return versions, platform and fingerprints: what env.json holds."""
     found = {}
     for package in _PACKAGES:
         try:
@@ -163,10 +181,11 @@ def _stem(name: str) -> str:
     return plain.encode()[:_STEM_BYTES].decode(errors="ignore").rstrip(".-") or "run"
 
 
-def _free_name(parent: Path, name: str) -> str:
-    """Return the name, numbered where two equal runs end in one second."""
-    taken, free = 1, name
+def folder_name(parent: Path, name: str, digest: str, made: datetime) -> str:
+    """Return <name>-<utc stamp>-<hash8>, numbered where two equal runs end in one second."""
+    wanted = f"{_stem(name)}-{made:%Y%m%dT%H%M%S}-{digest[:8]}"
+    taken, free = 1, wanted
     while (parent / free).exists():
         taken += 1
-        free = f"{name}-{taken}"
+        free = f"{wanted}-{taken}"
     return free

@@ -104,14 +104,32 @@ def session_returns(equity: pd.Series, session: npt.ArrayLike, start_value: floa
     value = np.asarray(equity, dtype=np.float64)
     ids = np.asarray(session, dtype=np.int64)
     _check_equity(value, ids, start_value)
-    last = np.flatnonzero(np.append(ids[1:] != ids[:-1], np.ones(min(ids.size, 1), dtype=bool)))
-    closes = np.concatenate(([start_value], value[last]))
+    last = session_ends(ids)
+    change = session_changes(value, last, start_value)
+    days = (ids[last] - _UNIX_EPOCH).astype("datetime64[D]").astype("datetime64[ns]")
+    return pd.Series(change, index=pd.DatetimeIndex(days, name="session"), name="return")
+
+
+def session_ends(session: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Return the index of every session's last bar, shape (n_sessions,)."""
+    ids = np.asarray(session)
+    edges = np.append(ids[1:] != ids[:-1], np.ones(min(ids.size, 1), dtype=bool))
+    return np.flatnonzero(edges)
+
+
+def session_changes(
+    equity: FloatArray, last: npt.NDArray[np.int64], start_value: float
+) -> FloatArray:
+    """Return simple session returns, shape (n_sessions,), from equity at the bars `last`.
+
+    An account that ends a session at or below 0 is ruined: that session returns -1, later ones 0.
+    """
+    closes = np.concatenate(([start_value], equity[last]))
     ruined = np.logical_or.accumulate(closes <= 0.0)
     closes = np.where(ruined, 0.0, closes)
     change = np.zeros(last.size)
     np.divide(closes[1:] - closes[:-1], closes[:-1], out=change, where=~ruined[:-1])
-    days = (ids[last] - _UNIX_EPOCH).astype("datetime64[D]").astype("datetime64[ns]")
-    return pd.Series(change, index=pd.DatetimeIndex(days, name="session"), name="return")
+    return change
 
 
 def _check_equity(value: FloatArray, ids: npt.NDArray[np.int64], start_value: float) -> None:

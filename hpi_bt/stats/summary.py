@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -104,8 +105,8 @@ _EVENTS = {
 
 
 def figures(summary: Mapping[str, Any]) -> list[Figure]:
-    """Return the main figures of a summary as text, "n/a" where they are undefined."""
-    s = summary
+    """Return the main figures of a summary as text, "n/a" where they are undefined (or NaN)."""
+    s = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in summary.items()}
     compared = s["benchmark_return"] is not None
 
     def percent(key: str) -> str:

@@ -1,0 +1,82 @@
+"""Points of a sweep: grids, ranges and random draws."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hpi_bt.config import Range
+from hpi_bt.errors import InputError
+
+MAX_POINTS = 100_000
+
+Axes = Mapping[str, "Sequence[Any] | Range"]
+Point = dict[str, Any]
+
+
+def range_values(name: str, axis: Range) -> list[Any]:
+    """Return low, low + step, ... up to high, whole numbers where all three are whole."""
+    if axis.step is None:
+        raise InputError(f"sweep.{name}: a range wants step (or --samples to draw at random)")
+    n = math.floor((axis.high - axis.low) / axis.step + 1e-9) + 1
+    values = [axis.low + i * axis.step for i in range(n)]
+    return [int(v) for v in values] if axis.whole else [round(v, 12) for v in values]
+
+
+def grid_points(axes: Axes, *, max_points: int = MAX_POINTS) -> list[Point]:
+    """Return every combination of the axes' values, the first axis varying slowest.
+
+    Raises
+    ------
+    InputError
+        There is no axis, an axis is empty, or there are more than `max_points` combinations.
+    """
+    values = {n: range_values(n, a) if isinstance(a, Range) else list(a) for n, a in axes.items()}
+    _check_axes(values)
+    count = math.prod(len(v) for v in values.values())
+    _check_count(count, max_points)
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+
+
+def random_points(
+    axes: Axes, samples: int, *, seed: int = 0, max_points: int = MAX_POINTS
+) -> list[Point]:
+    """Return `samples` points drawn at random: uniform over a range, or over a list's values."""
+    if samples < 1:
+        raise InputError(f"--samples {samples}: draw at least one point")
+    _check_axes({n: [a] if isinstance(a, Range) else list(a) for n, a in axes.items()})
+    _check_count(samples, max_points)
+    rng = np.random.default_rng(seed)
+    return [{name: _draw(name, axis, rng) for name, axis in axes.items()} for _ in range(samples)]
+
+
+def _draw(name: str, axis: Sequence[Any] | Range, rng: np.random.Generator) -> Any:
+    if not isinstance(axis, Range):
+        return axis[int(rng.integers(len(axis)))]
+    if axis.step is not None:
+        values = range_values(name, axis)
+        return values[int(rng.integers(len(values)))]
+    drawn = float(rng.uniform(axis.low, axis.high))
+    return round(drawn) if axis.whole else drawn
+
+
+def _check_axes(values: Mapping[str, list[Any]]) -> None:
+    if not values:
+        raise InputError("sweep: names no parameter; add sweep: {smoothing: [5, 10, 20]}")
+    for name, found in values.items():
+        if not found:
+            raise InputError(f"sweep.{name}: holds no value; give at least one")
+        if len({repr(v) for v in found}) < len(found):
+            raise InputError(f"sweep.{name}: holds a value twice; remove one")
+
+
+def _check_count(count: int, max_points: int) -> None:
+    if count > max_points:
+        raise InputError(
+            f"sweep: {count:,} points are more than --max-points {max_points:,}; "
+            "coarsen it, draw --samples, or raise --max-points"
+        )

@@ -1,0 +1,316 @@
+"""Many points of one strategy on one market: evaluate them and remember what is done.
+
+A task is a handful of strings: the run's config, the file that holds its frame, and the folders
+where its strategy may lie. A thread, a process or a machine of a cluster makes the rest of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.backtest.fast import (
+    atr_of,
+    costs_of,
+    market_of,
+    parameters_of,
+    rules_of,
+    runs_fast,
+)
+from hpi_bt.backtest.fast_loop import Account, Market, simulate
+from hpi_bt.backtest.points import Point
+from hpi_bt.backtest.record import Record
+from hpi_bt.config import Config, overridden, validated
+from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.indicators.base import kernel_series
+from hpi_bt.loading import load_strategy
+from hpi_bt.orders import Orders
+from hpi_bt.stats.metrics import performance, session_changes, session_ends
+from hpi_bt.stats.summary import summarise
+
+METRICS = (
+    "total_return", "cagr", "sharpe", "sortino", "volatility", "max_drawdown", "calmar",
+    "trades", "win_rate", "exposure", "costs",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every point of a sweep has in common.
+
+    Attributes
+    ----------
+    config : str
+        The resolved run, as JSON.
+    frame : str
+        Parquet file of the bars; its attrs travel with it.
+    folders : tuple of str
+        Where the strategy's file may lie.
+    engine : {"fast", "cerebro"}
+        Which engine runs.
+    """
+
+    config: str
+    frame: str
+    folders: tuple[str, ...]
+    engine: str
+
+
+class Outcomes(NamedTuple):
+    """Figures of some points: their numbers, METRICS by row, session returns by row."""
+
+    number: IntArray
+    figures: FloatArray
+    returns: FloatArray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task made ready: classes, arrays and the parts of the config."""
+
+    config: Config
+    strategy: Any
+    frame: pd.DataFrame
+    market: Market
+    series: tuple[FloatArray, ...]
+    ends: IntArray
+
+
+@lru_cache(maxsize=4)
+def prepare(task: Task) -> Prepared:
+    """Return a task's classes and arrays, kept for the next chunk of points."""
+    config = validated(json.loads(task.config), "sweep")
+    strategy: Any = load_strategy(
+        config.strategy.reference, [Path(folder) for folder in task.folders]
+    )
+    frame = pd.read_parquet(task.frame)
+    series = (
+        tuple(kernel_series(frame, strategy.inputs, strategy.optional_inputs))
+        if task.engine == "fast"
+        else ()
+    )
+    ends = session_ends(frame["session"].to_numpy())
+    return Prepared(config, strategy, frame, market_of(frame), series, ends)
+
+
+def split_point(point: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a point's strategy parameters and its other keys as overrides of the config."""
+    params = {k: v for k, v in point.items() if "." not in k}
+    return params, [f"{k}={json.dumps(v)}" for k, v in point.items() if "." in k]
+
+
+def with_point(config: Config, point: Mapping[str, Any], strategy: Any) -> Config:
+    """Return the config of one point.
+
+    Raises
+    ------
+    InputError
+        The strategy has no such parameter, or the config no such key.
+    """
+    params, overrides = split_point(point)
+    known = set(strategy.params._getkeys()) - {"orders"}
+    for name in params:
+        if name not in known:
+            raise InputError(
+                f"sweep.{name}: {strategy.__name__} has no such parameter"
+                f"{did_you_mean(name, known)}"
+            )
+    plain = config.model_dump(mode="json", by_alias=True)
+    if plain["orders"] is None and any(o.startswith("orders.") for o in overrides):
+        plain["orders"] = strategy.orders.model_dump(mode="json") if _has_orders(strategy) else {}
+    plain["strategy"]["params"] |= params
+    return validated(overridden(plain, overrides), "sweep")
+
+
+def _has_orders(strategy: Any) -> bool:
+    return isinstance(getattr(strategy, "orders", None), Orders)
+
+
+def engine_for(strategy: type, wanted: str) -> str:
+    """Return the engine that runs a strategy: fast where it applies, unless told otherwise.
+
+    Raises
+    ------
+    InputError
+        The fast engine is wanted for a strategy that overrides more than its signal kernel.
+    """
+    fits = runs_fast(strategy)
+    if wanted == "fast" and not fits:
+        raise InputError(
+            f"--engine fast: {strategy.__name__} is more than a signal kernel with orders; "
+            "use --engine cerebro or auto"
+        )
+    return "cerebro" if wanted == "cerebro" or not fits else "fast"
+
+
+def evaluate(task: Task, points: Sequence[tuple[int, Point]]) -> Outcomes:
+    """Return the outcomes of some numbered points.
+
+    Points that differ in their orders alone share the target; whatever else they have in common
+    is shared where the caller is inside `hpi_bt.kernels.memory.sharing`.
+    """
+    ready = prepare(task)
+    run = _run_fast if task.engine == "fast" else _run_cerebro
+    figures = np.empty((len(points), len(METRICS)))
+    returns = np.empty((len(points), ready.ends.size))
+    for i, row in enumerate(run(ready, points)):
+        figures[i], returns[i] = row
+    return Outcomes(np.array([number for number, _ in points], dtype=np.int64), figures, returns)
+
+
+def fast_targets(
+    ready: Prepared, points: Sequence[tuple[int, Point]]
+) -> Iterator[tuple[Config, FloatArray]]:
+    """Yield each point's config (its orders and broker) and target, of shape (n_bars,)."""
+    last: Any = None
+    target = np.empty(0)
+    configs: dict[tuple[str, ...], Config] = {}
+    for _, point in points:
+        own, overrides = split_point(point)
+        key = tuple(overrides)
+        if key not in configs:
+            configs[key] = with_point(ready.config, point, ready.strategy)
+        params = parameters_of(ready.strategy, ready.config.strategy.params | own)
+        if params != last:
+            made = ready.strategy.signal_kernel(*ready.series, **params)
+            target, last = np.ascontiguousarray(made, dtype=np.float64), params
+        yield configs[key], target
+
+
+def _run_fast(
+    ready: Prepared, points: Sequence[tuple[int, Point]]
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    for config, target in fast_targets(ready, points):
+        account = account_of(ready, config, target)
+        returns = session_changes(account.equity, ready.ends, config.broker.cash)
+        yield figures_of(returns, account, config.broker.commission.multiplier), returns
+
+
+def account_of(
+    ready: Prepared,
+    config: Config,
+    target: FloatArray,
+    bars: slice = slice(None),
+    cash: float | None = None,
+) -> Account:
+    """Return the account of one target under one config, over all bars or a stretch of them.
+
+    Its equity and position are overwritten by the next call in the same thread.
+    """
+    orders = config.orders or ready.strategy.orders
+    costs = costs_of(config.broker, orders.max_leverage)
+    atr = atr_of(orders, ready.market)
+    return simulate(
+        Market(*(column[bars] for column in ready.market)),
+        target[bars],
+        atr[bars],
+        rules_of(orders, config.broker, ready.frame),
+        costs if cash is None else costs._replace(cash=cash),
+        room=_room(target[bars].size),
+    )
+
+
+def _room(n_bars: int) -> tuple[FloatArray, FloatArray]:
+    """Return two arrays of this thread, used again for every account that it simulates."""
+    if getattr(_own, "size", 0) < n_bars:
+        _own.size, _own.arrays = n_bars, (np.empty(n_bars), np.empty(n_bars))
+    equity, position = _own.arrays
+    return equity[:n_bars], position[:n_bars]
+
+
+_own = threading.local()
+
+
+def figures_of(returns: FloatArray, account: Account, multiplier: float) -> FloatArray:
+    """Return METRICS of one account, as `hpi-bt run` reports them."""
+    risk = performance(returns)
+    size, price, commission, slippage, closed = account.fills.T
+    out = np.flatnonzero(closed != 0.0)
+    into = out - 1  # a position is opened by the fill before the one that closes it
+    gain = size[into] * (price[out] - price[into]) * multiplier
+    net = gain - commission[into] - commission[out]
+    won = float((net > 0.0).mean()) if net.size else np.nan
+    held = float((account.position != 0.0).mean())
+    costs = float(commission.sum() + slippage.sum())
+    named = [getattr(risk, name) for name in METRICS[:7]]
+    return np.array([*named, float(net.size), won, held, costs])
+
+
+def cerebro_record(ready: Prepared, point: Point) -> Record:
+    """Return the record of one point, run in Cerebro."""
+    from hpi_bt.backtest.cerebro import run_cerebro
+
+    config = with_point(ready.config, point, ready.strategy)
+    return run_cerebro(
+        ready.strategy,
+        config.strategy.params,
+        ready.frame,
+        orders=config.orders,
+        broker=config.broker,
+        allow_demo=config.demo,
+        allow_intraday=config.allow_intraday,
+    )
+
+
+def _run_cerebro(
+    ready: Prepared, points: Sequence[tuple[int, Point]]
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    for _, point in points:
+        record = cerebro_record(ready, point)
+        figures = summarise(
+            record.frame, record.equity, record.position, record.trades, record.fills,
+            record.cash, None,
+        )  # fmt: skip
+        returns = session_changes(record.equity, ready.ends, record.cash)
+        yield np.array([float(figures[name]) for name in METRICS]), returns
+
+
+class Progress:
+    """What a sweep has done so far, on disk: a part for each finished chunk, never half of one."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def add(self, outcomes: Outcomes) -> None:
+        """Keep the outcomes of one chunk."""
+        name = f"part-{outcomes.number[0]:08d}-{outcomes.number[-1]:08d}.npz"
+        partial = self.folder / f".{name}.{os.getpid()}"
+        with partial.open("wb") as file:
+            np.savez(file, **outcomes._asdict())
+        partial.replace(self.folder / name)
+
+    def done(self) -> Outcomes | None:
+        """Return everything that is finished, each point once, by number; None at first."""
+        parts = [_read_part(path) for path in sorted(self.folder.glob("part-*.npz"))]
+        found = [part for part in parts if part is not None]
+        if not found:
+            return None
+        joined = Outcomes(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        number, first = np.unique(joined.number, return_index=True)
+        return Outcomes(number, joined.figures[first], joined.returns[first])
+
+
+def _read_part(path: Path) -> Outcomes | None:
+    try:
+        with np.load(path) as stored:
+            return Outcomes(stored["number"], stored["figures"], stored["returns"])
+    except (OSError, ValueError, KeyError):
+        path.unlink(missing_ok=True)  # damaged: its points are computed again
+        return None
+
+
+def chunks(points: Sequence[tuple[int, Point]], size: int) -> list[list[tuple[int, Point]]]:
+    """Return the points in chunks in which those that share a signal lie together."""
+    ordered = sorted(points, key=lambda p: (repr(split_point(p[1])[0]), p[0]))
+    return [list(ordered[i : i + size]) for i in range(0, len(ordered), size)]

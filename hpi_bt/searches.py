@@ -1,0 +1,309 @@
+"""Sweeps: `hpi_bt.sweep(config)`, on one machine or a cluster, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt import __version__
+from hpi_bt.backtest.cluster import Work, over_cluster
+from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
+from hpi_bt.backtest.result import check_writable, whole_folder, write_json
+from hpi_bt.backtest.sweep import (
+    METRICS,
+    Outcomes,
+    Progress,
+    Task,
+    chunks,
+    engine_for,
+    evaluate,
+    with_point,
+)
+from hpi_bt.config import Config, resolved_yaml
+from hpi_bt.errors import InputError
+from hpi_bt.kernels.memory import sharing
+from hpi_bt.loading import load_strategy
+from hpi_bt.report.folder import environment_of, fingerprint, folder_name
+from hpi_bt.report.heatmap import write_heatmap
+from hpi_bt.runs import (
+    folders_of,
+    frame_of_config,
+    locations,
+    read_config,
+    source_digest,
+)
+from hpi_bt.stats.selection import overfitting_of
+
+Count = Callable[[int, int], None]
+
+
+def no_count(_: int, __: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep, read from its folder on demand.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything lies: sweep.parquet, returns.npy, summary.json, heatmap.html, config.yaml.
+    summary : dict
+        The best point with what must be known to judge it.
+    table : DataFrame
+        One row a point: its values, then its figures, best first.
+    returns : ndarray of shape (n_points, n_sessions)
+        Session returns, rows by the `point` column of the table.
+    """
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The best point and the measures of overfitting."""
+        loaded: dict[str, Any] = json.loads((self.folder / "summary.json").read_text("utf-8"))
+        return loaded
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a point, best first."""
+        return pd.read_parquet(self.folder / "sweep.parquet")
+
+    @cached_property
+    def returns(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Session returns of every point."""
+        loaded: np.ndarray[Any, np.dtype[np.float64]] = np.load(self.folder / "returns.npy")
+        return loaded
+
+    def __repr__(self) -> str:
+        """Return the best point in a line."""
+        s = self.summary
+        return f"<SweepResult {s['name']}: {s['points']} points, best {s['best']}; {self.folder}>"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything that a sweep or a walk-forward needs, read and checked."""
+
+    config: Config
+    points: list[Point]
+    task: Task
+    frame: pd.DataFrame
+    store: Path
+    source: str
+
+
+def open_search(
+    config: str | Path | Mapping[str, Any] | Config,
+    kind: str,
+    *,
+    overrides: Iterable[str],
+    data_dir: str | Path | None,
+    cache_dir: str | Path | None,
+    results: str | Path,
+    offline: bool,
+    engine: str,
+    samples: int | None,
+    seed: int,
+    max_points: int,
+) -> Search:
+    """Return a search made ready: points drawn, data read and laid down for the workers."""
+    model, path = read_config(config, overrides)
+    parent = Path(results).expanduser()
+    if samples is None:
+        points = grid_points(model.sweep, max_points=max_points)
+    else:
+        points = random_points(model.sweep, samples, seed=seed, max_points=max_points)
+    folders = folders_of(path)
+    strategy = load_strategy(model.strategy.reference, folders)
+    chosen = engine_for(strategy, engine)
+    for point in (points[0], points[-1]):
+        with_point(model, point, strategy)
+    check_writable(parent)
+    frame = frame_of_config(model, locations(path, data_dir, offline, cache_dir))
+    source = source_digest(model, path)
+    plain = json.dumps(model.model_dump(mode="json", by_alias=True))
+    key = json.dumps([kind, plain, points, chosen, source, fingerprint(frame), __version__])
+    digest = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
+    store = parent / f".{kind}-{digest}"
+    store.mkdir(exist_ok=True)
+    bars = store / "frame.parquet"
+    if not bars.exists():
+        partial = store / ".frame.parquet"
+        frame.to_parquet(partial)
+        partial.replace(bars)
+    task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
+    return Search(model, points, task, frame, store, source)
+
+
+def all_outcomes(
+    search: Search,
+    work: Work,
+    *,
+    jobs: int,
+    scheduler: str | None,
+    count: Count,
+) -> Outcomes:
+    """Return the outcomes of every point, by number, going on where an earlier try stopped."""
+    progress = Progress(search.store)
+    before = progress.done()
+    finished = set() if before is None else set(before.number.tolist())
+    left = [(i, p) for i, p in enumerate(search.points) if i not in finished]
+    total = len(search.points)
+    count(total - len(left), total)
+    size = max(1, min(64 if search.task.engine == "fast" else 4, len(left) // (4 * jobs) or 1))
+    parts = chunks(left, size)
+    if scheduler:
+        stream = over_cluster(scheduler, work, search.task, parts)
+    else:
+        stream = _locally(work, search.task, parts, jobs)
+    done = total - len(left)
+    for outcomes in stream:
+        progress.add(outcomes)
+        done += len(outcomes.number)
+        count(done, total)
+    result = progress.done()
+    if result is None or len(result.number) != total:
+        raise InputError(f"{search.store}: points are missing; remove that folder and run again")
+    return result
+
+
+def _locally(work: Work, task: Task, parts: list[Any], jobs: int) -> Iterator[Outcomes]:
+    """Evaluate on this machine: threads for compiled loops, processes for Backtrader's."""
+    from joblib import Parallel, delayed
+
+    threads = task.engine == "fast"
+    pool = Parallel(
+        n_jobs=min(jobs, max(len(parts), 1)),
+        backend="threading" if threads else "loky",
+        return_as="generator_unordered",
+        batch_size=1,
+    )
+    with sharing():
+        yield from pool(delayed(work)(task, part) for part in parts)
+
+
+def sweep(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    overrides: Iterable[str] = (),
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    results: str | Path = "results",
+    offline: bool = False,
+    engine: str = "auto",
+    samples: int | None = None,
+    seed: int = 0,
+    max_points: int = MAX_POINTS,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    select: str = "sharpe",
+    count: Count = no_count,
+) -> SweepResult:
+    """Return the result of running every point of a config's `sweep`.
+
+    Parameters
+    ----------
+    config, overrides, data_dir, cache_dir, results, offline
+        As in `hpi_bt.run`.
+    engine : {"auto", "fast", "cerebro"}
+        auto: the fast engine where the strategy is a signal kernel with orders.
+    samples, seed : int, optional
+        Draw that many points at random instead of the whole grid.
+    max_points : int
+        Refuse more.
+    jobs : int, optional
+        Threads or processes; one for each core by default.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://host:port"; its workers must see the results folder.
+    select : str, default="sharpe"
+        The figure by which the table is sorted.
+    count : callable, optional
+        Called with (points done, points in all).
+
+    Raises
+    ------
+    InputError
+        Anything wrong with the config, the grid or the scheduler.
+    """
+    if select not in METRICS:
+        raise InputError(f"--sort {select}: is no figure; take one of {', '.join(METRICS)}")
+    search = open_search(
+        config, "sweep", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
+        results=results, offline=offline, engine=engine, samples=samples, seed=seed,
+        max_points=max_points,
+    )  # fmt: skip
+    begun = monotonic()
+    outcomes = all_outcomes(search, evaluate, jobs=jobs_of(jobs), scheduler=scheduler, count=count)
+    seconds = monotonic() - begun
+    table = table_of(search.points, outcomes, select)
+    summary = _summary(search, outcomes, table, select, seconds)
+    parent = Path(results).expanduser()
+    name = folder_name(
+        parent, f"{search.config.name}-sweep", search.store.name[-8:], datetime.now(UTC)
+    )
+    with whole_folder(parent, name) as folder:
+        table.to_parquet(folder / "sweep.parquet")
+        np.save(folder / "returns.npy", outcomes.returns)
+        (folder / "config.yaml").write_text(resolved_yaml(search.config), "utf-8")
+        write_json(folder / "summary.json", summary)
+        write_json(folder / "env.json", environment_of(search.frame, search.source))
+        axes = list(search.config.sweep)
+        write_heatmap(folder / "heatmap.html", table, axes, METRICS, select, summary)
+    shutil.rmtree(search.store, ignore_errors=True)
+    return SweepResult(parent / name)
+
+
+def jobs_of(jobs: int | None) -> int:
+    """Return the number of threads or processes: that wanted, or one for each core."""
+    from joblib import cpu_count
+
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs {jobs}: give at least one")
+    return jobs or int(cpu_count())
+
+
+def table_of(points: list[Point], outcomes: Outcomes, select: str) -> pd.DataFrame:
+    """Return one row a point, its values and figures, the best by `select` first."""
+    values = pd.DataFrame(points)
+    figures = pd.DataFrame(outcomes.figures, columns=list(METRICS))
+    table = pd.concat([values, figures], axis=1)
+    table.insert(0, "point", outcomes.number)
+    return table.sort_values(
+        select, ascending=False, na_position="last", kind="stable"
+    ).reset_index(drop=True)
+
+
+def _summary(
+    search: Search, outcomes: Outcomes, table: pd.DataFrame, select: str, seconds: float
+) -> dict[str, Any]:
+    best = table.iloc[0]
+    axes = list(search.points[0])
+    return {
+        "name": search.config.name,
+        "kind": "sweep",
+        "symbol": search.frame.attrs.get("symbol", ""),
+        "demo": search.frame.attrs.get("demo", ""),
+        "strategy": search.config.strategy.reference,
+        "engine": search.task.engine,
+        "points": len(search.points),
+        "bars": len(search.frame),
+        "sessions": int(outcomes.returns.shape[1]),
+        "seconds": round(seconds, 3),
+        "select": select,
+        "best": {name: search.points[int(best["point"])][name] for name in axes},
+        "figures": {name: float(best[name]) for name in METRICS},
+        **overfitting_of(outcomes.returns, int(best["point"])),
+    }
