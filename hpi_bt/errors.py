@@ -14,7 +14,8 @@ class InputError(ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the nearest known word, or the list of known words."""
+    """Return " (did you mean 'x'?)" for the nearest known word, or the known words, 25 at most."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(names)})"
+    some = [*names[:20], "..."] if len(names) > 25 else names
+    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(some)})"

@@ -136,7 +136,7 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
             values.frombytes(np.ascontiguousarray(column[first:last]).tobytes())
             values.extend([np.nan] * line.extension)
             line.array = values
-        self._bulk = True
+        self._bulk, self._row = True, len(self.p.dataname)  # nothing is left for `_load`
         self._all = list(self.lines)
         self._stamps, self._n = self.lines.datetime.array, last - first
         self._first = self._all[0]

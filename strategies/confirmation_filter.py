@@ -1,7 +1,7 @@
 """Any strategy's entries, confirmed by hedge pressure: here a moving-average cross.
 
-`EmaCross` is plain Backtrader. One more line, `class ConfirmedEmaCross(Confirmed, EmaCross)`, vetoes
-its entries against the Hedge Pressure Index; do the same with your own strategy.
+`EmaCross` is plain Backtrader. One more line, `class ConfirmedEmaCross(Confirmed, EmaCross)`,
+vetoes its entries against the Hedge Pressure Index; do the same with your own strategy.
 """
 
 import backtrader as bt

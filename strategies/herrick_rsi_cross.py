@@ -22,8 +22,9 @@ def herrick_rsi_cross(
     max_oi_change=None,
     state=None,
 ):
-    """+1 where rsi crosses above its signal line below `upper`, -1 where it crosses below it above
-    `lower`; a long is left on a bearish divergence, a short on a bullish one.
+    """+1 where rsi crosses above its signal line below `upper`, -1 the other way above `lower`.
+
+    A long is left on a bearish divergence or the opposite cross, a short on the mirror.
     """
     found = herrick_rsi_lines(
         high, low, volume, openinterest,

@@ -25,8 +25,9 @@ def opening_window(
     length_minutes=120.0,
     state=None,
 ):
-    """+1 from a mechanical bid (hpi >= `extreme`) until hpi <= 0, -1 from an offer; each session
-    starts flat, and after `length_minutes` from its open it is flat again.
+    """+1 from a mechanical bid (hpi >= `extreme`) until hpi <= 0, -1 from an offer until >= 0.
+
+    Each session starts flat, and after `length_minutes` from its open it is flat again.
     """
     hpi = hedge_pressure_lines(
         put_volume, call_volume, put_oi, call_oi, net_oi, session, slot,

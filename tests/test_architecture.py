@@ -31,11 +31,16 @@ ROOMS = (
     "backtest",
     "report",
     "runs",  # STYLE's run.py; a module of that name would hide the function hpi_bt.run
+    "searches",
+    "walking",
     "analyzers",
     "catalog",
     "cli",
 )
-BACKTRADER = ("feeds", "indicators", "strategy", "backtest.cerebro", "backtest.alerts")
+BACKTRADER = (
+    *("feeds", "indicators", "strategy", "backtest.cerebro", "backtest.alerts"),
+    "backtest.lean",  # the short loop that backtest.cerebro runs
+)
 OUTSIDE = (
     "sources",
     "loading",
@@ -44,10 +49,12 @@ OUTSIDE = (
     "backtest.sweep",
     "report",
     "runs",
+    "searches",
+    "walking",
     "catalog",
     "cli",
 )
-CLOCK = ("runs", "cli", "sources.yahoo")  # yahoo notes when it downloaded
+CLOCK = ("runs", "searches", "walking", "cli", "sources.yahoo")  # yahoo notes when it downloaded
 
 HEAVY = {"backtrader", "quantstats", "yfinance"}
 NETWORK = {"requests", "urllib", "urllib3", "socket", "http", "ftplib", "httpx", "aiohttp"}
@@ -173,7 +180,6 @@ def test_the_clock_is_read_in_run_and_cli_alone(path: Path):
 @each_file
 def test_no_package_holds_a_module_and_a_function_of_one_name(path: Path):
     folder = path.parent
-    package = ".".join(["hpi_bt", *folder.relative_to(PACKAGE).parts])
     siblings = {p.stem for p in folder.glob("*.py")} | {
         p.parent.name for p in folder.glob("*/*.py")
     }
@@ -185,7 +191,6 @@ def test_no_package_holds_a_module_and_a_function_of_one_name(path: Path):
 def test_the_function_run_stays_callable_whatever_was_imported():
     code = "import hpi_bt, hpi_bt.runs; from hpi_bt import run; assert callable(hpi_bt.run)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
 
 
 @each_file

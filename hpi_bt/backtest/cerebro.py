@@ -47,6 +47,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         self._equity: list[float] = []
         self._position: list[float] = []
         self._rejected = 0
+        self._rows: list[list[float]] = []  # the bars, where Backtrader itself forgets them
+        self._names = _names(self.strategy.datas)
         self._cash = self.strategy.broker.startingcash
 
     def notify_order(self, order: Any) -> None:
@@ -65,7 +67,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         return {
             "bar": len(data) - 1,
             "time": data.datetime.datetime(0),
-            "data": data._name,
+            "data": self._names[data],
             "size": bit.size,
             "price": bit.price,
             "commission": bit.closedcomm + bit.openedcomm,
@@ -87,21 +89,27 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
 
     def next(self) -> None:
         """Note equity and position of the bar; a bar that comes again replaces itself."""
-        bar = len(self.strategy.data)
+        data = self.strategy.data
+        bar = len(data)
+        if not bar:  # a second data is ahead of the first
+            return
         if bar == len(self._equity):
             self._equity.pop()
             self._position.pop()
+            self._rows[-1:] = []
+        if data.lines.datetime.mode:  # bounded: exactbars
+            self._rows.append([line[0] for line in data.lines])
         self._equity.append(self.strategy.broker.getvalue())
         self._position.append(self.strategy.position.size)
         if self.p.progress is not None and not bar % self.p.every:
-            self.p.progress(bar / max(self.strategy.data.buflen(), 1))
+            self.p.progress(bar / max(data.buflen(), 1))
 
     prenext = nextstart = next
 
     def stop(self) -> None:
         """Put the record together."""
         strategy = self.strategy
-        frame = frame_of(strategy.data, len(self._equity))
+        frame = frame_of(strategy.data, len(self._equity), self._rows)
         n = len(frame)
         shown = shown_by(strategy, frame)
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
@@ -126,18 +134,26 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
 
     def _timed_fills(self, frame: pd.DataFrame) -> pd.DataFrame:
         fills = fills_frame(self._fills)
-        main = self.strategy.data._name
-        if len(self.strategy.datas) == 1 or (fills["data"] == main).all():
+        if (fills["data"] == self._names[self.strategy.data]).all():
             fills["time"] = frame.index[fills["bar"].to_numpy(dtype=np.int64)]
         return fills
 
     def _multipliers(self) -> dict[str, float]:
         costs = {d: self.strategy.broker.getcommissioninfo(d) for d in self.strategy.datas}
-        return {d._name: 1.0 if c.stocklike else float(c.p.mult) for d, c in costs.items()}
+        return {self._names[d]: 1.0 if c.stocklike else float(c.p.mult) for d, c in costs.items()}
 
     def get_analysis(self) -> dict[str, Any]:
         """Return the record's counts."""
         return dict(self.record.counts)
+
+
+def _names(datas: list[Any]) -> dict[Any, str]:
+    """Return a name of its own for every data, its number added where two share one."""
+    names: dict[Any, str] = {}
+    for i, data in enumerate(datas):
+        taken = data._name in names.values()
+        names[data] = f"{data._name or 'data'}{i}" if taken else data._name
+    return names
 
 
 def _check_indicator(indicator: type, data: Any, allow_demo: bool, allow_intraday: bool) -> None:
@@ -169,10 +185,13 @@ def _reference(order: Any) -> float:
     return float(order.executed.exbits[-1].price)
 
 
-def frame_of(data: Any, n_bars: int) -> pd.DataFrame:
-    """Return the bars of a feed as a frame with session ids; of any feed that kept them all."""
+def frame_of(data: Any, n_bars: int, rows: list[list[float]]) -> pd.DataFrame:
+    """Return the first `n_bars` bars of a feed as a frame with session ids.
+
+    `rows` holds them (one value a line) where the feed has kept only the last.
+    """
     whole = isinstance(data, HedgeData) and len(data.p.dataname) == n_bars
-    frame: pd.DataFrame = data.p.dataname if whole else _lines_frame(data)
+    frame: pd.DataFrame = data.p.dataname if whole else _lines_frame(data, n_bars, rows)
     if "session" not in frame:
         attrs = frame.attrs
         days = [stamp.toordinal() for stamp in pd.DatetimeIndex(frame.index)]
@@ -181,12 +200,12 @@ def frame_of(data: Any, n_bars: int) -> pd.DataFrame:
     return frame
 
 
-def _lines_frame(data: Any) -> pd.DataFrame:
-    n = len(data.lines.datetime.array) - data.lines.datetime.extension
-    names = [n for n in data.lines.getlinealiases() if n != "datetime"]
+def _lines_frame(data: Any, n: int, rows: list[list[float]]) -> pd.DataFrame:
+    names = data.lines.getlinealiases()
+    kept = zip(*rows, strict=True) if rows else (list(line.array)[:n] for line in data.lines)
+    columns = {name: np.array(values) for name, values in zip(names, kept, strict=False)}
     tz = data.lines.datetime._tz
-    stamps = [bt.num2date(x, tz=tz) for x in list(data.lines.datetime.array)[:n]]
-    columns = {k: np.array(list(getattr(data.lines, k).array)[:n]) for k in names}
+    stamps = [bt.num2date(x, tz=tz) for x in columns.pop("datetime")]
     frame = pd.DataFrame(columns, index=pd.DatetimeIndex(stamps, name="close_time"))
     daily = data._timeframe >= bt.TimeFrame.Days
     minutes = 1440.0 if daily else float(data._compression)

@@ -209,13 +209,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
                 self._deliver(strategy)
             if self._event_stop:
                 break
-            status = warm - bar - 1
-            if status < 0:
-                strategy.next()
-            elif status == 0:
-                strategy.nextstart()
-            else:
-                strategy.prenext()
+            _call_next(strategy, warm - bar - 1)
             if strategy._orderspending or strategy._tradespending:
                 strategy.clear()
             visited += 1
@@ -254,6 +248,15 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             strategy.notify_trade(trade)
             for analyzer in analyzers:
                 analyzer._notify_trade(trade)
+
+
+def _call_next(strategy: Any, bars_to_warm: int) -> None:
+    if bars_to_warm < 0:
+        strategy.next()
+    elif bars_to_warm == 0:
+        strategy.nextstart()
+    else:
+        strategy.prenext()
 
 
 def _why_stock_broker(broker: Any, data: Any) -> str:

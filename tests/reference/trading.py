@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hpi_bt import KernelStrategy, defaults_of
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.cerebro import run_cerebro
+from hpi_bt.backtest.fast import run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
 from hpi_bt.kernels.wilder import wilder_atr
@@ -27,11 +28,16 @@ def as_it_stands(target: FloatArray, *, state: Any = None) -> FloatArray:
 
 
 class Follow(KernelStrategy):
-    """Trades the column `target`; notes the cash at every bar."""
+    """Trades the column `target`."""
 
     inputs = ("target",)
     signal_kernel = staticmethod(as_it_stands)
     params = defaults_of(as_it_stands)
+
+
+class FollowNoted(Follow):
+    """Notes the cash of every bar, and so is run by Backtrader's own loop."""
+
     cash: list[float] = []  # of the run last started
 
     def start(self) -> None:
@@ -107,8 +113,14 @@ def slow(frame: pd.DataFrame, orders: Orders, broker: Broker) -> Ledger:
     return simulate(bars, frame["target"].tolist(), atr.tolist(), rules, costs)
 
 
-def cerebro(frame: pd.DataFrame, orders: Orders, broker: Broker) -> Record:
-    return run_cerebro(Follow, {}, frame, orders=orders, broker=broker)
+def cerebro(
+    frame: pd.DataFrame, orders: Orders, broker: Broker, strategy: type = FollowNoted
+) -> Record:
+    return run_cerebro(strategy, {}, frame, orders=orders, broker=broker)
+
+
+def fast(frame: pd.DataFrame, orders: Orders, broker: Broker) -> Record:
+    return run_fast(Follow, {}, frame, orders=orders, broker=broker)
 
 
 def fills_of(ran: Record | Ledger) -> list[tuple[Any, ...]]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpi_bt.errors import InputError
-from hpi_bt.report import performance, quantstats_adapter, tearsheet, write_tearsheet
+from hpi_bt.report import quantstats_adapter, tearsheet, write_tearsheet
+from hpi_bt.stats.metrics import performance
 
 BANNER = [("Dealer sign", "an assumption"), ("Fills", "next open")]
 NOISE = np.random.default_rng(0).normal(0.001, 0.008, 400)
