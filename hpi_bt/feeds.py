@@ -7,6 +7,7 @@ filters, resampling, replay, `tzinput`, `exactbars` or `preload=False` it behave
 from __future__ import annotations
 
 import array
+import re
 from typing import Any
 
 import backtrader as bt
@@ -17,6 +18,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 
 _STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
+_TAKEN = {name for name in dir(bt.lineseries.Lines) if not name.startswith("__")}
 _NS_PER_DAY = 86_400_000_000_000
 _UNIX_EPOCH = 719_163  # date(1970, 1, 1).toordinal()
 
@@ -27,6 +29,18 @@ def backtrader_dates(index: pd.DatetimeIndex) -> FloatArray:
     days, rest = np.divmod(ns, _NS_PER_DAY)
     result: FloatArray = (days + _UNIX_EPOCH) + rest / _NS_PER_DAY
     return result
+
+
+def bar_minutes(data: Any) -> float:
+    """Return the length of a feed's bars by its timeframe; 1440 for days and longer."""
+    lengths = {bt.TimeFrame.Minutes: 1.0, bt.TimeFrame.Seconds: 1.0 / 60.0}
+    return float(data._compression * lengths.get(data._timeframe, 1440.0))
+
+
+def _line_name(column: Any) -> str:
+    """Return the line that a column becomes: put_volume of "Put Volume", _52w of "52w"."""
+    name = re.sub(r"\W+", "_", str(column).strip().lower())
+    return f"_{name}" if name[:1].isdigit() or not name else name
 
 
 def _checked(frame: Any) -> pd.DataFrame:
@@ -40,14 +54,39 @@ def _checked(frame: Any) -> pd.DataFrame:
     if not frame.index.is_monotonic_increasing or not frame.index.is_unique:
         raise InputError("HedgeData: stamps must increase; sort the frame and drop duplicates")
     checked: pd.DataFrame
-    names = {str(c): str(c).strip().lower().replace(" ", "_") for c in frame.columns}
-    checked = frame.rename(columns=names)
+    checked = frame.set_axis([_line_name(c) for c in frame.columns], axis=1)
     checked.attrs = dict(frame.attrs)
     missing = [c for c in ("open", "high", "low", "close") if c not in checked]
     if missing:
         found = ", ".join(checked.columns)
         raise InputError(f"HedgeData: no column {missing[0]!r} (found: {found})")
+    _check_columns(checked)
     return checked
+
+
+def _check_columns(frame: pd.DataFrame) -> None:
+    twice = frame.columns[frame.columns.duplicated()]
+    if twice.size:
+        raise InputError(f"HedgeData: two columns are called {twice[0]!r}; rename or drop one")
+    for name, kind in frame.dtypes.items():
+        if name in _TAKEN:
+            raise InputError(f"HedgeData: no line can be called {name!r}; rename the column")
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise InputError(
+                f"HedgeData: column {name!r} holds {kind}, no numbers; drop or convert it"
+            )
+
+
+def _zone_name(index: pd.DatetimeIndex) -> str:
+    name = str(index.tz)
+    try:
+        bt.utils.date.tzparse(name)
+    except AttributeError:
+        raise InputError(
+            f"HedgeData: {name!r} is no named time zone; "
+            "convert the index: frame.tz_convert('America/New_York')"
+        ) from None
+    return name
 
 
 def _bar_minutes(frame: pd.DataFrame) -> float:
@@ -67,11 +106,11 @@ class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
         frames = bt.TimeFrame
         kwargs.setdefault("timeframe", frames.Days if daily else frames.Minutes)
         kwargs.setdefault("compression", 1 if daily else max(1, round(minutes)))
-        zone = pd.DatetimeIndex(frame.index).tz
-        if zone is not None:
-            kwargs.setdefault("tz", str(zone))
+        index = pd.DatetimeIndex(frame.index)
+        if index.tz is not None and kwargs.get("tz") is None:
+            kwargs["tz"] = _zone_name(index)
         kwargs["dataname"] = frame
-        extra = tuple(c for c in frame.columns if c.isidentifier() and c not in cls._own_lines())
+        extra = tuple(c for c in frame.columns if c not in cls._own_lines())
         return cls._with_lines(extra), (), kwargs
 
     def _own_lines(cls) -> tuple[str, ...]:
@@ -80,7 +119,7 @@ class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
     def _with_lines(cls, extra: tuple[str, ...]) -> Any:
         if not extra:
             return cls
-        name = "__".join((cls.__name__, *extra))
+        name = "|".join((cls.__name__, *extra))  # no column that is a line holds a bar
         module = globals()
         if name not in module or module[name].__mro__[1] is not cls:
             module[name] = type(cls)(name, (cls,), {"lines": extra, "__module__": __name__})
@@ -110,6 +149,8 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
     def start(self) -> None:
         """Lay the columns out as one array for each line."""
         super().start()
+        for name in [name for name in vars(self) if name.startswith("tick_")]:
+            delattr(self, name)  # left by an earlier run bar by bar; the broker would fill at it
         frame, n = self.p.dataname, len(self.p.dataname)
         self._columns = [
             backtrader_dates(frame.index)
@@ -121,6 +162,24 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         ]
         self._row = -1
         self._bulk = False
+
+    def resample(self, **kwargs: Any) -> None:
+        """Resample prices; refused where there are further lines, which it would blank."""
+        self._refuse_filter("resampling")
+        super().resample(**kwargs)
+
+    def replay(self, **kwargs: Any) -> None:
+        """Replay prices; refused where there are further lines, which it would blank."""
+        self._refuse_filter("replay")
+        super().replay(**kwargs)
+
+    def _refuse_filter(self, what: str) -> None:
+        extra = [name for name in self.getlinealiases() if name not in _STOCK]
+        if extra:
+            raise InputError(
+                f"HedgeData: {what} keeps prices and volume only and would blank "
+                f"{', '.join(extra)}; aggregate the frame with pandas, or drop those columns"
+            )
 
     def preload(self) -> None:
         """Copy the columns into the lines at once, or bar by bar where a filter needs it."""
@@ -188,6 +247,6 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("HedgeData__"):
-        return HedgeData._with_lines(tuple(name.split("__")[1:]))
+    if name.startswith("HedgeData|"):
+        return HedgeData._with_lines(tuple(name.split("|")[1:]))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

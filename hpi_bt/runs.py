@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hpi_bt.backtest.fast import run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
+from hpi_bt.backtest.sweep import engine_for
 from hpi_bt.config import Config, overridden, read_mapping, resolved_yaml, validated
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.kernels.pressure import demo_flow
@@ -148,6 +150,7 @@ def run(
     results: str | Path = "results",
     offline: bool = False,
     cache_dir: str | Path | None = None,
+    engine: str = "auto",
     stage: Stage = _no_stage,
 ) -> Result:
     """Return the result of one backtest, its folder written.
@@ -166,6 +169,8 @@ def run(
         Forbid network access; the cache alone answers.
     cache_dir : path, optional
         Folder of downloaded data; the user's cache folder by default.
+    engine : {"auto", "fast", "cerebro"}, default="auto"
+        auto: the fast engine where the strategy is a signal kernel with orders; results are equal.
     stage : callable, optional
         Called with (what is done, share done) as the run goes on.
 
@@ -185,7 +190,10 @@ def run(
     frame = frame_of_config(model, where)
     _check_inputs(strategy, frame)
     stage("backtest", 0.25)
-    record = _backtest(strategy, model, frame, lambda share: stage("backtest", 0.25 + 0.5 * share))
+    chosen = engine_for(strategy, engine)
+    record = _backtest(
+        strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share)
+    )
     _check_known(record)
     stage("report", 0.75)
     result = save(record, parent, _story(model, record, source_digest(model, path)))
@@ -240,7 +248,11 @@ def _check_known(record: Record) -> None:
 
 
 def _backtest(
-    strategy: type, config: Config, frame: pd.DataFrame, progress: Callable[[float], None]
+    strategy: type,
+    config: Config,
+    frame: pd.DataFrame,
+    engine: str,
+    progress: Callable[[float], None],
 ) -> Record:
     from hpi_bt.backtest.cerebro import run_cerebro
 
@@ -249,16 +261,11 @@ def _backtest(
         orders = config.orders or getattr(strategy, "orders", None)
         if isinstance(orders, Orders):
             orders.refuse_daily(minutes)
-        record = run_cerebro(
-            strategy,
-            config.strategy.params,
-            frame,
-            orders=config.orders,
-            broker=config.broker,
-            allow_demo=config.demo,
-            allow_intraday=config.allow_intraday,
-            progress=progress,
-        )
+        allowed = {"allow_demo": config.demo, "allow_intraday": config.allow_intraday}
+        how: dict[str, Any] = {"orders": config.orders, "broker": config.broker, **allowed}
+        if engine == "fast":
+            return run_fast(strategy, config.strategy.params, frame, **how)
+        record = run_cerebro(strategy, config.strategy.params, frame, progress=progress, **how)
     except InputError:
         raise
     except SystemExit as error:  # a strategy must not end the program as if all were well

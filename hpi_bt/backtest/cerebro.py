@@ -14,8 +14,8 @@ from hpi_bt.backtest.lean import HedgeCerebro
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.config import Broker
 from hpi_bt.errors import InputError
-from hpi_bt.feeds import HedgeData
-from hpi_bt.indicators.shown import Shown, demo_reason, indicators_of, shown_by
+from hpi_bt.feeds import HedgeData, bar_minutes
+from hpi_bt.indicators.shown import Shown, check_allowed, demo_reason, indicators_of, shown_by
 from hpi_bt.orders import Orders
 from hpi_bt.strategy import KernelStrategy
 
@@ -41,7 +41,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
                 f"{needed}; give more data or shorter lookbacks"
             )
         for indicator in indicators_of(self.strategy):
-            _check_indicator(indicator, data, self.p.allow_demo, self.p.allow_intraday)
+            allowed = self.p.allow_demo, self.p.allow_intraday
+            check_allowed(indicator, data._name, bar_minutes(data), *allowed)
         self._fills: list[dict[str, Any]] = []
         self._seen: dict[int, int] = {}
         self._equity: list[float] = []
@@ -154,22 +155,6 @@ def _names(datas: list[Any]) -> dict[Any, str]:
         taken = data._name in names.values()
         names[data] = f"{data._name or 'data'}{i}" if taken else data._name
     return names
-
-
-def _check_indicator(indicator: type, data: Any, allow_demo: bool, allow_intraday: bool) -> None:
-    """Refuse made-up flow, and daily indicators on intraday bars, unless the config allows them."""
-    name = indicator.__name__
-    if getattr(indicator, "demo", False) and not allow_demo:
-        raise InputError(
-            f"{name} makes its option flow up from price bars; say demo: true in the config to "
-            "allow that, or use HedgePressureIndex on real option volume"
-        )
-    intraday = data._timeframe < bt.TimeFrame.Days
-    if getattr(indicator, "daily", False) and intraday and not allow_intraday:
-        raise InputError(
-            f"{name} is for daily bars, {data._name or 'the data'} has "
-            f"{data._compression}-minute bars; resample to daily or say allow_intraday: true"
-        )
 
 
 def _reference(order: Any) -> float:

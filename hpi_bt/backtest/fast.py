@@ -13,7 +13,7 @@ from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, sim
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
 from hpi_bt.indicators.base import kernel_series
-from hpi_bt.indicators.shown import demo_reason, kernel_shown
+from hpi_bt.indicators.shown import check_allowed, demo_reason, kernel_shown
 from hpi_bt.kernels.wilder import wilder_atr
 from hpi_bt.orders import REASONS, STOP, TARGET, Orders, Rules
 
@@ -104,18 +104,23 @@ def run_fast(
     *,
     orders: Orders | None = None,
     broker: Broker | None = None,
+    allow_demo: bool = False,
+    allow_intraday: bool = False,
 ) -> Record:
     """Return the record of a `KernelStrategy` on one frame; the twin of `run_cerebro`.
 
     Parameters
     ----------
-    strategy, params, frame, orders, broker
+    strategy, params, frame, orders, broker, allow_demo, allow_intraday
         As in `hpi_bt.backtest.cerebro.run_cerebro`; `runs_fast(strategy)` must hold.
     """
     broker = broker or Broker()
     known: Any = strategy
     orders = orders or known.orders
     given = parameters_of(strategy, params)
+    symbol, minutes = str(frame.attrs.get("symbol", "")), float(frame.attrs["bar_minutes"])
+    for indicator in known.shows:
+        check_allowed(indicator, symbol, minutes, allow_demo, allow_intraday)
     target = signal_of(strategy, given, frame)
     market = market_of(frame)
     account = simulate(
@@ -129,7 +134,6 @@ def run_fast(
     columns = {"target": np.nan_to_num(np.sign(target), nan=0.0)}
     for item in shown:
         columns |= item.columns()
-    symbol = str(frame.attrs.get("symbol", ""))
     return Record(
         engine="fast",
         strategy=strategy.__name__,

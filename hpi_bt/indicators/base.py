@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import backtrader as bt
 import numpy as np
 import pandas as pd
+from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray, copy_state
 from hpi_bt.errors import InputError
@@ -166,7 +167,7 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
     made = None
     for i, name in enumerate((*required, *optional)):
         if wanted[i] is None and name in ("session", "slot"):
-            made = _Clock(data) if made is None else made
+            made = _Clock(_data_of(data)) if made is None else made
             wanted[i] = getattr(made.lines, name)
     return wanted
 
@@ -190,7 +191,8 @@ class KernelIndicator(_Bulk):
     daily : bool
         True for an indicator that is meant for daily or weekly bars.
     chart : dict
-        How the pages draw each line: {line: {pane, kind, color, ...}}.
+        How the pages draw each line: {line: {pane, kind, color, ...}}; "$name" stands for the
+        parameter of that name.
     """
 
     csv = True
@@ -266,6 +268,10 @@ def _data_of(line: Any) -> Any:
     """Return the data feed behind a line, so that its clock can be read."""
     owner = line
     while not isinstance(owner, bt.AbstractDataBase):
-        above = getattr(owner, "_owner", None)
-        owner = owner._clock if above is None or isinstance(above, bt.Strategy) else above
+        if isinstance(owner, LineSeriesStub):
+            owner = owner.lines[0]
+        elif getattr(owner, "_clock", None) is not None:
+            owner = owner._clock
+        else:
+            owner = owner._owner
     return owner

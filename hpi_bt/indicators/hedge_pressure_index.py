@@ -12,7 +12,8 @@ from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.memory import shared
-from hpi_bt.kernels.pressure import HedgePressure, demo_flow, hedge_pressure
+from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
+from hpi_bt.kernels.pressure import demo_flow, hedge_pressure
 
 
 @shared
@@ -51,7 +52,7 @@ def hedge_pressure_lines(
     standard_sessions: int = 20,
     extreme: float = 1.5,
     state: State = None,
-) -> HedgePressure:
+) -> HedgePressureValues:
     """Return `hedge_pressure` with the baseline put_oi - lam * call_oi, else `net_oi`.
 
     All series have shape (n_bars,); the options, units, signs and warm-up are those of
@@ -96,8 +97,13 @@ def demo_hedge_pressure_lines(
     standard_sessions: int = 20,
     extreme: float = 1.5,
     state: State = None,
-) -> HedgePressure:
-    """Return the DEMO index: option flow made up from price bars by `demo_flow`."""
+) -> HedgePressureValues:
+    """Return the DEMO index: option flow made up from price bars by `demo_flow`.
+
+    scale="ratio" is refused: made-up flow has no open interest to be a share of.
+    """
+    if scale == "ratio":
+        raise ValueError("the demo flow has no open interest; use scale='contracts' or 'standard'")
     flow = demo_flow(
         high, low, close, volume, session,
         lam=lam, accumulate=accumulate, state=part(state, "demo"),
@@ -150,7 +156,7 @@ class HedgePressureIndex(KernelIndicator):
         oi=dict(color="black", _plotskip=True),
         flow=dict(color="teal", _plotskip=True),
         spread=dict(_method="bar", color="gray", alpha=0.5, width=1.0, _plotskip=True),
-        hpi=dict(_method="bar", color="blue", alpha=0.6, width=1.0),
+        hpi=dict(_method="bar", color="blue", alpha=0.6, width=1.0, _name="HedgePressureIndex hpi"),
         cross=dict(_plotskip=True),
         extreme=dict(_plotskip=True),
     )
@@ -165,7 +171,8 @@ class HedgePressureIndex(KernelIndicator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.addminperiod(self.p.zscore_lookback)
+        flow = self.p.smoothing - 1 if self.p.accumulate == "bar" else 0
+        self.addminperiod(flow + self.p.zscore_lookback)
         if self.p.scale == "standard":  # both lines are standard deviations: one axis suits all
             for name in ("oi", "flow"):
                 getattr(self.plotlines, name)._plotskip = False
@@ -191,4 +198,5 @@ class DemoHedgePressureIndex(HedgePressureIndex):
     params = defaults_of(demo_hedge_pressure_lines)
     kernel = staticmethod(demo_hedge_pressure_lines)
     plotinfo = dict(plotname="DEMO HedgePressureIndex")
+    plotlines = dict(hpi=dict(_name="DEMO HedgePressureIndex hpi"))
     demo = True

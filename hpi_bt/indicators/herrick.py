@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -175,15 +176,15 @@ class HerrickPayoffIndex(_Herrick):
     plotinfo = dict(plothlines=[0.0])
     plotlines = dict(
         raw=dict(_plotskip=True),
-        hpi=dict(color="goldenrod", _fill_gt=(0.0, "gold"), _fill_lt=(0.0, "cyan")),
+        hpi=dict(color="goldenrod", _fill_gt=(0, "gold"), _fill_lt=(0, "cyan")),
         alert=dict(_plotskip=True),
         gradient=dict(_plotskip=True),
     )
     chart = {
         "hpi": dict(
-            pane="herrick", kind="line", width=2, color="#ffff00", light="#b8860b",
-            levels=[0.0], level_color="#006400", gradient="gradient",
-            gradient_from="#00ffff", gradient_to="#ffff00",
+            pane="herrick", kind="line", width=2, color="$up_color", light="#b8860b",
+            levels=[0.0], level_color="$zero_color", gradient="gradient",
+            gradient_from="$dn_color", gradient_to="$up_color",
         ),
         "alert": dict(
             pane="herrick", kind="event", up="bullish divergence", down="bearish divergence"
@@ -192,7 +193,8 @@ class HerrickPayoffIndex(_Herrick):
 
     def __init__(self) -> None:
         super().__init__()
-        self.addminperiod(max(self.p.alert_length, self.p.color_norm_length))
+        first = 1 + self.p.oi_lag  # bars without a payoff
+        self.addminperiod(first + max(self.p.alert_length, self.p.color_norm_length))
 
     def _plotlabel(self) -> list[object]:
         return [self.p.smoothing, self.p.oi_base, self.p.max_oi_change]
@@ -236,7 +238,10 @@ class HerrickRSI(_Herrick):
 
     def __init__(self) -> None:
         super().__init__()
-        self.addminperiod(self.p.hpi_smoothing + self.p.rsi_length + self.p.signal_length)
+        signal = max(0, self.p.signal_length - 1)
+        if self.p.signal_type == "hma":
+            signal += max(0, math.isqrt(self.p.signal_length) - 1)
+        self.addminperiod(self.p.hpi_smoothing + self.p.rsi_length + signal)
 
     def _plotlabel(self) -> list[object]:
         return [self.p.hpi_smoothing, self.p.rsi_length, self.p.signal_length, self.p.signal_type]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError
 from hpi_bt.indicators.base import KernelIndicator, defaults_of, kernel_series
 
 
@@ -36,10 +37,17 @@ class Shown:
         }
         about = {"indicator": self.indicator.__name__, "label": self.label}
         return [
-            about | {"column": f"{self.label}.{name}", "line": name} | dict(style)
+            about | {"column": f"{self.label}.{name}", "line": name} | self._style(style)
             for name, style in drawn.items()
             if name in self.lines
         ]
+
+    def _style(self, style: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a style whose "$name" values are the parameters of that name."""
+        return {
+            k: self.options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
+            for k, v in style.items()
+        }
 
     def remarks(self, frame: pd.DataFrame) -> list[str]:
         """Return what the indicator has to say about its own numbers."""
@@ -52,12 +60,14 @@ def kernel_shown(
     indicator: type[KernelIndicator], frame: pd.DataFrame, params: Mapping[str, Any]
 ) -> Shown:
     """Return an indicator computed on a frame, with the parameters whose names agree."""
-    options = {k: params.get(k, v) for k, v in defaults_of(indicator.kernel).items()}
+    known: Any = indicator
+    every = {k: params.get(k, v) for k, v in known.params._getpairs().items()}
+    options = {k: every[k] for k in defaults_of(indicator.kernel)}
     series = kernel_series(frame, indicator.inputs, indicator.optional_inputs)
     out = indicator.kernel(*series, **options)
     values = out if isinstance(out, tuple) else (out,)
     names = indicator.lines._getlines()
-    return Shown(indicator, indicator.__name__, options, dict(zip(names, values, strict=True)))
+    return Shown(indicator, indicator.__name__, every, dict(zip(names, values, strict=True)))
 
 
 def indicators_of(strategy: Any) -> list[type]:
@@ -99,3 +109,26 @@ def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
     return str(frame.attrs.get("demo", "")) or (
         "option flow made up from price bars" if made_up else ""
     )
+
+
+def check_allowed(
+    indicator: type, symbol: str, bar_minutes: float, allow_demo: bool, allow_intraday: bool
+) -> None:
+    """Refuse made-up flow, and daily indicators on intraday bars, unless the config allows them.
+
+    Raises
+    ------
+    InputError
+        The config must say demo: true, or allow_intraday: true.
+    """
+    name = indicator.__name__
+    if getattr(indicator, "demo", False) and not allow_demo:
+        raise InputError(
+            f"{name} makes its option flow up from price bars; say demo: true in the config to "
+            "allow that, or use HedgePressureIndex on real option volume"
+        )
+    if getattr(indicator, "daily", False) and bar_minutes < 1440.0 and not allow_intraday:
+        raise InputError(
+            f"{name} is for daily bars, {symbol or 'the data'} has {bar_minutes:g}-minute bars; "
+            "resample to daily or say allow_intraday: true"
+        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from hpi_bt import orders as rulebook
 from hpi_bt.arrays import BoolArray
+from hpi_bt.feeds import bar_minutes
 from hpi_bt.indicators.base import (
     Kernel,
     KernelIndicator,
@@ -27,8 +28,6 @@ _may_enter = rulebook.may_enter.py_func
 _entry_size = rulebook.entry_size.py_func
 _stop_price = rulebook.stop_price.py_func
 _target_price = rulebook.target_price.py_func
-
-_MINUTES = {bt.TimeFrame.Minutes: 1.0, bt.TimeFrame.Seconds: 1.0 / 60.0}
 
 
 class KernelStrategy(bt.Strategy):  # type: ignore[misc]
@@ -94,9 +93,8 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         """Turn `Orders` into plain numbers, now that the broker knows the market."""
         cost = self.broker.getcommissioninfo(self.data)
         future = not cost.stocklike
-        minutes = self.data._compression * _MINUTES.get(self.data._timeframe, 1440.0)
         self.rules = self.orders.rules(
-            bar_minutes=minutes,
+            bar_minutes=bar_minutes(self.data),
             multiplier=cost.p.mult if future else 1.0,
             margin=cost.margin if future else 0.0,
         )

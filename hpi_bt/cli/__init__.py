@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from hpi_bt.cli.options import CacheDir, DataDir, Engine, Offline, Overrides, Results
+from hpi_bt.cli.screen import Stages, show_run, show_table
+from hpi_bt.cli.search import sweep, walk_forward
 from hpi_bt.errors import InputError
-
-if TYPE_CHECKING:
-    from hpi_bt.backtest.result import Result
 
 app = typer.Typer(
     help="Backtests on options and futures positioning, in Backtrader.",
@@ -24,17 +22,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Make, show and describe configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-Overrides = Annotated[
-    list[str],
-    typer.Option("--set", "-s", help="Override a key: -s orders.stop.multiple=3 (repeatable)."),
-]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of the data files [env: HPI_BT_DATA].")
-]
-CacheDir = Annotated[Path | None, typer.Option("--cache-dir", help="Folder of downloaded data.")]
-Results = Annotated[Path, typer.Option("--results", help="Where result folders appear.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Use cached data only, no network.")]
+app.command()(sweep)
+app.command()(walk_forward)
 
 
 def _version(wanted: bool) -> None:
@@ -62,6 +51,7 @@ def run(
     cache_dir: CacheDir = None,
     results: Results = Path("results"),
     offline: Offline = False,
+    engine: Engine = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead.")] = False,
 ) -> None:
     """Run backtests: a result folder, a tear sheet and a summary for each config."""
@@ -69,7 +59,7 @@ def run(
 
     failed = 0
     for config in configs:
-        with _stages(quiet=as_json) as stage:
+        with Stages(quiet=as_json) as stage:
             try:
                 result = run_config(
                     config,
@@ -78,6 +68,7 @@ def run(
                     cache_dir=cache_dir,
                     results=results,
                     offline=offline,
+                    engine=engine,
                     stage=stage,
                 )
             except InputError as error:
@@ -89,84 +80,9 @@ def run(
         if as_json:
             print(json.dumps(result.summary, indent=2, allow_nan=False))
         else:
-            _show(result)
+            show_run(result)
     if failed:
         raise typer.Exit(2)
-
-
-class _stages:  # noqa: N801 - used as a context manager alone
-    """A progress bar on standard error that appears for whatever takes over two seconds."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
-
-    def __enter__(self) -> Callable[[str, float], None]:
-        from time import monotonic
-
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar: Any = nullcontext()
-        if self._quiet:
-            return lambda _what, _share: None
-        columns = (TextColumn("{task.description:<10}"), BarColumn(), TimeElapsedColumn())
-        progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        task = progress.add_task("", total=1.0)
-        self._bar, begun, shown = progress, monotonic(), False
-
-        def stage(what: str, share: float) -> None:
-            nonlocal shown
-            if not shown and (monotonic() - begun > 2.0 or what in ("backtest", "report")):
-                progress.start()
-                shown = True
-            progress.update(task, description=what, completed=share)
-
-        return stage
-
-    def __exit__(self, *_: object) -> None:
-        if hasattr(self._bar, "stop"):
-            self._bar.stop()
-
-
-def _show(result: Result) -> None:
-    """Print the main figures in aligned columns, then what the indicators noticed."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from hpi_bt.stats.summary import figures
-
-    s = result.summary
-    console = Console(highlight=False, soft_wrap=True)
-    width = min(console.width, 120)
-    console.print(Text(f"{s['name']}: {s['strategy']} on {s['symbol'] or 'its data'}", "bold"))
-    if s["demo"]:
-        console.print(Text(f"DEMO: {s['demo']}", "bold yellow"))
-    console.print(
-        f"{s['first'][:10]} to {s['last'][:10]}, {s['sessions']:,} sessions, {s['bars']:,} bars, "
-        f"engine {s['engine']}\n"
-    )
-    rows = figures(s)
-    if any(row.benchmark for row in rows):
-        console.print(Text(f"{'':<16}{'Strategy':>14}{'Buy and hold':>15}", "dim"))
-    for row in rows:
-        figure = f"{row.label:<16}{row.value:>14}"
-        if row.benchmark:
-            console.print(f"{figure}{row.benchmark:>15}")
-        else:
-            console.print(_hanging(f"{figure}   ", row.note, width))
-    console.print()
-    for line in (*s["remarks"], *s["notes"]):
-        style = "yellow" if line.startswith("warning") else ""
-        console.print(Text(_hanging("- ", line, width), style))
-    console.print(Text(f"{result.folder / 'tearsheet.html'}"))
-
-
-def _hanging(head: str, text: str, width: int) -> str:
-    """Return `head` and `text`, further lines of which stand beneath its first."""
-    import textwrap
-
-    lines = textwrap.wrap(text, max(width - len(head), 20), break_long_words=False)
-    return (head + f"\n{'':<{len(head)}}".join(lines)).rstrip()
 
 
 @app.command("list")
@@ -174,15 +90,9 @@ def list_shipped(results: Results = Path("results")) -> None:
     """List the shipped configs and strategies, and the finished runs."""
     from hpi_bt.catalog import finished_runs, shipped_configs, shipped_strategies
 
-    _table("Configs (hpi-bt run NAME):", shipped_configs())
-    _table("Strategies (strategy.class in a config):", shipped_strategies())
-    _table(f"Finished runs in {results}:", finished_runs(results))
-
-
-def _table(head: str, rows: list[tuple[str, str]]) -> None:
-    if rows:
-        width = max(len(name) for name, _ in rows)
-        print(head, *(f"  {name:<{width}}  {about}".rstrip() for name, about in rows), sep="\n")
+    show_table("Configs (hpi-bt run NAME):", shipped_configs())
+    show_table("Strategies (strategy.class in a config):", shipped_strategies())
+    show_table(f"Finished runs in {results}:", finished_runs(results))
 
 
 @config_app.command("schema")
@@ -271,7 +181,7 @@ def _is_users(file: str) -> bool:
     import sysconfig
 
     libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")]
-    return not file.startswith(("<", str(Path(__file__).parent), *libraries))
+    return not file.startswith(("<", str(Path(__file__).parents[1]), *libraries))
 
 
 if __name__ == "__main__":

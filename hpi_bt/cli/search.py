@@ -1,0 +1,115 @@
+"""The commands that try many parameters: `sweep` and `walk-forward`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpi_bt.cli.options import (
+    CacheDir,
+    DataDir,
+    Engine,
+    Jobs,
+    MaxPoints,
+    Offline,
+    Overrides,
+    Results,
+    Samples,
+    Scheduler,
+    Seed,
+)
+from hpi_bt.cli.screen import Stages, show_frame, show_run, show_table
+
+_FORMATS = {
+    "sharpe": "{:.2f}", "total_return": "{:.2%}", "max_drawdown": "{:.2%}", "trades": "{:.0f}",
+    "win_rate": "{:.1%}", "exposure": "{:.1%}", "costs": "{:,.0f}", "sortino": "{:.2f}",
+    "calmar": "{:.2f}", "cagr": "{:.2%}", "volatility": "{:.2%}", "in_sample": "{:.2f}",
+    "out_of_sample_sharpe": "{:.2f}", "out_of_sample_return": "{:.2%}", "share": "{:.0%}",
+}  # fmt: skip
+
+
+def sweep(
+    config: Annotated[str, typer.Argument(help="A config with a sweep section.")],
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = None,
+    results: Results = Path("results"),
+    offline: Offline = False,
+    engine: Engine = "auto",
+    samples: Samples = None,
+    seed: Seed = 0,
+    max_points: MaxPoints = 100_000,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    sort: Annotated[str, typer.Option("--sort", help="Figure to choose by.")] = "sharpe",
+    top: Annotated[int, typer.Option("--top", help="Rows to print.")] = 10,
+) -> None:
+    """Run every point of a config's sweep: a table, a heat map and measures of overfitting."""
+    from hpi_bt.searches import sweep as run_sweep
+
+    with Stages() as stage:
+        result = run_sweep(
+            config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, results=results,
+            offline=offline, engine=engine, samples=samples, seed=seed, max_points=max_points,
+            jobs=jobs, scheduler=scheduler, select=sort,
+            count=lambda done, total: stage("sweep", done / total),
+        )  # fmt: skip
+    _show_sweep(result, sort, top)
+
+
+def _show_sweep(result: Any, sort: str, top: int) -> None:
+    from hpi_bt.report.heatmap import facts_of
+
+    s = result.summary
+    demo = "  DEMO" if s["demo"] else ""
+    print(
+        f"{s['name']}: {s['points']:,} points on {s['symbol']}, {s['sessions']} sessions, "
+        f"engine {s['engine']}, {s['seconds']:.2f} s{demo}\n"
+    )
+    figures = ["sharpe", "total_return", "max_drawdown", "trades", "win_rate", "costs"]
+    shown = [sort, *(name for name in figures if name != sort)]
+    show_frame(result.table.head(top)[[*s["best"], *shown]], _FORMATS)
+    print()
+    show_table("The best row, and what it must be read with (all in sample):", facts_of(s))
+    print(result.folder / "heatmap.html")
+
+
+def walk_forward(
+    config: Annotated[str, typer.Argument(help="A config with sweep and walk_forward sections.")],
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = None,
+    results: Results = Path("results"),
+    offline: Offline = False,
+    engine: Engine = "auto",
+    samples: Samples = None,
+    seed: Seed = 0,
+    max_points: MaxPoints = 100_000,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Choose parameters on one window and trade them on the next: one out-of-sample run."""
+    import pandas as pd
+
+    from hpi_bt.walking import walk_forward as walk
+
+    with Stages() as stage:
+        result = walk(
+            config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, results=results,
+            offline=offline, engine=engine, samples=samples, seed=seed, max_points=max_points,
+            jobs=jobs, scheduler=scheduler,
+            count=lambda done, total: stage("windows", done / total),
+        )  # fmt: skip
+    s = result.summary
+    print(f"{s['windows']} windows, {s['points']:,} points each, chosen by {s['select']}\n")
+    show_frame(pd.read_csv(result.folder / "windows.csv"), _FORMATS)
+    print("\nHow stable the choice was:")
+    show_frame(pd.read_csv(result.folder / "stability.csv").drop(columns="values"), _FORMATS)
+    print(
+        f"\nIn sample {s['select']} {s['in_sample_mean']:.2f} on average, out of sample Sharpe "
+        f"{s['out_of_sample_sharpe_mean']:.2f}; the chosen point ranked at "
+        f"{s['out_of_sample_rank_mean']:.0%} of all (luck alone: about 50%)\n"
+    )
+    show_run(result)
