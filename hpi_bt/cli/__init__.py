@@ -138,7 +138,7 @@ def _complain(error: object, code: int) -> int:
 def main() -> None:
     """Run the command line; exit 0 ok, 1 run failed, 2 wrong input, 130 interrupted."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="hpi-bt")
         if code == _INTERRUPTED:  # typer has caught Ctrl-C itself
             raise KeyboardInterrupt
     except InputError as error:
@@ -151,9 +151,8 @@ def main() -> None:
 
 def _told(error: BaseException) -> tuple[object, int]:
     """Return what to say of a failure, and the exit code."""
-    usage = getattr(
-        error, "format_message", None
-    )  # of typer: an unknown option, a missing argument
+    # typer's own: an unknown option, a missing argument
+    usage = getattr(error, "format_message", None)
     if usage is not None:
         return usage(), getattr(error, "exit_code", 2)
     if isinstance(error, KeyboardInterrupt | typer.Abort):

@@ -1,0 +1,167 @@
+"""Strict models of what a config may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from hpi_bt.orders import Orders
+from hpi_bt.sources.base import Settings
+from hpi_bt.sources.demo import DemoSource
+from hpi_bt.sources.files import CsvSource, ParquetSource
+from hpi_bt.sources.joins import Part
+from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
+from hpi_bt.sources.yahoo import YahooSource
+
+Source: TypeAlias = Annotated[
+    DemoSource | CsvSource | ParquetSource | YahooSource | OptionSnapshotsSource,
+    Field(discriminator="kind"),
+]
+
+#: Keys that `data` accepts on behalf of its source.
+_SOURCE_KEYS = ("bar_label", "bar_minutes", "timezone", "columns")
+
+
+class OpenInterestTiming(Settings):
+    """When the source's open interest was known."""
+
+    stamp: Literal["pre_open", "prior_close"] = "pre_open"
+    """pre_open: the row of day D holds the count published before D's open (after D-1).
+    prior_close: it holds the count after D's own close; it is moved to the next session."""
+
+
+class Data(Settings):
+    """Where the bars come from and what is joined to them."""
+
+    source: Source
+    calendar: str = "XNYS"
+    """An exchange_calendars name: XNYS, XBOM, CMES, ..."""
+    outside: Literal["keep", "drop"] = "keep"
+    """Bars outside the calendar's hours."""
+    open_interest: OpenInterestTiming = OpenInterestTiming()
+    join: tuple[Part, ...] = ()
+    """Further files whose columns are joined as of the moment they were known."""
+    derive: dict[str, str] = Field({})
+    """Columns that are sums of others: openinterest: put_oi + call_oi."""
+    resample_minutes: float | None = Field(None, gt=0)
+    slot_minutes: float | None = Field(None, gt=0)
+    """Length of the slots of the day that scale: standard compares; the bar length by default."""
+    start: date | None = None
+    end: date | None = None
+    """First and last session used, both included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, value: Any) -> Any:
+        """Hand bar_label, bar_minutes, timezone and columns on to the source."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("source"), Mapping):
+            return value
+        lifted = {k: value[k] for k in _SOURCE_KEYS if k in value}
+        rest = {k: v for k, v in value.items() if k not in lifted}
+        return rest | {"source": {**lifted, **value["source"]}} if lifted else value
+
+
+class StrategyChoice(Settings):
+    """Which strategy, with which parameters."""
+
+    reference: str = Field(alias="class")
+    """"path/to/file.py:Class" or "package.module:Class"."""
+    params: dict[str, Any] = Field({})
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        """Take a bare `params:` for none at all."""
+        return {} if value is None else value
+
+
+class Commission(Settings):
+    """What a trade costs."""
+
+    kind: Literal["none", "per_share", "percent", "per_contract"] = "none"
+    amount: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Dollars per share or contract; percent of the traded value."""
+    multiplier: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Dollars per point, for per_contract."""
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Margin of one contract in dollars, for per_contract."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Commission:
+        future = self.kind == "per_contract"
+        if future and self.margin is None:
+            raise ValueError("per_contract wants margin (dollars per contract); add it")
+        if not future and (self.margin is not None or self.multiplier != 1.0):
+            raise ValueError("multiplier and margin belong to kind per_contract; remove them")
+        return self
+
+
+class Broker(Settings):
+    """The account and its costs."""
+
+    cash: float = Field(100_000.0, gt=0, allow_inf_nan=False)
+    commission: Commission = Commission()
+    slippage_bps: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Hundredths of a percent by which market, stop and limit-gap fills are worse."""
+
+
+class Range(Settings):
+    """Values of a sweep from one number to another, both included."""
+
+    low: float = Field(alias="from")
+    high: float = Field(alias="to")
+    step: float | None = Field(None, gt=0)
+    """Distance of two values; may be left out where points are drawn at random (--samples)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.high < self.low:
+            raise ValueError(f"from {self.low:g} lies above to {self.high:g}; swap them")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether every number of the range is a whole one."""
+        return all(float(x).is_integer() for x in (self.low, self.high, self.step or 1.0))
+
+
+class WalkForward(Settings):
+    """Windows of sessions: choose on the one, trade on the next."""
+
+    train: int = Field(gt=0)
+    """Sessions on which the parameters are chosen."""
+    test: int = Field(gt=0)
+    """Sessions that follow, traded with the choice."""
+    mode: Literal["rolling", "anchored"] = "rolling"
+    """anchored: the training window always starts with the first session."""
+    purge: int = Field(0, ge=0)
+    """Sessions left out between training and test."""
+    embargo: int = Field(0, ge=0)
+    """Sessions after each test window that no later training uses."""
+    select: Literal["sharpe", "total_return", "sortino", "calmar"] = "sharpe"
+    """What the best point of a training window has most of."""
+
+
+class Config(Settings):
+    """One run."""
+
+    name: str = Field(min_length=1, max_length=80)
+    data: Data
+    strategy: StrategyChoice
+    orders: Orders | None = None
+    """Replaces the strategy's own order rules where given."""
+    broker: Broker = Broker()
+    benchmark: Literal["buy_and_hold", "none"] = "buy_and_hold"
+    demo: bool = False
+    """Allow option flow made up from price bars; everything shown then says DEMO."""
+    allow_intraday: bool = False
+    """Allow indicators that are meant for daily bars on intraday bars."""
+    sweep: dict[str, list[Any] | Range] = Field({})
+    """Values to try: a strategy parameter by its name, anything else by its path
+    (orders.stop.multiple)."""
+    walk_forward: WalkForward | None = None
+    dealer_sign: str = "put-heavy flow is bullish"
+    """The sign convention that the pages print."""
