@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/demo.yaml
 
-.PHONY: help backtest test lint bench clean
+.PHONY: help backtest test lint bench clean fresh
 
 help:
 	@echo "make backtest   run $(CONFIG) and write its tear sheet to results/"
@@ -14,10 +14,10 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      benchmarks, as ratios"
 
-backtest: $(VENV)/.run
+backtest: $(VENV)/.run fresh
 	$(BIN)/hpi-bt run $(CONFIG)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev fresh
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -25,8 +25,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench fresh
 	$(BIN)/python -m benchmarks
+
+# The compiled loop holds the order rules; numba does not notice when only these have changed.
+fresh:
+	@find hpi_bt -name 'fast_loop*.nb[ic]' ! -newer hpi_bt/orders.py -delete
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "hpi_bt needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }

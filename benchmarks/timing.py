@@ -56,7 +56,9 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str
     return {n: Timing(*zip(*rounds_, strict=True)) for n, rounds_ in seen.items()}
 
 
-def job(*arguments: object, python: str = sys.executable, env: Mapping[str, str] | None = None) -> Any:
+def job(
+    *arguments: object, python: str = sys.executable, env: Mapping[str, str] | None = None
+) -> Any:
     """Return what a script prints as its last line of JSON, run in a process of its own.
 
     Raises

@@ -23,6 +23,9 @@ REASONS = ("", "signal", "reverse", "time", "flat", "late_flat", "stop", "target
 
 FIXED, PERCENT, RISK = range(3)
 
+#: Stands for a price of exactly 0, which Backtrader takes as "no price": the close.
+TINY = 1e-300
+
 
 class Size(Settings):
     """How large an entry is: contracts or shares, percent of equity, or percent at risk."""
@@ -100,7 +103,10 @@ class Orders(Settings):
         """Raise ValueError where daily bars meet a rule that needs the time of day."""
         if bar_minutes >= 1440.0 and (self.window is not None or self.flat_at_close):
             name = "window" if self.window is not None else "flat_at_close"
-            raise ValueError(f"{name} needs intraday bars, these are daily; remove orders.{name}")
+            raise ValueError(
+                f"{name} needs intraday bars, these are daily; remove orders.{name} (a feed of "
+                "your own is daily unless it says timeframe=bt.TimeFrame.Minutes)"
+            )
 
     def rules(self, *, bar_minutes: float, multiplier: float = 1.0, margin: float = 0.0) -> Rules:
         """Return these orders as plain numbers for one market.
@@ -179,16 +185,17 @@ def exit_code(
     """Return why a position of `side` must be left at the next open, or NO_EXIT.
 
     bars_held counts closes from the fill bar's, which is 1; new_session tells whether the
-    session differs from that of the fill bar. Forced exits come before the signal's.
+    session differs from that of the fill bar. Flat exits come first, as they forbid an entry; an
+    opposite target comes before the time stop, as it reverses.
     """
     if rules.flat and new_session:
         return LATE_FLAT
     if rules.flat and minutes_left <= rules.flat_minutes:
         return FLAT
-    if rules.time_stop > 0 and bars_held >= rules.time_stop:
-        return TIME
     if target == -side:
         return REVERSE
+    if rules.time_stop > 0 and bars_held >= rules.time_stop:
+        return TIME
     if target == 0:
         return SIGNAL
     return NO_EXIT
@@ -215,7 +222,8 @@ def may_enter(
     needs_atr = rules.stop > 0.0 or rules.target > 0.0 or rules.size_kind == RISK
     if needs_atr and not atr > 0.0:
         return False
-    if not rules.opens < minutes_open <= rules.closes:
+    windowed = rules.closes < math.inf  # a data without hours has NaN minutes
+    if windowed and not rules.opens < minutes_open <= rules.closes:
         return False
     return not (rules.flat and minutes_left <= rules.flat_minutes)
 
@@ -253,10 +261,10 @@ def entry_size(rules: Rules, equity: float, price: float, atr: float) -> tuple[f
 @njit(cache=True, nogil=True)
 def stop_price(rules: Rules, side: int, executed: float, atr: float) -> float:
     """Return the protective stop's price; `atr` is the signal bar's."""
-    return executed - side * rules.stop * atr
+    return executed - side * rules.stop * atr or TINY
 
 
 @njit(cache=True, nogil=True)
 def target_price(rules: Rules, side: int, executed: float, atr: float) -> float:
     """Return the profit target's price; `atr` is the signal bar's."""
-    return executed + side * rules.target * atr
+    return executed + side * rules.target * atr or TINY

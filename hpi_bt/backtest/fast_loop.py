@@ -229,18 +229,13 @@ def _valued(
 
 
 @njit(cache=True, nogil=True)
-def _protected(rules: Rules, side: int, held: Held, close: float) -> Resting:
-    """Return the orders that protect a new position.
-
-    Backtrader takes a price of exactly 0 for "none given" and puts the close in its place.
-    """
+def _protected(rules: Rules, side: int, held: Held) -> Resting:
+    """Return the orders that protect a new position."""
     stop, target = np.nan, np.nan
     if rules.stop > 0.0:
         stop = stop_price(rules, side, held.price, held.atr)
-        stop = close if stop == 0.0 else stop
     if rules.target > 0.0:
         target = target_price(rules, side, held.price, held.atr)
-        target = close if target == 0.0 else target
     return Resting(stop, target)
 
 
@@ -369,7 +364,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                 if code == TIME and wanted == side:
                     blocked = side
             elif bars_held == 1:
-                resting = _protected(rules, side, held, closes[t])
+                resting = _protected(rules, side, held)
         if wanted in (0, side):
             continue
         if may_enter(

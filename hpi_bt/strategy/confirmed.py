@@ -50,8 +50,10 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
             raise TypeError(
                 f"{type(self).__name__}: no data has the lines put_volume and call_volume"
             )
+        for asked in self.pressure.values():
+            asked._minperiod = 1  # the user's own next() starts when it would without the filter
         self.vetoes: list[dict[str, Any]] = []
-        self._opening: list[Any] = []
+        self._sent: list[Any] = []
         self._closing = False
         super().__init__()
 
@@ -65,10 +67,27 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         return ""
 
     def _hpi(self, data: Any) -> float:
-        index = self.pressure.get(data) or next(iter(self.pressure.values()))
+        index = self.pressure[data if data in self.pressure else next(iter(self.pressure))]
         return float(index.lines.hpi[0]) if len(index) else float("nan")
 
-    def _filtered(self, side: int, data: Any, size: Any, parent: Any) -> tuple[Any, bool]:
+    def _expected(self, side: int, data: Any, market: bool) -> float:
+        """Return the position that an order of `side` will meet.
+
+        Market orders on their way count. An order that waits for a price may also stand against
+        an entry that waits for one: the protective stop sent together with a limit entry.
+        """
+        self._sent = [o for o in self._sent if o.alive()]
+        held = float(self.getposition(data).size)
+        for order in self._sent:
+            left = order.executed.remsize
+            at_once = order.exectype in (bt.Order.Market, bt.Order.Close)
+            if order.data is data and (at_once or (not market and side * left < 0)):
+                held += left
+        return held
+
+    def _filtered(
+        self, side: int, data: Any, size: Any, parent: Any, exectype: Any
+    ) -> tuple[Any, bool]:
         """Return the size that may pass and whether anything was vetoed."""
         if isinstance(data, str):
             data = self.getdatabyname(data)
@@ -77,9 +96,8 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
             size = self.getsizing(data, isbuy=side > 0)
         if parent is not None or self._closing or not size:
             return size, False
-        self._opening = [o for o in self._opening if o.alive()]
-        pending = sum(o.executed.remsize for o in self._opening if o.data is data)
-        held = self.getposition(data).size + pending
+        market = exectype in (None, bt.Order.Market, bt.Order.Close)
+        held = self._expected(side, data, market)
         size = abs(size)
         reducing = min(size, max(-side * held, 0))
         reason = self.veto(data, side) if size > reducing else ""
@@ -96,13 +114,13 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         return reducing, True
 
     def _ask(self, side: int, data: Any, size: Any, parent: Any, rest: dict[str, Any]) -> Any:
-        allowed, vetoed = self._filtered(side, data, size, parent)
+        allowed, vetoed = self._filtered(side, data, size, parent, rest.get("exectype"))
         if vetoed and not allowed:
             return None
         send = super().buy if side > 0 else super().sell
         order = send(data=data, size=allowed, parent=parent, **rest)
-        if order is not None and parent is None and not self._closing:
-            self._opening.append(order)
+        if order is not None and parent is None:
+            self._sent.append(order)
         return order
 
     def buy(self, data: Any = None, size: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -134,7 +152,9 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
     def _bracket(
         self, side: int, send: Any, data: Any, size: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        allowed, vetoed = self._filtered(side, data, size, None)
+        named = dict(zip(_AFTER_SIZE, args, strict=False)) | kwargs
+        kind = named.get("exectype", bt.Order.Limit)  # as bt.Strategy.buy_bracket has it
+        allowed, vetoed = self._filtered(side, data, size, None, kind)
         if not vetoed:
             return self._unasked(send, data, size, args, kwargs)
         if allowed:  # the part that closes an opposite position needs no bracket

@@ -316,11 +316,11 @@ class Simulator:
             return "late_flat"
         if self.flat_now(bar):
             return "flat"
+        if target * self.entry.size < 0:
+            return "reverse"
         bars = self.rules.time_stop_bars
         if bars is not None and t >= self.entry.bar + bars - 1:
             return "time"
-        if target * self.entry.size < 0:
-            return "reverse"
         return "signal" if target == 0 else None
 
     def protect(self, bar: Bar, send: bool) -> None:
