@@ -33,7 +33,7 @@ def ours() -> Any:
     return load_strategy(market.RULES, [])
 
 
-def _broker(cerebro: Any) -> None:
+def broker(cerebro: Any) -> None:
     cerebro.broker.setcash(BROKER.cash)
     cerebro.broker.addcommissioninfo(commission_info(BROKER, ORDERS.max_leverage))
     cerebro.broker.set_slippage_perc(BROKER.slippage_bps / 1e4)
@@ -41,7 +41,7 @@ def _broker(cerebro: Any) -> None:
 
 def _run(cerebro: Any, feed: Any, strategy: Any, **params: Any) -> Any:
     cerebro.adddata(feed)
-    _broker(cerebro)
+    broker(cerebro)
     cerebro.addstrategy(strategy, **params)
     return cerebro.run()[0]
 

@@ -195,10 +195,23 @@ def run(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share)
     )
     _check_known(record)
+    record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
     stage("report", 0.75)
     result = save(record, parent, _story(model, record, source_digest(model, path)))
     stage("done", 1.0)
     return result
+
+
+def _slippage_remark(record: Record, bps: float) -> list[str]:
+    """Warn where slippage could not apply, as Backtrader caps it at the fill bar's range."""
+    bars = record.frame.iloc[record.fills["bar"].to_numpy(dtype=np.int64)]
+    flat = int((bars["high"] == bars["low"]).sum())
+    if not bps or flat < 0.2 * len(bars) or not flat:
+        return []
+    return [
+        f"warning: {flat} of {len(bars)} fills fell on bars of a single price, where slippage "
+        f"({bps:g} bp), capped at the bar's range, did not apply: costs are understated"
+    ]
 
 
 def _check_params(strategy: Any, params: Mapping[str, Any]) -> None:
