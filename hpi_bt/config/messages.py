@@ -111,7 +111,8 @@ def explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     if kind == "union_tag_invalid":
         place, value = f"{place}.kind", error["ctx"]["tag"]
     if kind in _WANTED:
-        return f"{place}: found {shown_value(value)}; wanted {_WANTED[kind].format(**error.get('ctx', {}))}"
+        wanted = _WANTED[kind].format(**error.get("ctx", {}))
+        return f"{place}: found {shown_value(value)}; wanted {wanted}"
     shown = "" if isinstance(value, Mapping) else f"found {shown_value(value)}; "
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{place}: {shown}{message[:1].lower()}{message[1:]}"
