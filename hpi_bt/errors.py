@@ -13,6 +13,14 @@ class InputError(ValueError):
     """
 
 
+def raised_by_us(error: Exception) -> bool:
+    """Return whether hpi_bt itself raised an error, not a user's strategy or a library."""
+    tail = error.__traceback__
+    while tail is not None and tail.tb_next is not None:
+        tail = tail.tb_next
+    return tail is not None and str(tail.tb_frame.f_globals.get("__name__")).startswith("hpi_bt.")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" for the nearest known word, or the known words, 25 at most."""
     names = sorted(known)

@@ -185,10 +185,10 @@ def run(
     where = locations(path, data_dir, offline, cache_dir)
     stage("strategy", 0.0)
     strategy = load_strategy(model.strategy.reference, folders_of(path))
-    _check_params(strategy, model.strategy.params)
+    check_params(strategy, model.strategy.params)
     stage("data", 0.05)
     frame = frame_of_config(model, where)
-    _check_inputs(strategy, frame)
+    check_inputs(strategy, frame)
     stage("backtest", 0.25)
     chosen = engine_for(strategy, engine)
     record = _backtest(
@@ -214,20 +214,20 @@ def _slippage_remark(record: Record, bps: float) -> list[str]:
     ]
 
 
-def _check_params(strategy: Any, params: Mapping[str, Any]) -> None:
+def check_params(strategy: Any, params: Mapping[str, Any], where: str = "strategy.params") -> None:
     """Refuse parameters that the strategy lacks, or of another kind than its defaults."""
     defaults = {k: v for k, v in strategy.params._getitems() if k != "orders"}
     for name, value in params.items():
         if name not in defaults:
             hint = did_you_mean(name, defaults) if defaults else " (it has none)"
             raise InputError(
-                f"strategy.params.{name}: {strategy.__name__} has no such parameter{hint}; "
+                f"{where}.{name}: {strategy.__name__} has no such parameter{hint}; "
                 "rename or remove it"
             )
         wanted, found = _kind(defaults[name]), _kind(value)
         if "" not in (wanted, found) and wanted != found:
             raise InputError(
-                f"strategy.params.{name}: found {value!r}; wanted {wanted} such as the default, "
+                f"{where}.{name}: found {value!r}; wanted {wanted} such as the default, "
                 f"{defaults[name]!r}"
             )
 
@@ -238,7 +238,7 @@ def _kind(value: object) -> str:
     return next((word for kind, word in kinds if isinstance(value, kind)), "")
 
 
-def _check_inputs(strategy: type, frame: pd.DataFrame) -> None:
+def check_inputs(strategy: type, frame: pd.DataFrame) -> None:
     """Refuse data in which a column that the signal needs is absent or never known."""
     inputs = getattr(strategy, "inputs", ())
     validate_frame(frame, name=frame.attrs["symbol"], required=inputs)

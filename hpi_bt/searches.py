@@ -21,6 +21,7 @@ from hpi_bt.backtest.cluster import Work, over_cluster
 from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.backtest.sweep import (
+    LOW_IS_GOOD,
     METRICS,
     Outcomes,
     Progress,
@@ -32,11 +33,14 @@ from hpi_bt.backtest.sweep import (
 )
 from hpi_bt.config import Config, resolved_yaml
 from hpi_bt.errors import InputError
+from hpi_bt.indicators.shown import check_allowed
 from hpi_bt.kernels.memory import sharing
 from hpi_bt.loading import load_strategy
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.runs import (
+    check_inputs,
+    check_params,
     folders_of,
     frame_of_config,
     locations,
@@ -129,16 +133,33 @@ def open_search(
     folders = folders_of(path)
     strategy = load_strategy(model.strategy.reference, folders)
     chosen = engine_for(strategy, engine)
+    check_params(strategy, model.strategy.params)
     for point in (points[0], points[-1]):
         with_point(model, point, strategy)
+    for name in points[0]:
+        if name in ("point", *METRICS):
+            raise InputError(
+                f"sweep.{name}: is the name of a column of the result; rename the parameter of "
+                f"{strategy.__name__}"
+            )
+        if "." not in name:
+            for value in {repr(p[name]): p[name] for p in points}.values():
+                check_params(strategy, {name: value}, "sweep")
     check_writable(parent)
     frame = frame_of_config(model, locations(path, data_dir, offline, cache_dir))
+    check_inputs(strategy, frame)
+    if chosen == "fast":
+        symbol, minutes = str(frame.attrs.get("symbol", "")), float(frame.attrs["bar_minutes"])
+        for indicator in strategy.shows:
+            check_allowed(indicator, symbol, minutes, model.demo, model.allow_intraday)
+        for point in (points[0], points[-1]):
+            _check_daily(with_point(model, point, strategy), strategy, frame)
     source = source_digest(model, path)
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
     key = json.dumps([kind, plain, points, chosen, source, fingerprint(frame), __version__])
     digest = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
     store = parent / f".{kind}-{digest}"
-    store.mkdir(exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
     bars = store / "frame.parquet"
     if not bars.exists():
         partial = store / ".frame.parquet"
@@ -146,6 +167,13 @@ def open_search(
         partial.replace(bars)
     task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
     return Search(model, points, task, frame, store, source)
+
+
+def _check_daily(config: Config, strategy: Any, frame: pd.DataFrame) -> None:
+    try:
+        (config.orders or strategy.orders).refuse_daily(frame.attrs["bar_minutes"])
+    except ValueError as error:
+        raise InputError(f"{config.name}: {error}") from None
 
 
 def all_outcomes(
@@ -278,11 +306,14 @@ def jobs_of(jobs: int | None) -> int:
 def table_of(points: list[Point], outcomes: Outcomes, select: str) -> pd.DataFrame:
     """Return one row a point, its values and figures, the best by `select` first."""
     values = pd.DataFrame(points)
+    for name in values:
+        if values[name].dtype == object and not all(isinstance(v, str) for v in values[name]):
+            values[name] = values[name].map(json.dumps)  # several kinds: as the config says them
     figures = pd.DataFrame(outcomes.figures, columns=list(METRICS))
     table = pd.concat([values, figures], axis=1)
     table.insert(0, "point", outcomes.number)
     return table.sort_values(
-        select, ascending=False, na_position="last", kind="stable"
+        select, ascending=select in LOW_IS_GOOD, na_position="last", kind="stable"
     ).reset_index(drop=True)
 
 

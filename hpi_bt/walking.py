@@ -183,11 +183,46 @@ def _cut_pieces(
         record = records[i]
         bars = bars_of(ready.ends, window.test_from, window.test_to)
         base = record.equity[bars.start - 1] if bars.start else record.cash
-        equity.append(record.equity[bars] / base * value)
-        position.append(record.position[bars])
-        fills.append(record.fills[record.fills["bar"].between(bars.start, bars.stop - 1)])
+        scale = value / base
+        equity.append(record.equity[bars] * scale)
+        position.append(record.position[bars] * scale)
+        fills.append(_cut_fills(record, ready, bars, scale))
         value = float(equity[-1][-1])
     return np.concatenate(equity), np.concatenate(position), pd.concat(fills), {"rejected": 0}
+
+
+def _cut_fills(record: Record, ready: Prepared, bars: slice, scale: float) -> pd.DataFrame:
+    """Return a window's fills, scaled; what is held at its ends is taken over and closed out."""
+    inside = record.fills[record.fills["bar"].between(bars.start, bars.stop - 1)].copy()
+    for name in ("size", "commission", "slippage", "closed", "closed_commission"):
+        inside[name] = inside[name].astype(np.float64) * scale
+    symbol = str(ready.frame.attrs.get("symbol", ""))
+    parts = [inside]
+    carried = float(record.position[bars.start - 1]) * scale if bars.start else 0.0
+    if carried:
+        close = float(ready.market.close[bars.start - 1])
+        parts.insert(0, _row(ready, symbol, bars.start, carried, close, "window start"))
+    left = float(record.position[bars.stop - 1]) * scale
+    if left:
+        close = float(ready.market.close[bars.stop - 1])
+        parts.append(_row(ready, symbol, bars.stop - 1, -left, close, "window end"))
+    return (
+        pd.concat([p for p in parts if len(p)], ignore_index=True)
+        if any(map(len, parts))
+        else inside
+    )
+
+
+def _row(
+    ready: Prepared, symbol: str, bar: int, size: float, price: float, reason: str
+) -> pd.DataFrame:
+    leaving = reason == "window end"
+    row = {
+        "bar": bar, "time": ready.frame.index[bar], "data": symbol, "size": size, "price": price,
+        "commission": 0.0, "slippage": 0.0, "kind": "exit" if leaving else "entry",
+        "reason": reason, "closed": size if leaving else 0.0, "closed_commission": 0.0,
+    }  # fmt: skip
+    return fills_frame([row])
 
 
 def _dates(ready: Prepared, first: int, last: int) -> tuple[str, str]:
@@ -256,16 +291,20 @@ def _figures(
     ]
     totals = [_totals(windows, outcomes, w) for w in range(len(windows))]
     ranks = [float((total <= total[i]).mean()) for total, i in zip(totals, chosen, strict=True)]
-    known = np.isfinite(tested)
     return {
         "kind": "walk-forward",
         "windows": len(windows),
         "points": len(search.points),
         "select": rule.select if rule else "",
-        "in_sample_mean": float(np.mean(inside[np.isfinite(inside)])) if len(inside) else None,
-        "out_of_sample_sharpe_mean": float(np.nanmean(tested)) if known.any() else None,
+        "in_sample_mean": _mean(inside),
+        "out_of_sample_sharpe_mean": _mean(np.array(tested)),
         "out_of_sample_rank_mean": float(np.mean(ranks)),
     }
+
+
+def _mean(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
 
 
 def _totals(windows: list[Window], outcomes: Outcomes, w: int) -> FloatArray:

@@ -29,7 +29,7 @@ def over_cluster(
     try:
         distributed: Any = import_module("dask.distributed")
         futures = [client.submit(work, task, part, pure=False, retries=3) for part in parts]
-        for future in distributed.as_completed(futures):
+        for future in distributed.as_completed(futures, loop=client.loop):
             yield future.result()
             future.release()
     finally:

@@ -12,6 +12,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, simulate
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
+from hpi_bt.errors import InputError
 from hpi_bt.indicators.base import kernel_series
 from hpi_bt.indicators.shown import check_allowed, demo_reason, kernel_shown
 from hpi_bt.kernels.wilder import wilder_atr
@@ -87,7 +88,19 @@ def atr_of(orders: Orders, market: Market) -> FloatArray:
 
 
 def rules_of(orders: Orders, broker: Broker, frame: pd.DataFrame) -> Rules:
-    """Return the orders as plain numbers for a frame and a broker."""
+    """Return the orders as plain numbers for a frame and a broker.
+
+    Raises
+    ------
+    InputError
+        The orders need the session's hours, which the frame lacks.
+    """
+    missing = [n for n in ("session", "minutes_open", "minutes_left") if n not in frame]
+    if missing and (orders.window is not None or orders.flat_at_close):
+        raise InputError(
+            f"{frame.attrs.get('symbol') or 'data'}: window and flat_at_close need the column "
+            f"{missing[0]!r}; build the frame with hpi_bt.sources.hours.add_hours"
+        )
     cost = broker.commission
     future = cost.kind == "per_contract"
     return orders.rules(

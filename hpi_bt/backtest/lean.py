@@ -7,7 +7,6 @@ every bar, and its own broker without credit interest. Otherwise it is stock Bac
 
 from __future__ import annotations
 
-import array
 from typing import Any
 
 import backtrader as bt
@@ -15,6 +14,7 @@ import numpy as np
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.feeds import HedgeData
+from hpi_bt.strategy import KernelStrategy
 
 _ANALYZER_HOOKS = (
     "next", "prenext", "nextstart", "_next", "_prenext", "_nextstart", "notify_cashvalue",
@@ -24,7 +24,9 @@ _STRATEGY_HOOKS = (
     "notify_cashvalue", "notify_fund", "_notify", "_oncepost", "_getminperstatus", "clear",
     "_next_analyzers", "_next_observers", "forward", "_addnotification",
 )  # fmt: skip
-_BROKER_WORK = ("submitted", "_toactivate", "_cash_addition")
+_VALUE_HOOKS = (
+    "getvaluesize", "profitandloss", "get_leverage", "get_margin", "cashadjust", "confirmexec",
+)  # fmt: skip
 
 
 class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
@@ -35,6 +37,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
 
     _lean = False
     _stale = False
+    _bar = -1
 
     def begin(self, data: Any) -> None:
         """Enter the short loop over one data feed."""
@@ -47,11 +50,14 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         self._cost = self.getcommissioninfo(data)
         self._held = self.positions[data]
         self._daily = not self._cost.stocklike
-        self._log: list[tuple[int, float, float, float]] = []
+        self._log: list[tuple[int, float, float, float]] = [(-1, self.cash, 0.0, 0.0)]
+        self._reset: dict[int, float] = {}  # bars on which a strategy set the cash
+        self._bar = -1
         self._lean = True
 
     def step(self, bar: int) -> None:
         """Do what `next` would do on this bar; `bar` counts from 0."""
+        self._bar = bar
         if self._busy(bar):
             super().next()
             self._log.append((bar, self.cash, self._held.size, self._held.price))
@@ -84,7 +90,27 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     @property
     def idle(self) -> bool:
         """Whether there is neither a position nor an order."""
-        return not (self._held.size or self.pending or self.submitted)
+        work = self.pending or self.submitted or self._toactivate or self._cash_addition
+        return not (self._held.size or work)
+
+    def add_cash(self, cash: float) -> None:
+        """Add cash from the next bar on; the value of this bar is without it."""
+        self._settle()
+        super().add_cash(cash)
+
+    def set_cash(self, cash: float) -> None:
+        """Set the cash; until the next bar the account's value is that and no more."""
+        self._settle()
+        super().set_cash(cash)
+        if self._lean:
+            self._note_cash()
+
+    def _note_cash(self) -> None:
+        """Note cash that came within a bar; until the next, the account's value is as it was."""
+        self._log.append((self._bar, self.cash, self._held.size, self._held.price))
+        self._reset[self._bar] = self._value
+
+    setcash = set_cash
 
     def _settle(self) -> None:
         if self._stale:
@@ -94,7 +120,10 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def get_value(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
         """Return the account value, as of this bar's close."""
         self._settle()
+        cash = self.cash
         value: float = super().get_value(datas=datas, mkt=mkt, lever=lever)
+        if self._lean and self.cash != cash:  # asked for one data, Backtrader adds waiting cash
+            self._note_cash()
         return value
 
     getvalue = get_value
@@ -121,18 +150,19 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
         """Return account value and position at each close, from the log of what changed."""
         changed = np.zeros(n_bars, dtype=np.int64)
-        cash, size, price = np.array(
-            [(self.startingcash, 0.0, 0.0), *(entry[1:] for entry in self._log)]
-        ).T
-        for i, (bar, *_) in enumerate(self._log):
-            changed[bar] = i + 1
+        cash, size, price = np.array([entry[1:] for entry in self._log]).T
+        for i, (bar, *_) in enumerate(self._log[1:], start=1):
+            changed[bar] = i
         row = np.maximum.accumulate(changed)
         cash, size, price = cash[row], size[row], price[row]
         close = np.array(self._close[:n_bars])
         value = np.abs(size) * self._cost.margin if self._daily else size * close
         gain = size * (close - price) * self._cost.p.mult
         unlevered = np.where(value > 0.0, (value - gain) / self._cost.get_leverage() + gain, value)
-        return cash + unlevered, size
+        total = cash + unlevered
+        for bar, value in self._reset.items():
+            total[bar] = value
+        return total, size
 
 
 class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
@@ -185,10 +215,8 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
         data, broker = self.datas[0], self._broker
         n, stamps = data.buflen(), data.lines.datetime.array
         made = [line for child in strategy.getindicators() for line in child.lines]
-        for line in strategy.lines:
-            line.array = array.array("d", [float("nan")]) * n
-        strategy.lines.datetime.array = array.array("d", stamps[:n])
-        ticking = [*data.lines, *made, *strategy.lines]
+        own, dated = list(strategy.lines), strategy.lines.datetime
+        ticking = [*data.lines, *made]
         broker.begin(data)
         wake, warm = self._wake(strategy, n), max(strategy._minperiods)
         progress = [a.p for a in strategy.analyzers if getattr(a.p, "progress", None)]
@@ -203,12 +231,15 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             for line in ticking:
                 line._idx += step
                 line.lencount += step
-            bar += step
-            broker.step(bar)
-            if broker.notifs:
-                self._deliver(strategy)
+            broker.step(bar + step)
             if self._event_stop:
                 break
+            for line in own:
+                line.forward(size=step)
+            dated.array[-step:] = stamps[bar + 1 : bar + 1 + step]
+            bar += step
+            if broker.notifs:
+                self._deliver(strategy)
             _call_next(strategy, warm - bar - 1)
             if strategy._orderspending or strategy._tradespending:
                 strategy.clear()
@@ -225,7 +256,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
 
     def _wake(self, strategy: Any, n: int) -> Any:
         """Return for each bar the next on which a flat strategy may act; None: every bar."""
-        active = strategy.active_bars() if hasattr(strategy, "active_bars") else None
+        active = strategy.active_bars() if isinstance(strategy, KernelStrategy) else None
         if active is None:
             return None
         index = np.where(active, np.arange(n), n)
@@ -270,6 +301,10 @@ def _why_stock_broker(broker: Any, data: Any) -> str:
         return "another broker"
     if cost.p.interest or own_interest:
         return "credit interest"
+    if cost.p.automargin or any(
+        getattr(kind, name) is not getattr(bt.CommInfoBase, name) for name in _VALUE_HOOKS
+    ):
+        return "commission scheme"
     if broker.p.coo or broker.p.coc or broker.p.fundmode or not broker.p.shortcash:
         return "broker settings"
     if broker._userhist or broker._fundhist or broker.pending or broker.submitted:

@@ -20,11 +20,18 @@ Point = dict[str, Any]
 
 def range_values(name: str, axis: Range) -> list[Any]:
     """Return low, low + step, ... up to high, whole numbers where all three are whole."""
+    return [_at(axis, i) for i in range(_range_size(name, axis))]
+
+
+def _range_size(name: str, axis: Range) -> int:
     if axis.step is None:
         raise InputError(f"sweep.{name}: a range wants step (or --samples to draw at random)")
-    n = math.floor((axis.high - axis.low) / axis.step + 1e-9) + 1
-    values = [axis.low + i * axis.step for i in range(n)]
-    return [int(v) for v in values] if axis.whole else [round(v, 12) for v in values]
+    return math.floor((axis.high - axis.low) / axis.step + 1e-9) + 1
+
+
+def _at(axis: Range, i: int) -> Any:
+    value = axis.low + i * (axis.step or 0.0)
+    return int(value) if axis.whole else round(value, 12)
 
 
 def grid_points(axes: Axes, *, max_points: int = MAX_POINTS) -> list[Point]:
@@ -35,31 +42,39 @@ def grid_points(axes: Axes, *, max_points: int = MAX_POINTS) -> list[Point]:
     InputError
         There is no axis, an axis is empty, or there are more than `max_points` combinations.
     """
+    sizes = {n: _range_size(n, a) if isinstance(a, Range) else len(a) for n, a in axes.items()}
+    _check_count(math.prod(sizes.values()), max_points)
     values = {n: range_values(n, a) if isinstance(a, Range) else list(a) for n, a in axes.items()}
     _check_axes(values)
-    count = math.prod(len(v) for v in values.values())
-    _check_count(count, max_points)
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
 
 
 def random_points(
     axes: Axes, samples: int, *, seed: int = 0, max_points: int = MAX_POINTS
 ) -> list[Point]:
-    """Return `samples` points drawn at random: uniform over a range, or over a list's values."""
+    """Return `samples` different points drawn at random: uniform over a range or a list's values.
+
+    Fewer where there are not as many different ones.
+    """
     if samples < 1:
         raise InputError(f"--samples {samples}: draw at least one point")
     _check_axes({n: [a] if isinstance(a, Range) else list(a) for n, a in axes.items()})
     _check_count(samples, max_points)
     rng = np.random.default_rng(seed)
-    return [{name: _draw(name, axis, rng) for name, axis in axes.items()} for _ in range(samples)]
+    found: dict[str, Point] = {}
+    for _ in range(20 * samples):  # a point drawn again is no further trial
+        point = {name: _draw(name, axis, rng) for name, axis in axes.items()}
+        found.setdefault(repr(point), point)
+        if len(found) == samples:
+            break
+    return list(found.values())
 
 
 def _draw(name: str, axis: Sequence[Any] | Range, rng: np.random.Generator) -> Any:
     if not isinstance(axis, Range):
         return axis[int(rng.integers(len(axis)))]
     if axis.step is not None:
-        values = range_values(name, axis)
-        return values[int(rng.integers(len(values)))]
+        return _at(axis, int(rng.integers(_range_size(name, axis))))
     drawn = float(rng.uniform(axis.low, axis.high))
     return round(drawn) if axis.whole else drawn
 
@@ -70,8 +85,13 @@ def _check_axes(values: Mapping[str, list[Any]]) -> None:
     for name, found in values.items():
         if not found:
             raise InputError(f"sweep.{name}: holds no value; give at least one")
-        if len({repr(v) for v in found}) < len(found):
+        if len({_same(v) for v in found}) < len(found):
             raise InputError(f"sweep.{name}: holds a value twice; remove one")
+
+
+def _same(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(float(value)) if number else repr(value)
 
 
 def _check_count(count: int, max_points: int) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,17 +32,20 @@ from hpi_bt.backtest.fast_loop import Account, Market, simulate
 from hpi_bt.backtest.points import Point
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Config, overridden, validated
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import kernel_series
 from hpi_bt.loading import load_strategy
 from hpi_bt.orders import Orders
 from hpi_bt.stats.metrics import performance, session_changes, session_ends
 from hpi_bt.stats.summary import summarise
 
+T = TypeVar("T")
+
 METRICS = (
     "total_return", "cagr", "sharpe", "sortino", "volatility", "max_drawdown", "calmar",
     "trades", "win_rate", "exposure", "costs",
 )  # fmt: skip
+LOW_IS_GOOD = ("volatility", "costs")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,12 @@ def with_point(config: Config, point: Mapping[str, Any], strategy: Any) -> Confi
         The strategy has no such parameter, or the config no such key.
     """
     params, overrides = split_point(point)
+    for key in point:
+        if "." in key and key.partition(".")[0] not in ("orders", "broker"):
+            raise InputError(
+                f"sweep.{key}: is the same for all points; vary strategy parameters by their bare "
+                "name, orders.* and broker.*"
+            )
     known = set(strategy.params._getkeys()) - {"orders"}
     for name in params:
         if name not in known:
@@ -144,6 +154,8 @@ def engine_for(strategy: type, wanted: str) -> str:
     InputError
         The fast engine is wanted for a strategy that overrides more than its signal kernel.
     """
+    if wanted not in ("auto", "fast", "cerebro"):
+        raise InputError(f"--engine {wanted}: is none; take auto, fast or cerebro")
     fits = runs_fast(strategy)
     if wanted == "fast" and not fits:
         raise InputError(
@@ -163,9 +175,23 @@ def evaluate(task: Task, points: Sequence[tuple[int, Point]]) -> Outcomes:
     run = _run_fast if task.engine == "fast" else _run_cerebro
     figures = np.empty((len(points), len(METRICS)))
     returns = np.empty((len(points), ready.ends.size))
-    for i, row in enumerate(run(ready, points)):
+    for i, row in enumerate(named(run(ready, points), points)):
         figures[i], returns[i] = row
     return Outcomes(np.array([number for number, _ in points], dtype=np.int64), figures, returns)
+
+
+def named(rows: Iterator[T], points: Sequence[tuple[int, Point]]) -> Iterator[T]:
+    """Yield one row a point; what hpi_bt refuses of a point is wrong input, named by the point."""
+    for _, point in points:
+        try:
+            row = next(rows)
+        except InputError:
+            raise
+        except (TypeError, ValueError) as error:
+            if not raised_by_us(error):
+                raise
+            raise InputError(f"sweep, point {point}: {error}") from error
+        yield row
 
 
 def fast_targets(
@@ -303,9 +329,9 @@ class Progress:
 
 def _read_part(path: Path) -> Outcomes | None:
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return Outcomes(stored["number"], stored["figures"], stored["returns"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)  # damaged: its points are computed again
         return None
 

@@ -17,6 +17,7 @@ from hpi_bt.backtest.sweep import (
     account_of,
     cerebro_record,
     fast_targets,
+    named,
     prepare,
 )
 from hpi_bt.config import Config, WalkForward
@@ -100,7 +101,7 @@ def evaluate_windows(task: Task, points: Sequence[tuple[int, Point]]) -> Outcome
         rows = _cut_rows(ready, points, windows)
     figures = np.empty((len(points), len(windows)))
     tests = []
-    for i, (trained, tested) in enumerate(rows):
+    for i, (trained, tested) in enumerate(named(rows, points)):
         for w, window in enumerate(windows):
             figures[i, w] = scores(trained[w][window.used][None, :], rule.select)[0]
         tests.append(np.concatenate(tested))

@@ -64,7 +64,7 @@ def _path(model: type[BaseModel], loc: tuple[Any, ...]) -> str:
 def _is_tag(model: type[BaseModel], loc: tuple[Any, ...], key: Any) -> bool:
     """Return whether pydantic, not the user, has put a key there: a member of a union."""
     tags = {str(t) for m in _walk(model, loc)[0] for t in (_kind(m), m.__name__)}
-    return str(key) in tags or str(key).startswith(("list[", "literal[", "dict["))
+    return str(key) in tags or str(key).startswith(("list[", "literal[", "dict[", "function-"))
 
 
 #: What is wanted, by the kind of error that pydantic reports; filled with the error's context.

@@ -111,9 +111,9 @@ class Broker(Settings):
 class Range(Settings):
     """Values of a sweep from one number to another, both included."""
 
-    low: float = Field(alias="from")
-    high: float = Field(alias="to")
-    step: float | None = Field(None, gt=0)
+    low: float = Field(alias="from", allow_inf_nan=False)
+    high: float = Field(alias="to", allow_inf_nan=False)
+    step: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Distance of two values; may be left out where points are drawn at random (--samples)."""
 
     @model_validator(mode="after")

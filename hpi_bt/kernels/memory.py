@@ -28,12 +28,17 @@ class _Memory:
 
     def call(self, kernel: Callable[..., Any], args: Any, options: dict[str, Any]) -> Any:
         key = (kernel, *map(_key, args), *((k, _key(v)) for k, v in sorted(options.items())))
+        try:
+            hash(key)
+        except TypeError:  # an option that is a list, say
+            return kernel(*args, **options)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][1]
         result = kernel(*args, **options)
-        size = _bytes(result)
+        _freeze(result)
+        size = _bytes((result, *args))
         with self._lock:
             if (
                 key not in self._kept
@@ -47,6 +52,13 @@ class _Memory:
 
 def _key(value: Any) -> Any:
     return ("array", id(value)) if isinstance(value, np.ndarray) else value
+
+
+def _freeze(result: Any) -> None:
+    """Make arrays read-only: whoever changed one in place would change it for every point."""
+    for part in result if isinstance(result, tuple) else (result,):
+        if isinstance(part, np.ndarray):
+            part.flags.writeable = False
 
 
 def _bytes(result: Any) -> int:

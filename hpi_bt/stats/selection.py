@@ -26,7 +26,8 @@ def overfitting_of(returns: FloatArray, best: int) -> dict[str, Any]:
     best : int
         Row of the chosen one.
     """
-    spread = returns.std(axis=1, ddof=1)
+    many = returns.shape[1] > 1
+    spread = returns.std(axis=1, ddof=1) if many else np.zeros(len(returns))
     sharpes = np.divide(
         returns.mean(axis=1), spread, out=np.zeros(len(returns)), where=spread > 0.0
     )

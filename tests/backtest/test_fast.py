@@ -9,7 +9,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hpi_bt import HedgeCerebro, HedgeData, InputError, KernelStrategy, Orders, defaults_of
@@ -177,9 +177,12 @@ def all_agree(frame, orders, broker, strategy=Follow, **params):
     return stock
 
 
-@settings(
-    max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+often = settings(
+    max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
+
+
+@often
 @given(cases())
 def test_both_loops_and_the_fast_engine_equal_stock_backtrader_to_the_last_bit(case):
     all_agree(*case)
@@ -188,9 +191,7 @@ def test_both_loops_and_the_fast_engine_equal_stock_backtrader_to_the_last_bit(c
 def test_the_random_cases_meet_every_kind_of_exit_and_every_count():
     reasons, counted, trading, drawn = set(), set(), 0, 0
 
-    @settings(
-        max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @often
     @given(cases())
     def look(case):
         nonlocal trading, drawn
@@ -276,7 +277,7 @@ def test_every_shipped_kernel_strategy_agrees_with_random_parameters(strategy, d
     frame, filled = demo(strategy), []
     daily = frame.attrs["bar_minutes"] >= 1440
 
-    @settings(max_examples=6, deadline=None, derandomize=True)
+    @settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate])
     @given(st.data())
     def check(data):
         params = {n: data.draw(near(d), n) for n, d in defaults_of(strategy.signal_kernel).items()}

@@ -1,0 +1,170 @@
+"""What to draw where: the declarations of indicators, checked and complete."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from hpi_bt.errors import InputError, did_you_mean
+
+KINDS = ("line", "step", "area", "histogram", "event")
+COLOURS = (
+    "color",
+    "light",
+    "level_color",
+    "gradient_from",
+    "gradient_to",
+    "up_color",
+    "down_color",
+)
+OPTIONS = (
+    *("pane", "kind", "width", "levels", "range", "gradient", "segment", "on", "up", "down"),
+    *COLOURS,
+)
+
+#: Colours of what is not an indicator; `style` replaces them under "candles" and "trades".
+CANDLES = {"up": "#26a69a", "down": "#ef5350", "volume": "#7d8a9c"}
+TRADES = {
+    **{"long": "#1e88e5", "short": "#ab47bc", "win": "#12a06c", "loss": "#e5484d"},
+    **{"stop": "#e5484d", "target": "#12a06c", "time": "#d98b14", "exit": "#8594a8"},
+    "veto": "#d98b14",
+}
+#: Colours of lines whose declaration names none.
+PALETTE = (
+    *("#3d7de0", "#e2871f", "#1f9e76", "#a05bd3", "#d4478f", "#7a8c1e", "#14a0b5", "#b0653a"),
+)
+_HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+
+
+def drawings(
+    panes: Sequence[Mapping[str, Any]], columns: Collection[str], style: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return every declared line with all its options, colours as #rrggbb, columns by full name.
+
+    Parameters
+    ----------
+    panes : sequence of mapping
+        panes.json: column, label, line and what the indicator's `chart` says of it.
+    columns : collection of str
+        Names of the columns that there are.
+    style : mapping
+        {column: {option: value}} over the declarations; "candles" and "trades" are not looked at.
+
+    Raises
+    ------
+    InputError
+        An option cannot be drawn, or names a column that there is not.
+    """
+    declared = [str(pane["column"]) for pane in panes]
+    for name in style:
+        if name not in (*declared, "candles", "trades"):
+            known = (*declared, "candles", "trades")
+            raise InputError(f"style: no line {name!r}{did_you_mean(str(name), known)}")
+    return [
+        _drawing(
+            {**pane, **_options(style, str(pane["column"]))}, columns, PALETTE[i % len(PALETTE)]
+        )
+        for i, pane in enumerate(panes)
+    ]
+
+
+def mark_colours(style: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the colours of candles and trades, those of `style` before the usual ones."""
+    found = {}
+    for part, usual in (("candles", CANDLES), ("trades", TRADES)):
+        given = _mapping(style.get(part, {}), f"style.{part}")
+        for name in given:
+            if name not in usual:
+                raise InputError(f"style.{part}: no colour {name!r}{did_you_mean(name, usual)}")
+        found[part] = usual | {k: _colour(v, f"style.{part}.{k}") for k, v in given.items()}
+    return found
+
+
+def _mapping(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: {value!r}; give name: value pairs")
+    return {str(k): v for k, v in value.items()}
+
+
+def _options(style: Mapping[str, Any], column: str) -> dict[str, Any]:
+    given = _mapping(style.get(column, {}), f"style.{column}")
+    for name in given:
+        if name not in OPTIONS:
+            raise InputError(f"style.{column}: no option {name!r}{did_you_mean(name, OPTIONS)}")
+    return given
+
+
+def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> dict[str, Any]:
+    """Return one line's declaration, checked, with every option filled in."""
+    column, label = str(pane["column"]), str(pane.get("label", ""))
+    kind = pane.get("kind", "line")
+    if kind not in KINDS:
+        raise InputError(f"{column}: kind {kind!r}{did_you_mean(str(kind), KINDS)}")
+    segment = pane.get("segment") or []
+    if not isinstance(segment, (list, tuple)) or len(segment) not in (0, 2):
+        raise InputError(f"{column}: segment {segment!r}; name two lines, the ages of two pivots")
+
+    def full(name: Any, option: str) -> str:
+        for known in (f"{label}.{name}", str(name)):
+            if known in columns:
+                return known
+        raise InputError(f"{column}: {option} names {name!r}{did_you_mean(str(name), columns)}")
+
+    return {
+        "column": full(column, "column"),
+        "label": label,
+        "name": str(pane.get("line", column)),
+        "pane": str(pane.get("pane", label or column)),
+        "kind": kind,
+        "width": _width(pane.get("width", 1), column),
+        "levels": [_number(v, f"{column}: levels") for v in pane.get("levels") or []],
+        "range": _range(pane.get("range"), column),
+        "gradient": full(pane["gradient"], "gradient") if pane.get("gradient") else None,
+        "segment": [full(name, "segment") for name in segment],
+        "on": full(pane["on"], "on") if pane.get("on") else None,
+        "up": str(pane.get("up", "up")),
+        "down": str(pane.get("down", "down")),
+        **{k: _colour(pane[k], f"{column}: {k}") if pane.get(k) else None for k in COLOURS},
+        "color": _colour(pane.get("color") or colour, f"{column}: color"),
+    }
+
+
+def _colour(value: object, where: str) -> str:
+    """Return a colour as #rrggbb or #rrggbbaa; names are Matplotlib's, as Backtrader's are."""
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        short = len(value) < 7
+        return "#" + "".join(c * (2 if short else 1) for c in value[1:]).lower()
+    from matplotlib.colors import to_hex
+
+    try:
+        return str(to_hex(value, keep_alpha=True))  # type: ignore[arg-type]
+    except ValueError:
+        raise InputError(
+            f"{where} {value!r} is no colour; give '#2962ff' or a name such as 'teal'"
+        ) from None
+
+
+def _number(value: object, where: str) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not math.isfinite(value):  # type: ignore[arg-type]
+        raise InputError(f"{where} {value!r}; give a number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _width(value: object, column: str) -> int:
+    if isinstance(value, bool) or value not in (1, 2, 3, 4):
+        raise InputError(f"{column}: width {value!r}; give 1, 2, 3 or 4 (pixels)")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _range(value: object, column: str) -> list[float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise InputError(f"{column}: range {value!r}; give its lowest and highest value")
+    low, high = (_number(v, f"{column}: range") for v in value)
+    if not low < high:
+        raise InputError(f"{column}: range {value!r}; give the lower value first")
+    return [low, high]

@@ -1,0 +1,121 @@
+"""SPEC.md section 9, the event study: forward returns, clustered t, permuted sessions, by loops.
+
+A bar is a dict with open, close, signal, session and minutes (from the session's open to its close,
+or None). Written from the SPEC alone; `None` stands for "does not exist".
+"""
+
+from __future__ import annotations
+
+from math import floor, sqrt
+
+
+def forward(bars, t, horizon, daily):
+    """close[t+h]/open[t+1] - 1 within the session (daily: within the data), else None."""
+    if horizon == "close":
+        same = [u for u in range(len(bars)) if bars[u]["session"] == bars[t]["session"]]
+        end = max(same)
+    else:
+        end = t + horizon
+    if t + 1 >= len(bars) or end >= len(bars) or end < t + 1:
+        return None
+    if not daily and bars[end]["session"] != bars[t]["session"]:
+        return None
+    return bars[end]["close"] / bars[t + 1]["open"] - 1.0
+
+
+def is_daily(bars):
+    return len({bar["session"] for bar in bars}) == len(bars)
+
+
+def bucket(bar, bar_minutes, width, daily):
+    if daily or bar["minutes"] is None:
+        return 0
+    return floor((bar["minutes"] - bar_minutes) / width)
+
+
+def abnormal(bars, horizon, bar_minutes, width):
+    """Forward return minus its mean over all bars of the same bucket, one value per bar."""
+    daily = is_daily(bars)
+    raw = [forward(bars, t, horizon, daily) for t in range(len(bars))]
+    own = [bucket(bar, bar_minutes, width, daily) for bar in bars]
+    out = []
+    for t, value in enumerate(raw):
+        alike = [raw[u] for u in range(len(bars)) if own[u] == own[t] and raw[u] is not None]
+        out.append(None if value is None else value - sum(alike) / len(alike))
+    return raw, out
+
+
+def places(bars):
+    """(cluster, place in the cluster) of every bar: session and minutes, or 21-bar blocks."""
+    if is_daily(bars):
+        return [(t // 21, t % 21) for t in range(len(bars))]
+    out, sessions = [], sorted({bar["session"] for bar in bars})
+    for t, bar in enumerate(bars):
+        number = sum(other["session"] == bar["session"] for other in bars[:t])
+        where = number if bar["minutes"] is None else bar["minutes"]
+        out.append((sessions.index(bar["session"]), where))
+    return out
+
+
+def clustered(pairs):
+    """Effect and its standard error from [(cluster, value)]."""
+    n = len(pairs)
+    effect = sum(value for _, value in pairs) / n
+    total = 0.0
+    for cluster in {c for c, _ in pairs}:
+        inside = [value for c, value in pairs if c == cluster]
+        total += (sum(inside) - effect * len(inside)) ** 2
+    return effect, sqrt(total) / n
+
+
+def events_after(bars, values, direction, order):
+    """[(cluster, direction x abnormal)] when cluster d shows the pattern of cluster order[d]."""
+    where = places(bars)
+    at = {place: t for t, place in enumerate(where)}
+    out = []
+    for receiver, giver in enumerate(order):
+        for t, (cluster, place) in enumerate(where):
+            if cluster != giver or bars[t]["signal"] != direction:
+                continue
+            landed = at.get((receiver, place))
+            if landed is not None and values[landed] is not None:
+                out.append((receiver, direction * values[landed]))
+    return out
+
+
+def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
+    """The row of one direction and horizon; `orders` are the permutations, identity not among them.
+
+    Returns n, mean, median, hit_rate, effect, se, t, p.
+    """
+    raw, values = abnormal(bars, horizon, bar_minutes, width)
+    where = places(bars)
+    clusters = 1 + max(c for c, _ in where)
+    here = [t for t, bar in enumerate(bars) if bar["signal"] == direction and raw[t] is not None]
+    earned = sorted(direction * raw[t] for t in here)
+    n = len(earned)
+    middle = (earned[(n - 1) // 2] + earned[n // 2]) / 2
+    effect, se = clustered(events_after(bars, values, direction, range(clusters)))
+    as_large = 0
+    for order in orders:
+        other, spread = clustered(events_after(bars, values, direction, order))
+        as_large += abs(other / spread) >= abs(effect / se) * (1 - 1e-9)
+    p = (1 + as_large) / (1 + len(orders))
+    hits = sum(value > 0 for value in earned) / n
+    return dict(
+        n=n, mean=sum(earned) / n, median=middle, hit_rate=hits, effect=effect, se=se,
+        t=effect / se, p=p,
+    )  # fmt: skip
+
+
+def q_values(p):
+    """Benjamini-Hochberg: the least rate at which each hypothesis is rejected."""
+    out = []
+    for mine in p:
+        rates = []
+        for threshold in p:
+            if threshold >= mine:
+                rejected = sum(other <= threshold for other in p)
+                rates.append(threshold * len(p) / rejected)
+        out.append(min(1.0, *rates) if len(rates) > 1 else min(1.0, rates[0]))
+    return out

@@ -1,0 +1,328 @@
+"""`hpi_bt.sweep` as a user calls it: tables, refusals, stops and continuations."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hpi_bt
+from hpi_bt import InputError
+from hpi_bt.backtest.sweep import METRICS
+
+AXES = {"smoothing": [5, 10], "enter": [0.5, 1.0], "orders.stop.multiple": [1.0, 3.0]}
+INTRADAY = {"kind": "demo", "sessions": 12, "bar": "5min", "symbol": "IWM", "seed": 7}
+DAILY = {"kind": "demo", "sessions": 60, "bar": "1day"}
+
+
+def config(sweep=AXES, source=INTRADAY, strategy="strategies/flow_bias.py:FlowBias", **more):
+    return {
+        "name": "small",
+        "data": {"source": source, "calendar": "XNYS"},
+        "strategy": {"class": strategy},
+        "broker": {"cash": 100_000.0, "commission": {"kind": "per_share", "amount": 0.01}},
+        "sweep": sweep,
+    } | more
+
+
+def by_point(result):
+    return result.table.sort_values("point", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return hpi_bt.sweep(config(), results=tmp_path_factory.mktemp("done") / "not" / "yet", jobs=1)
+
+
+def test_every_row_is_the_run_of_its_point_bit_for_bit(done, tmp_path):
+    table = by_point(done)
+    assert len(table) == 8
+    for row in table.iloc[[0, 3, 7]].to_dict("records"):
+        point = [f"strategy.params.{n}={row[n]}" for n in ("smoothing", "enter")]
+        multiple = row["orders.stop.multiple"]
+        stop = f"orders={{size: {{kind: risk, percent: 0.5}}, time_stop_bars: 60, " \
+               f"stop: {{kind: atr, period: 14, multiple: {multiple}}}}}"  # fmt: skip
+        for engine in ("fast", "cerebro"):
+            one = hpi_bt.run(
+                config(sweep={}), overrides=[*point, stop], results=tmp_path, engine=engine
+            )
+            got = {name: one.summary[name] for name in METRICS}
+            assert got == {name: row[name] for name in METRICS}
+
+
+@pytest.mark.parametrize(
+    "how", [{"jobs": 2}, {"engine": "cerebro", "jobs": 2}], ids=["two threads", "cerebro"]
+)
+def test_threads_processes_and_engines_make_the_same_table(done, how, tmp_path):
+    other = hpi_bt.sweep(config(), results=tmp_path, **how)
+    pd.testing.assert_frame_equal(by_point(other), by_point(done), check_exact=True)
+    assert np.array_equal(other.returns, done.returns)
+    wanted = how.get("engine", "fast")
+    assert other.summary["engine"] == wanted
+
+
+def test_the_folder_holds_what_the_result_says(done):
+    names = {p.name for p in done.folder.iterdir()}
+    assert {"sweep.parquet", "returns.npy", "summary.json", "config.yaml", "heatmap.html"} <= names
+    best = done.table.iloc[0]
+    assert done.summary["best"]["smoothing"] == best["smoothing"]
+    assert done.summary["figures"]["sharpe"] == best["sharpe"] == done.table["sharpe"].max()
+    assert done.summary["trials"] == done.summary["points"] == 8
+    assert done.returns.shape == (8, 12)
+    assert [p.name for p in done.folder.parent.iterdir()] == [done.folder.name]
+    totals = np.prod(1.0 + done.returns, axis=1) - 1.0
+    np.testing.assert_allclose(by_point(done)["total_return"], totals, rtol=1e-12)
+    assert "8 points" in repr(done)
+
+
+@pytest.mark.parametrize("figure", METRICS)
+def test_the_first_row_is_the_best_by_the_figure_chosen(figure, tmp_path):
+    result = hpi_bt.sweep(config(), results=tmp_path, select=figure)
+    column = result.table[figure]
+    best = column.min() if figure in ("volatility", "costs") else column.max()
+    assert column.iloc[0] == best
+    assert result.summary["figures"][figure] == best
+
+
+def test_a_random_sweep_repeats_itself_by_seed(tmp_path):
+    axes = {"smoothing": {"from": 2, "to": 30}, "enter": {"from": 0.2, "to": 2.0}}
+    one, two, other = (
+        hpi_bt.sweep(config(axes), results=tmp_path, samples=6, seed=s).table for s in (1, 1, 2)
+    )
+    pd.testing.assert_frame_equal(one, two)
+    assert not one.equals(other)
+
+
+@pytest.mark.parametrize("source", [INTRADAY | {"sessions": n} for n in (1, 2, 3)], ids=str)
+def test_the_shortest_data_are_swept(source, tmp_path):
+    result = hpi_bt.sweep(config({"smoothing": [5, 6]}, source), results=tmp_path)
+    assert result.returns.shape == (2, source["sessions"])
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"sweep": {}}, "sweep: names no parameter"),
+        ({"sweep": {"smoothin": [5]}}, r"sweep.smoothin: .* \(did you mean 'smoothing'\?\)"),
+        ({"sweep": {"orders.stop.multipl": [5]}}, "multipl.*did you mean 'multiple'"),
+        ({"sweep": {"data.resample_minutes": [15, 30]}}, "data.resample_minutes.*same for all"),
+        ({"sweep": {"strategy.params.smoothing": [5, 9]}}, "strategy.params.smoothing.*bare name"),
+        ({"sweep": {"smoothing": ["x", 5]}}, "sweep.smoothing: found 'x'; wanted a number"),
+        ({"sweep": {"smoothing": [5, "x", 6]}}, "sweep.smoothing: found 'x'; wanted a number"),
+        ({"sweep": {"smoothing": [5, 0]}}, "'smoothing': 0.*whole number >= 1, got 0"),
+        ({"sweep": {"smoothing": [[1, 2], 5]}}, r"whole number >= 1, got \[1, 2\]"),
+        ({"sweep": {"orders.time_stop_bars": [1, -1, 2]}}, "time_stop_bars: found -1; wanted 1"),
+        ({"source": DAILY, "orders": {"flat_at_close": True}}, "flat_at_close needs intraday"),
+        (
+            {
+                "strategy": "strategies/herrick_rsi_cross.py:HerrickRsiCross",
+                "sweep": {"rsi_length": [5, 6]},
+            },
+            "is for daily bars",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_wrong_input_is_refused_in_one_line_on_both_engines(how, says, engine, tmp_path):
+    with pytest.raises(InputError, match=says) as refused:
+        hpi_bt.sweep(config(**{"sweep": {"smoothing": [5]}} | how), results=tmp_path,
+                     engine=engine, jobs=1)  # fmt: skip
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"engine": "quick"}, "--engine quick"),
+        ({"select": "luck"}, "--sort luck: is no figure; take one of total_return"),
+        ({"jobs": 0}, "--jobs 0"),
+        ({"samples": 0}, "--samples 0"),
+        ({"max_points": 7}, "8 points are more than --max-points 7"),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused(how, says, tmp_path):
+    with pytest.raises(InputError, match=says):
+        hpi_bt.sweep(config(), results=tmp_path, **how)
+
+
+def test_the_fast_engine_is_refused_to_what_is_more_than_a_kernel(tmp_path):
+    plain = "strategies/confirmation_filter.py:EmaCross"
+    with pytest.raises(InputError, match="--engine fast: EmaCross is more than a signal kernel"):
+        hpi_bt.sweep(config({"fast": [5]}, strategy=plain), results=tmp_path, engine="fast")
+
+
+KILLED = """
+import hpi_bt, json, os, signal, sys
+config, results = json.loads(sys.argv[1]), sys.argv[2]
+def count(done, total):
+    if done >= 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+hpi_bt.sweep(config, results=results, jobs=2, count=count)
+"""
+MANY = {"smoothing": list(range(2, 14)), "enter": [0.3, 0.6, 0.9, 1.2, 1.5]}
+
+
+def test_a_killed_sweep_goes_on_where_it_stopped_and_counts_nothing_twice(tmp_path):
+    import json
+
+    arguments = [sys.executable, "-c", KILLED, json.dumps(config(MANY)), str(tmp_path / "killed")]
+    ended = subprocess.run(arguments, check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    (store,) = (tmp_path / "killed").iterdir()
+    parts = sorted(store.glob("part-*.npz"))
+    assert parts
+    parts[0].write_bytes(parts[0].read_bytes()[:100])  # cut off
+    if len(parts) > 1:
+        parts[1].write_bytes(b"")
+    (store / "part-00000000-00000001.npz").write_bytes(b"no archive at all")
+    told = []
+    result = hpi_bt.sweep(
+        config(MANY),
+        results=tmp_path / "killed",
+        count=lambda done, total: told.append((done, total)),
+    )
+    assert told[0][0] >= 0
+    assert told[-1] == (60, 60)
+    whole = hpi_bt.sweep(config(MANY), results=tmp_path / "whole", jobs=1)
+    pd.testing.assert_frame_equal(result.table, whole.table, check_exact=True)
+    assert np.array_equal(result.returns, whole.returns)
+    strip = lambda s: {k: v for k, v in s.items() if k != "seconds"}  # noqa: E731
+    assert strip(result.summary) == strip(whole.summary)
+    assert not store.exists()
+
+
+def test_finished_points_are_not_computed_again(tmp_path):
+    class Enough(Exception):  # noqa: N818
+        """Ends a sweep."""
+
+    def stop(done, total):
+        if done >= 20:
+            raise Enough
+
+    with pytest.raises(Enough):
+        hpi_bt.sweep(config(MANY), results=tmp_path, jobs=1, count=stop)
+    told = []
+    hpi_bt.sweep(config(MANY), results=tmp_path, jobs=1, count=lambda d, t: told.append(d))
+    assert told[0] >= 20
+    assert told == sorted(set(told))
+
+
+TWO = """
+import hpi_bt, json, sys, time
+config, results = json.loads(sys.argv[1]), sys.argv[2]
+def count(done, total):
+    time.sleep(float(sys.argv[3]))
+print(hpi_bt.sweep(config, results=results, jobs=1, count=count).table["sharpe"].iloc[0])
+"""
+
+
+def test_two_sweeps_in_one_results_folder_do_not_disturb_each_other(tmp_path):
+    import json
+
+    other = {"smoothing": [3, 4], "enter": [0.7]}
+    runs = [(MANY, 0.05), (MANY, 0.1), (other, 0.0)]  # the same one twice at the same time
+    started = [
+        subprocess.Popen([sys.executable, "-c", TWO, json.dumps(config(axes)), str(tmp_path),
+                          str(s)],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for axes, s in runs
+    ]  # fmt: skip
+    said = [process.communicate(timeout=120) for process in started]
+    codes = [p.returncode for p in started]
+    assert codes[2] == 0, said
+    finished = {out for code, (out, _) in zip(codes[:2], said, strict=False) if code == 0}
+    assert len(finished) == 1
+    for code, (_, error) in zip(codes[:2], said, strict=False):
+        assert code == 0 or "this very search is running already" in error
+
+
+def test_sweeps_are_as_fast_as_a_thousandth_of_their_points(tmp_path):
+    begun = time.monotonic()
+    axes = {"enter": {"from": 0.2, "to": 2.0}, "orders.stop.multiple": {"from": 0.5, "to": 5}}
+    result = hpi_bt.sweep(config(axes), results=tmp_path, samples=400)
+    assert len(result.table) == 400
+    assert time.monotonic() - begun < 10
+
+
+INPLACE = """
+import numpy as np
+from hpi_bt import KernelStrategy, Orders, defaults_of
+from hpi_bt.kernels.averages import ema
+
+def hasty(close, *, period=10, shift=0.0, state=None):
+    mean = ema(close, period, state=state)
+    mean += shift
+    return np.sign(close - mean)
+
+class Hasty(KernelStrategy):
+    inputs = ("close",)
+    signal_kernel = staticmethod(hasty)
+    params = defaults_of(hasty)
+"""
+
+
+def test_a_kernel_that_writes_to_a_shared_result_is_told_or_harmless(tmp_path, monkeypatch):
+    (tmp_path / "hasty.py").write_text(INPLACE)
+    monkeypatch.chdir(tmp_path)
+    axes = {"shift": [0.0, 0.5, 1.0]}
+    try:
+        got = hpi_bt.sweep(config(axes, strategy="hasty.py:Hasty"), results="results", jobs=1)
+    except (InputError, ValueError) as refused:
+        assert "read-only" in str(refused)  # noqa: PT017
+        return
+    for row in got.table.to_dict("records"):
+        one = hpi_bt.run(config({}, strategy="hasty.py:Hasty"), results="results",
+                         overrides=[f"strategy.params.shift={row['shift']}"])  # fmt: skip
+        assert one.summary["total_return"] == row["total_return"]
+
+
+MIXED = """
+import numpy as np
+from hpi_bt import KernelStrategy, defaults_of
+
+def mixed(close, *, trades=None, state=None):
+    return np.where(np.arange(close.size) % 50 < 25, 1.0, 0.0)
+
+class Mixed(KernelStrategy):
+    inputs = ("close",)
+    signal_kernel = staticmethod(mixed)
+    params = defaults_of(mixed)
+"""
+
+
+@pytest.mark.parametrize("values", [[1, "a"], [None, 2], [[1, 2], 3], [True, "x"]], ids=str)
+def test_values_of_several_kinds_and_names_of_figures_are_kept(values, tmp_path, monkeypatch):
+    (tmp_path / "mixed.py").write_text(MIXED)
+    monkeypatch.chdir(tmp_path)
+    axes = {"trades": values}  # the name of a figure too
+    try:
+        result = hpi_bt.sweep(config(axes, strategy="mixed.py:Mixed"), results="results", jobs=1)
+    except InputError as refused:
+        assert "trades" in str(refused)  # noqa: PT017
+        return
+    assert len(result.table) == 2
+    assert "sharpe" in result.table
+
+
+def test_results_that_cannot_be_written_are_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="results cannot be written"):
+        hpi_bt.sweep(config(), results=tmp_path / "file")
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+
+
+def test_the_shipped_configs_sweep_by_path_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    short = ["data.source.sessions=5", "data.source.bar=5min", "sweep={enter: [0.5, 1.0]}"]
+    result = hpi_bt.sweep("configs/demo.yaml", overrides=short, results="results")
+    assert len(result.table) == 2
+    assert result.folder.parent == Path("results")
