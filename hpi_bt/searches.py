@@ -131,7 +131,7 @@ def open_search(
     else:
         points = random_points(model.sweep, samples, seed=seed, max_points=max_points)
     folders = folders_of(path)
-    strategy = load_strategy(model.strategy.reference, folders)
+    strategy: Any = load_strategy(model.strategy.reference, folders)
     chosen = engine_for(strategy, engine)
     check_params(strategy, model.strategy.params)
     for point in (points[0], points[-1]):

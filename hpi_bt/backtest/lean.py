@@ -45,6 +45,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         arrays = [np.frombuffer(getattr(data.lines, n).array, dtype=np.float64) for n in names]
         opens, highs, lows, _ = arrays
         self._ordered = bool(((highs >= opens) & (opens >= lows)).all())
+        self._highs, self._lows = highs, lows
         self._high, self._low = data.lines.high.array, data.lines.low.array
         self._close = data.lines.close.array
         self._cost = self.getcommissioninfo(data)
@@ -88,10 +89,22 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         return False
 
     @property
-    def idle(self) -> bool:
-        """Whether there is neither a position nor an order."""
-        work = self.pending or self.submitted or self._toactivate or self._cash_addition
-        return not (self._held.size or work)
+    def waiting(self) -> bool:
+        """Whether something happens at the next bar, whatever its prices."""
+        return bool(self.submitted or self._toactivate or self._cash_addition)
+
+    def first_event(self, bar: int, limit: int) -> int:
+        """Return the first bar after `bar`, `limit` at the latest, on which an order may fill."""
+        if self._daily and self._held.size:
+            return bar + 1  # futures are marked at every close
+        for order in self.pending:
+            kind, price = order.exectype, order.created.price
+            simple = kind in (bt.Order.Stop, bt.Order.Limit) and order.valid is None
+            if not (simple and self._ordered and order.active()):
+                return bar + 1
+            rises = (kind == bt.Order.Stop) == order.isbuy()
+            limit = _first_reach(self._highs if rises else self._lows, price, rises, bar, limit)
+        return limit
 
     def add_cash(self, cash: float) -> None:
         """Add cash from the next bar on; the value of this bar is without it."""
@@ -145,6 +158,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def end(self) -> None:
         """Leave the short loop."""
         self._settle()
+        del self._highs, self._lows  # they would keep the feed's arrays from growing
         self._lean = False
 
     def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
@@ -163,6 +177,18 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         for bar, value in self._reset.items():
             total[bar] = value
         return total, size
+
+
+def _first_reach(prices: FloatArray, price: float, rises: bool, bar: int, limit: int) -> int:
+    """Return the first bar after `bar` whose high (low) reaches `price`; `limit` if none before."""
+    start, size = bar + 1, 64
+    while start < limit:
+        part = prices[start : min(start + size, limit)]
+        hit = part >= price if rises else part <= price
+        if hit.any():
+            return start + int(hit.argmax())
+        start, size = start + size, 4 * size
+    return limit
 
 
 class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
@@ -218,16 +244,14 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
         own, dated = list(strategy.lines), strategy.lines.datetime
         ticking = [*data.lines, *made]
         broker.begin(data)
-        wake, warm = self._wake(strategy, n), max(strategy._minperiods)
+        leaps = strategy.leaps() if isinstance(strategy, KernelStrategy) else None
+        warm = max(strategy._minperiods)
         progress = [a.p for a in strategy.analyzers if getattr(a.p, "progress", None)]
         bar, visited = -1, 0
         while bar + 1 < n:
             step = 1
-            if wake is not None and bar + 1 >= warm and broker.idle:
-                awake = int(wake[bar + 1])
-                if awake > bar + 1:
-                    strategy.skipped()
-                    step = min(awake, n - 1) - bar
+            if leaps is not None and bar >= 0 and bar + 1 >= warm and not broker.waiting:
+                step = broker.first_event(bar, min(strategy.leap(leaps, bar), n - 1)) - bar
             for line in ticking:
                 line._idx += step
                 line.lencount += step
@@ -253,14 +277,6 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
         for analyzer in strategy.analyzers:
             if getattr(analyzer, "lean", False):
                 analyzer.take_curves(*broker.curves(bar + 1))
-
-    def _wake(self, strategy: Any, n: int) -> Any:
-        """Return for each bar the next on which a flat strategy may act; None: every bar."""
-        active = strategy.active_bars() if isinstance(strategy, KernelStrategy) else None
-        if active is None:
-            return None
-        index = np.where(active, np.arange(n), n)
-        return np.minimum.accumulate(index[::-1])[::-1]
 
     def _deliver(self, strategy: Any) -> None:
         """Hand the broker's news to the strategy and its analyzers, in stock order."""

@@ -45,7 +45,7 @@ def decimals_of(values: FloatArray, *, digits: int = 6, most: int = 8) -> int:
         scaled = size * 10.0**decimals
         if (np.abs(scaled - np.round(scaled)) <= 1e-9 * np.maximum(scaled, 1.0)).all():
             return decimals
-    return min(max(wanted, 0), room)
+    return min(max(wanted, 0), room, 15)
 
 
 def pack(columns: Sequence[tuple[FloatArray, int]]) -> str:
@@ -60,7 +60,7 @@ def pack(columns: Sequence[tuple[FloatArray, int]]) -> str:
     Notes
     -----
     Each value becomes 1 + zigzag(its difference from the last known one), 0 where unknown, in six
-    bytes: all first bytes, all second ones and so on. The high planes are zeros, which cost nothing.
+    bytes: all first bytes, then all second ones and so on. High planes are zeros and cost nothing.
     """
     press = zlib.compressobj(6, zlib.DEFLATED, 31)
     parts = [press.compress(_planes(*column)) for column in columns]

@@ -149,7 +149,7 @@ def _wall(bars: pd.DataFrame, index: pd.DatetimeIndex) -> tuple[IntArray, dict[s
         return (bars["session"].to_numpy(np.int64) - _EPOCH_ORDINAL) * 86400, zone
     offset = wall - utc
     starts = np.flatnonzero(np.diff(offset, prepend=offset[0] - 1))
-    zone["offsets"] = [[int(i), index[i].strftime("%Z")] for i in starts]
+    zone["offsets"] = [[i, index[i].strftime("%Z")] for i in starts.tolist()]
     return wall, zone
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.stats.bootstrap import ratio_interval
-from hpi_bt.stats.forward import Bars, Horizon, checked_bars, is_event
+from hpi_bt.stats.forward import Bars, Horizon, checked_bars, checked_horizons, is_event
 from hpi_bt.stats.permutation import (
     add_permuted_sums,
     all_alike,
@@ -159,10 +159,11 @@ def pooled_event_study(
         As `event_study`; also no input, or daily and intraday bars together.
     """
     study = _prepared(inputs, time_bucket, permutations, seed)
-    wanted = _checked_horizons(horizons, study)
+    wanted = checked_horizons(horizons, [symbol.bars for symbol in study.symbols])
     rows = {(side, h): _row(study, side, h) for side in (1, -1) for h in wanted}
     index = pd.MultiIndex.from_tuples(rows, names=["direction", "horizon"])
     table = pd.DataFrame(list(rows.values()), index=index, columns=list(COLUMNS))
+    table = table.astype(dict.fromkeys(COLUMNS[1:-1], np.float64))
     return table.assign(q_value=q_values(table["p_value"].to_numpy(dtype=np.float64)))
 
 
@@ -210,29 +211,6 @@ def _laid_out(bars: Bars, signal: FloatArray, dates: IntArray) -> _Symbol:
     return _Symbol(bars, signal, date, bars.slots)
 
 
-def _checked_horizons(horizons: Sequence[Horizon], study: _Study) -> list[Horizon]:
-    """Return the horizons, refused where one is no horizon or longer than any session or data."""
-    longest = max(symbol.bars.longest() for symbol in study.symbols)
-    where = "the data has" if study.daily else "the longest session has"
-    out: list[Horizon] = []
-    for horizon in horizons:
-        if horizon == "close":
-            if study.daily:
-                raise InputError("horizons: 'close' needs intraday bars; give bars ahead")
-            out.append("close")
-        elif not isinstance(horizon, int | np.integer) or horizon < 1:
-            raise InputError(f"horizons: {horizon!r}; give whole bars from 1 on, or 'close'")
-        elif horizon >= longest:
-            raise InputError(
-                f"horizons: {horizon} bars, but {where} {longest}; give at most {longest - 1}"
-            )
-        else:
-            out.append(int(horizon))
-    if not out or len(set(out)) < len(out):
-        raise InputError(f"horizons: {list(horizons)}; give at least one, each once")
-    return out
-
-
 def _row(study: _Study, direction: int, horizon: Horizon) -> dict[str, float | str]:
     """Return the row of one direction and horizon, all but its q-value."""
     order = study.order
@@ -251,15 +229,14 @@ def _row(study: _Study, direction: int, horizon: Horizon) -> dict[str, float | s
         if event.any():
             add_permuted_sums(values, pattern, order, (sums, counts))
     earned = np.concatenate(raw)
-    row: dict[str, float | str] = dict.fromkeys(COLUMNS, math.nan) | {"n": earned.size}
     if earned.size:
-        row |= _description(earned) | _inference(sums, counts, study)
-        return row
-    return row | {"note": _why_none(direction, horizon, signalled, study.daily)}
+        return _description(earned) | _inference(sums, counts, study)
+    return {"n": 0, "note": _why_none(direction, horizon, signalled, study.daily)}
 
 
 def _description(earned: FloatArray) -> dict[str, float | str]:
     return {
+        "n": earned.size,
         "mean": float(earned.mean()),
         "median": float(np.median(earned)),
         "hit_rate": float((earned > 0.0).mean()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -205,3 +206,27 @@ def _minutes_by_clock(bars: Bars, stamps: pd.DatetimeIndex) -> FloatArray:
 def is_event(signal: FloatArray, direction: int) -> BoolArray:
     """Return where the signal points that way, by its sign; NaN does not; shape (n_bars,)."""
     return np.asarray(signal * direction > 0.0)
+
+
+def checked_horizons(horizons: Sequence[Horizon], symbols: Sequence[Bars]) -> list[Horizon]:
+    """Return the horizons, refused where one is none or longer than any session (or the data)."""
+    daily, longest = symbols[0].daily, max(bars.longest() for bars in symbols)
+    where = "the data has" if daily else "the longest session has"
+    out: list[Horizon] = []
+    for horizon in horizons:
+        if isinstance(horizon, str):
+            if horizon != "close" or daily:
+                hint = "'close' needs intraday bars" if horizon == "close" else "no such horizon"
+                raise InputError(f"horizons: {horizon!r}: {hint}; give bars ahead")
+            out.append("close")
+        elif not isinstance(horizon, int | np.integer) or horizon < 1:
+            raise InputError(f"horizons: {horizon!r}; give whole bars from 1 on, or 'close'")
+        elif horizon >= longest:
+            raise InputError(
+                f"horizons: {horizon} bars, but {where} {longest}; give at most {longest - 1}"
+            )
+        else:
+            out.append(int(horizon))
+    if not out or len(set(out)) < len(out):
+        raise InputError(f"horizons: {list(horizons)}; give at least one, each once")
+    return out

@@ -9,7 +9,6 @@ import backtrader as bt
 import numpy as np
 
 from hpi_bt import orders as rulebook
-from hpi_bt.arrays import BoolArray
 from hpi_bt.feeds import bar_minutes
 from hpi_bt.indicators.base import (
     Kernel,
@@ -20,6 +19,7 @@ from hpi_bt.indicators.base import (
 )
 from hpi_bt.kernels.wilder import wilder_atr
 from hpi_bt.orders import Orders
+from hpi_bt.strategy.leaps import Leaps
 
 # The rules as plain Python: for one bar this is faster than a call into compiled code.
 _allowed_target = rulebook.allowed_target.py_func
@@ -91,6 +91,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
 
     def start(self) -> None:
         """Turn `Orders` into plain numbers, now that the broker knows the market."""
+        self._held = self.broker.getposition(self.data)  # the broker keeps it up to date
         cost = self.broker.getcommissioninfo(self.data)
         future = not cost.stocklike
         self.rules = self.orders.rules(
@@ -101,7 +102,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
 
     def next(self) -> None:
         """Decide at this bar's close: leave, protect, enter (SPEC section 8)."""
-        rules, size = self.rules, self.position.size
+        rules, size = self.rules, self._held.size
         target = _allowed_target(rules, self.signal[0])
         if self._blocked and target != self._blocked:
             self._blocked = 0
@@ -124,21 +125,28 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         if _may_enter(rules, side, target, code, self._blocked, atr, since, left):
             self._enter(target, atr)
 
-    def active_bars(self) -> BoolArray | None:
-        """Return the bars on which a flat strategy may act; None where `next` is overridden.
+    def leaps(self) -> Leaps | None:
+        """Return which bars `next` does nothing on; None where it is overridden.
 
-        `HedgeCerebro` skips the others and calls `skipped` instead.
+        `HedgeCerebro` passes them over; see `leap`.
         """
         hooks = ("next", "prenext", "nextstart")
-        own = any(getattr(type(self), h) is not getattr(KernelStrategy, h) for h in hooks)
-        if own:
+        if any(getattr(type(self), h) is not getattr(KernelStrategy, h) for h in hooks):
             return None
-        target = np.array(self.signal.array, dtype=np.float64)
-        return np.abs(target) > 0.0
+        names = [self.signal, *(self._day or [None] * 3), self._atr]
+        n = len(self.signal.array)
+        signal, session, since, left, atr = (
+            np.full(n, np.nan) if line is None else np.array(line.array[:n]) for line in names
+        )
+        return Leaps(signal, self.rules, session, since, left, atr)
 
-    def skipped(self) -> None:
-        """Take note that bars without a target have passed while flat."""
-        self._blocked = 0
+    def leap(self, leaps: Leaps, bar: int) -> int:
+        """Return the next bar on which `next` may do something, if no order fills before it."""
+        size = self._held.size
+        if size:
+            return leaps.while_held(bar, 1 if size > 0 else -1, self._entry_bar - 1)
+        found, self._blocked = leaps.while_flat(bar, self._blocked)
+        return found
 
     def _enter(self, side: int, atr: float) -> None:
         equity, price = self.broker.getvalue(), self.data.close[0]
