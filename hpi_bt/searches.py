@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,6 +29,7 @@ from hpi_bt.backtest.sweep import (
     chunks,
     engine_for,
     evaluate,
+    store_of,
     with_point,
 )
 from hpi_bt.config import Config, resolved_yaml
@@ -109,6 +110,7 @@ class Search:
     source: str
 
 
+@contextmanager
 def open_search(
     config: str | Path | Mapping[str, Any] | Config,
     kind: str,
@@ -122,8 +124,8 @@ def open_search(
     samples: int | None,
     seed: int,
     max_points: int,
-) -> Search:
-    """Return a search made ready: points drawn, data read and laid down for the workers."""
+) -> Iterator[Search]:
+    """Give a search made ready: points drawn, data read and laid down for the workers."""
     model, path = read_config(config, overrides)
     parent = Path(results).expanduser()
     if samples is None:
@@ -158,15 +160,14 @@ def open_search(
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
     key = json.dumps([kind, plain, points, chosen, source, fingerprint(frame), __version__])
     digest = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
-    store = parent / f".{kind}-{digest}"
-    store.mkdir(parents=True, exist_ok=True)
-    bars = store / "frame.parquet"
-    if not bars.exists():
-        partial = store / ".frame.parquet"
-        frame.to_parquet(partial)
-        partial.replace(bars)
-    task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
-    return Search(model, points, task, frame, store, source)
+    with store_of(parent, f".{kind}-{digest}") as store:
+        bars = store / "frame.parquet"
+        if not bars.exists():
+            partial = store / ".frame.parquet"
+            frame.to_parquet(partial)
+            partial.replace(bars)
+        task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
+        yield Search(model, points, task, frame, store, source)
 
 
 def _check_daily(config: Config, strategy: Any, frame: pd.DataFrame) -> None:
@@ -268,20 +269,26 @@ def sweep(
     """
     if select not in METRICS:
         raise InputError(f"--sort {select}: is no figure; take one of {', '.join(METRICS)}")
-    search = open_search(
+    with open_search(
         config, "sweep", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
         max_points=max_points,
-    )  # fmt: skip
-    begun = monotonic()
-    outcomes = all_outcomes(search, evaluate, jobs=jobs_of(jobs), scheduler=scheduler, count=count)
-    seconds = monotonic() - begun
+    ) as search:  # fmt: skip
+        begun = monotonic()
+        outcomes = all_outcomes(
+            search, evaluate, jobs=jobs_of(jobs), scheduler=scheduler, count=count
+        )
+        return _written(search, outcomes, Path(results).expanduser(), select, monotonic() - begun)
+
+
+def _written(
+    search: Search, outcomes: Outcomes, parent: Path, select: str, seconds: float
+) -> SweepResult:
+    """Write the folder of a finished sweep and return it."""
     table = table_of(search.points, outcomes, select)
     summary = _summary(search, outcomes, table, select, seconds)
-    parent = Path(results).expanduser()
-    name = folder_name(
-        parent, f"{search.config.name}-sweep", search.store.name[-8:], datetime.now(UTC)
-    )
+    digest = search.store.name[-16:]
+    name = folder_name(parent, f"{search.config.name}-sweep", digest, datetime.now(UTC))
     with whole_folder(parent, name) as folder:
         table.to_parquet(folder / "sweep.parquet")
         np.save(folder / "returns.npy", outcomes.returns)
@@ -290,7 +297,6 @@ def sweep(
         write_json(folder / "env.json", environment_of(search.frame, search.source))
         axes = list(search.config.sweep)
         write_heatmap(folder / "heatmap.html", table, axes, METRICS, select, summary)
-    shutil.rmtree(search.store, ignore_errors=True)
     return SweepResult(parent / name)
 
 

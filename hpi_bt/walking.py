@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,30 +61,44 @@ def walk_forward(
     InputError
         Anything wrong with config or grid, or a window longer than the data.
     """
-    search = open_search(
+    with open_search(
         config, "walk-forward", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
         max_points=max_points,
-    )  # fmt: skip
+    ) as search:  # fmt: skip
+        rule = search.config.walk_forward
+        if rule is None:
+            raise InputError("walk_forward: is missing; add walk_forward: {train: 40, test: 10}")
+        ready = prepare(search.task)
+        windows = windows_of(ready.ends.size, rule)
+        outcomes = all_outcomes(
+            search, evaluate_windows, jobs=jobs_of(jobs), scheduler=scheduler, count=count
+        )
+        chosen = outcomes.figures.argmax(axis=0)
+        record = _stitched(search, ready, windows, chosen)
+        story = _story(search, ready, windows, outcomes, chosen, record)
+        return write_run(record, Path(results).expanduser(), story, datetime.now(UTC))
+
+
+def _story(
+    search: Search,
+    ready: Prepared,
+    windows: list[Window],
+    outcomes: Outcomes,
+    chosen: IntArray,
+    record: Record,
+) -> Story:
+    """Return what the folder says beside the run: the windows and how stable the choice was."""
     rule = search.config.walk_forward
-    if rule is None:
-        shutil.rmtree(search.store, ignore_errors=True)
-        raise InputError("walk_forward: is missing; add walk_forward: {train: 40, test: 10}")
-    ready = prepare(search.task)
-    windows = windows_of(ready.ends.size, rule)
-    outcomes = all_outcomes(
-        search, evaluate_windows, jobs=jobs_of(jobs), scheduler=scheduler, count=count
-    )
-    chosen = outcomes.figures.argmax(axis=0)
-    record = _stitched(search, ready, windows, chosen)
+    how = f"{rule.select}, {rule.mode}" if rule else ""
     table = _window_table(search, ready, windows, outcomes, chosen)
     stability = _stability(search.points, chosen)
-    story = Story(
+    return Story(
         name=f"{search.config.name} walk-forward",
         config=resolved_yaml(search.config),
         banner=[
             *assumptions(search.config, record),
-            ("Parameters", f"chosen anew in {len(windows)} windows by {rule.select}, {rule.mode}"),
+            ("Parameters", f"chosen anew in {len(windows)} windows by {how}"),
         ],
         benchmark=search.config.benchmark == "buy_and_hold",
         source=search.source,
@@ -95,9 +108,6 @@ def walk_forward(
             "stability.csv": lambda path: stability.to_csv(path, index=False),
         },
     )
-    result = write_run(record, Path(results).expanduser(), story, datetime.now(UTC))
-    shutil.rmtree(search.store, ignore_errors=True)
-    return result
 
 
 def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: IntArray) -> Record:

@@ -245,14 +245,6 @@ def test_two_sweeps_in_one_results_folder_do_not_disturb_each_other(tmp_path):
         assert code == 0 or "this very search is running already" in error
 
 
-def test_sweeps_are_as_fast_as_a_thousandth_of_their_points(tmp_path):
-    begun = time.monotonic()
-    axes = {"enter": {"from": 0.2, "to": 2.0}, "orders.stop.multiple": {"from": 0.5, "to": 5}}
-    result = hpi_bt.sweep(config(axes), results=tmp_path, samples=400)
-    assert len(result.table) == 400
-    assert time.monotonic() - begun < 10
-
-
 INPLACE = """
 import numpy as np
 from hpi_bt import KernelStrategy, Orders, defaults_of

@@ -103,11 +103,12 @@ def _sweep_partial(parent: Path) -> None:
     """Remove what runs that were killed have left."""
     for left in parent.glob(".partial-*"):
         pid = left.name.split("-")[1]
-        if pid.isdigit() and not _alive(int(pid)):
+        if pid.isdigit() and not alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Return whether a process of that number runs on this machine."""
     if pid == os.getpid():
         return True
     try:

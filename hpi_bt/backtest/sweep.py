@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +33,7 @@ from hpi_bt.backtest.fast import (
 from hpi_bt.backtest.fast_loop import Account, Market, simulate
 from hpi_bt.backtest.points import Point
 from hpi_bt.backtest.record import Record
+from hpi_bt.backtest.result import alive
 from hpi_bt.config import Config, overridden, validated
 from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import kernel_series
@@ -299,6 +302,50 @@ def _run_cerebro(
         )  # fmt: skip
         returns = session_changes(record.equity, ready.ends, record.cash)
         yield np.array([float(figures[name]) for name in METRICS]), returns
+
+
+@contextmanager
+def store_of(parent: Path, name: str) -> Iterator[Path]:
+    """Give a search's folder of what is done, to it alone.
+
+    It is removed when the search ends, and when it fails before anything was done; otherwise it
+    waits for the next try.
+
+    Raises
+    ------
+    InputError
+        Another process is at the same search.
+    """
+    store = parent / name
+    store.mkdir(parents=True, exist_ok=True)
+    mark = store / ".running"
+    _take(mark)
+    try:
+        yield store
+    except BaseException:
+        if any(store.glob("part-*.npz")):
+            mark.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(store, ignore_errors=True)
+        raise
+    shutil.rmtree(store, ignore_errors=True)
+
+
+def _take(mark: Path) -> None:
+    for _ in range(2):
+        try:
+            with mark.open("x", encoding="utf-8") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            holder = mark.read_text("utf-8")
+            if holder.isdigit() and alive(int(holder)):
+                raise InputError(
+                    f"{mark.parent}: this very search is running already (process {holder}); "
+                    "wait for it or stop it"
+                ) from None
+            mark.unlink(missing_ok=True)  # of a process that was killed
+        else:
+            return
 
 
 class Progress:
