@@ -25,8 +25,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench fresh
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev .venv-bench/.done fresh
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 # The compiled loop holds the order rules; numba does not notice when only these have changed.
 fresh:
@@ -47,9 +47,12 @@ $(VENV)/.dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dask]'
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+# The peers live apart: what they need must not decide what hpi_bt gets.
+.venv-bench/.done: benchmarks/constraints.txt $(VENV)/pyvenv.cfg
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c benchmarks/constraints.txt vectorbt backtesting
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

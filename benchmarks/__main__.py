@@ -7,15 +7,18 @@ import sys
 import warnings
 from pathlib import Path
 
-from benchmarks.sections import ALL, FULL, QUICK
+from benchmarks.sections import ALL
+from benchmarks.sizes import FULL, QUICK
 from benchmarks.tables import page
 from benchmarks.timing import machine
 
-PREFACE = """Made by `make bench` (`python -m benchmarks --write docs/benchmarks.md`). Everybody \
-gets the same bars: full sessions of 390 simulated minutes with option volume and open interest, \
-one year being 252 of them, 98,280 bars. The rules are those of the shipped demo: enter on one-sided \
-option flow, size by risk, ATR stop, time stop, flat before the close, commission and slippage. \
-Numbers are medians; compare ratios, not seconds, with those of another machine."""
+PREFACE = (
+    "Made by `make bench` (`python -m benchmarks --write docs/benchmarks.md`). Everybody gets the "
+    "same bars: full sessions of 390 simulated minutes with option volume and open interest; one "
+    "year is 252 of them, 98,280 bars. The rules are those of the shipped demo: enter on "
+    "one-sided option flow, size by risk, ATR stop, time stop, flat before the close, commission "
+    "and slippage. Numbers are medians; with those of another machine compare ratios, not seconds."
+)
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ class PlainPressure(bt.Indicator):  # type: ignore[misc]
                 past = self.by_slot[slot] = deque(maxlen=self.p.sessions)
             net = _score(past, self.net)
             past.append(self.net)
-        if net == net:
+        if net == net:  # noqa: PLR0124 - not NaN
             self.seen += 1
             if self.seen <= self.p.smoothing:
                 self.flow += (net - self.flow) / self.seen
@@ -78,7 +78,7 @@ class PlainPressure(bt.Indicator):  # type: ignore[misc]
     def _zscore(self, spread: float) -> float:
         """Return the spread's standard score, by sums that run along with the window."""
         n = self.p.lookback
-        if spread != spread:
+        if spread != spread:  # noqa: PLR0124 - NaN
             return math.nan
         self.window.append(spread)
         self.sum += spread

@@ -28,7 +28,7 @@ class Target:
         return [
             self.text,
             wanted,
-            f"{self.value:.3g}{self.unit}",
+            f"{self.value:.4g}{self.unit}",
             "reached" if self.reached else "MISSED",
         ]
 

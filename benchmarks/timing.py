@@ -68,7 +68,8 @@ def job(
     """
     done = subprocess.run(
         [python, *map(str, arguments)],
-        capture_output=True, text=True, check=False, cwd=HERE.parent, env=os.environ | dict(env or {}),
+        capture_output=True, text=True, check=False, cwd=HERE.parent,
+        env=os.environ | dict(env or {}),
     )  # fmt: skip
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()
