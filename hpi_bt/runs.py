@@ -22,6 +22,7 @@ from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import load_strategy, resolve_file, shipped
 from hpi_bt.orders import Orders
 from hpi_bt.report import Banner
+from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
@@ -183,6 +184,7 @@ def run(
     parent = Path(results).expanduser()
     check_writable(parent)
     where = locations(path, data_dir, offline, cache_dir)
+    check_style(model.chart)
     stage("strategy", 0.0)
     strategy = load_strategy(model.strategy.reference, folders_of(path))
     check_params(strategy, model.strategy.params)
@@ -338,6 +340,7 @@ def _story(config: Config, record: Record, source: str) -> Story:
         banner=assumptions(config, record),
         benchmark=config.benchmark == "buy_and_hold",
         source=source,
+        style=config.chart,
     )
 
 

@@ -85,7 +85,8 @@ def show_run(result: Result) -> None:
     for line in (*s["remarks"], *s["notes"]):
         style = "yellow" if line.startswith("warning") else ""
         console.print(Text(hanging("- ", line, width), style))
-    console.print(Text(f"{result.folder / 'tearsheet.html'}"))
+    for page in ("tearsheet.html", "chart.html"):
+        console.print(Text(f"{result.folder / page}"))
 
 
 def hanging(head: str, text: str, width: int) -> str:

@@ -163,5 +163,7 @@ class Config(Settings):
     """Values to try: a strategy parameter by its name, anything else by its path
     (orders.stop.multiple)."""
     walk_forward: WalkForward | None = None
+    chart: dict[str, dict[str, Any]] = Field({})
+    """Colours and widths of the signal page: HedgePressureIndex.flow: {color: teal, width: 3}."""
     dealer_sign: str = "put-heavy flow is bullish"
     """The sign convention that the pages print."""

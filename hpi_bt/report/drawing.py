@@ -70,6 +70,19 @@ def drawings(
     ]
 
 
+def check_style(style: Mapping[str, Any]) -> None:
+    """Refuse a style that no run could draw, before the run: options, colours and widths."""
+    mark_colours(style)
+    for name in style:
+        if name in ("candles", "trades"):
+            continue
+        given = _options(style, name)
+        for option in COLOURS:
+            if given.get(option):
+                _colour(given[option], f"style.{name}.{option}")
+        _width(given.get("width", 1), f"style.{name}")
+
+
 def mark_colours(style: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the colours of candles and trades, those of `style` before the usual ones."""
     found = {}
@@ -134,16 +147,17 @@ def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> 
 def _colour(value: object, where: str) -> str:
     """Return a colour as #rrggbb or #rrggbbaa; names are Matplotlib's, as Backtrader's are."""
     if isinstance(value, str) and _HEX.fullmatch(value):
-        short = len(value) < 7
-        return "#" + "".join(c * (2 if short else 1) for c in value[1:]).lower()
+        digits = "".join(c * (2 if len(value) < 7 else 1) for c in value[1:]).lower()
+        return "#" + (digits[:6] if digits[6:] == "ff" else digits)
     from matplotlib.colors import to_hex
 
     try:
-        return str(to_hex(value, keep_alpha=True))  # type: ignore[arg-type]
+        found = str(to_hex(value, keep_alpha=True))  # type: ignore[arg-type]
     except ValueError:
         raise InputError(
             f"{where} {value!r} is no colour; give '#2962ff' or a name such as 'teal'"
         ) from None
+    return found[:7] if found[7:] == "ff" else found
 
 
 def _number(value: object, where: str) -> float:
@@ -156,7 +170,7 @@ def _number(value: object, where: str) -> float:
 def _width(value: object, column: str) -> int:
     if isinstance(value, bool) or value not in (1, 2, 3, 4):
         raise InputError(f"{column}: width {value!r}; give 1, 2, 3 or 4 (pixels)")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)
 
 
 def _range(value: object, column: str) -> list[float] | None:

@@ -16,8 +16,9 @@ import pandas as pd
 
 from hpi_bt import __version__
 from hpi_bt.backtest.record import Record
-from hpi_bt.backtest.result import Result, write_result
+from hpi_bt.backtest.result import VETO_COLUMNS, Result, write_result
 from hpi_bt.report.pages import Banner
+from hpi_bt.report.signals import write_signals
 from hpi_bt.report.tearsheet import write_tearsheet
 from hpi_bt.stats.metrics import session_returns
 from hpi_bt.stats.summary import buy_and_hold, figures, summarise
@@ -44,6 +45,8 @@ class Story:
         Hash of the strategy's file, "" where there is none.
     figures : mapping
         Further entries of summary.json.
+    style : mapping
+        Colours and widths of the signal page, by line.
     pages : mapping
         Further files: name, and the function that writes it to the path it is given.
     """
@@ -54,6 +57,7 @@ class Story:
     benchmark: bool = True
     source: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    style: Mapping[str, Any] = field(default_factory=dict)
     pages: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
@@ -95,6 +99,21 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             empty_reason="" if len(record.fills) else "The strategy did not trade.",
         )
 
+    def chart(path: Path) -> None:
+        own = [c for c in record.signals if c in frame]
+        write_signals(
+            path,
+            frame.drop(columns=own).join(record.signals),
+            record.panes,
+            record.trades,
+            title=story.name,
+            banner=story.banner,
+            demo=record.demo,
+            vetoes=pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS)),
+            style=story.style,
+            symbol=summary["symbol"],
+        )
+
     return write_result(
         parent,
         folder_name(parent, story.name, digest, made),
@@ -103,7 +122,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
         config=story.config,
         environment=environment,
         log=[*record.remarks, *notes],
-        pages={"tearsheet.html": tearsheet, **story.pages},
+        pages={"tearsheet.html": tearsheet, "chart.html": chart, **story.pages},
     )
 
 

@@ -33,7 +33,7 @@ def decimals_of(values: FloatArray, *, digits: int = 6, most: int = 8) -> int:
         Negative where even whole numbers are too large: -3 keeps thousands.
     """
     size = np.abs(values[np.isfinite(values)])
-    size = size[size > 0.0]
+    size = size[size > 1e-200]  # what is smaller is shown as 0
     if not size.size:
         return 0
     # at most this many, so that nothing overflows
@@ -73,6 +73,6 @@ def _planes(values: FloatArray, decimals: int) -> bytes:
     scaled = np.round(values[known] * 10.0**decimals)
     if scaled.size and np.abs(scaled).max() >= _LARGEST:
         raise OverflowError(f"{np.abs(scaled).max():g} does not fit; keep fewer decimals")
-    step = np.diff(scaled.astype(np.int64), prepend=0)
+    step = np.asarray(np.diff(scaled, prepend=0.0), dtype=np.int64)
     whole[known] = ((step << 1) ^ (step >> 63)) + 1  # zigzag: 0, -1, 1, -2 become 1, 2, 3, 4
     return whole.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :_PLANES].T.tobytes()

@@ -198,7 +198,7 @@ def _trades(trades: pd.DataFrame, symbol: str, n_bars: int) -> dict[str, list[An
     found: dict[str, list[Any]] = {}
     for name in names:
         if name in ("exit_reason", "status"):
-            found[name] = own[name].fillna("").astype(str).tolist()
+            found[name] = _texts(own[name])
         elif name in ("entry_bar", "exit_bar", "direction"):
             found[name] = own[name].astype(int).tolist()
         else:
@@ -210,7 +210,11 @@ def _own(table: pd.DataFrame, symbol: str) -> pd.DataFrame:
     """Return the rows of one instrument; rows that name none are its."""
     if not symbol or "data" not in table:
         return table
-    return table[table["data"].fillna("").astype(str).isin(["", symbol])]
+    return table[[name in ("", symbol) for name in _texts(table["data"])]]
+
+
+def _texts(column: pd.Series) -> list[str]:
+    return ["" if pd.isna(value) else str(value) for value in column]
 
 
 def _vetoes(
@@ -229,7 +233,7 @@ def _vetoes(
         at = index.get_indexer(times)
         found = at >= 0
     sides = own["side"].to_numpy(dtype=np.float64)
-    reasons = own["reason"].fillna("").astype(str)
+    reasons = _texts(own["reason"])
     rows = zip(at, sides, reasons, found, strict=True)
     return sorted([int(i), 1 if side > 0 else -1, why] for i, side, why, good in rows if good)
 

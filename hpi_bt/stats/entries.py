@@ -139,7 +139,7 @@ def entry_test(
         random_mean=float(means.mean()),
         random_low=float(low),
         random_high=float(high),
-        percentile=100.0 * below / means.size,
+        percentile=float(100.0 * below / means.size),
         t=float(t[0]),
         p_value=math.nan if few else permutation_p(t),
         note=few,

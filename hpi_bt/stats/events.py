@@ -122,7 +122,9 @@ def event_study(
     Forward return of bar t: close[t+h]/open[t+1] - 1; abnormal: minus its mean over all bars of
     the same time of day. Standard errors are clustered by session. Whole sessions' patterns are
     permuted, each event staying at its time of day, and t is compared; an event that lands on a
-    slot that the session lacks (half days) or too near its end is dropped.
+    slot that the session lacks (half days) or too near its end is dropped. The standard error
+    leaves out the baseline's own noise: signals that fire where the market is calmest, and there
+    alone, were found without any edge in 7 to 10 % of trials at 5 %, all others in 4 to 7 %.
     """
     one = EventInput(open, close, signal, session, stamps, minutes_open)
     return pooled_event_study(

@@ -17,6 +17,7 @@ from hpi_bt.errors import InputError
 #: Bars ahead, or "close" for the last close of the session.
 Horizon: TypeAlias = int | Literal["close"]
 
+_ROUNDING = 1e-14  # a ratio of prices, less 1, is known to 2e-16 only
 _TINY = 1e-9  # minutes; a bar that ends where a slot ends belongs to that slot
 
 
@@ -113,7 +114,9 @@ class Bars:
         count = np.bincount(own, weights=known)
         total = np.bincount(own, weights=np.where(known, forward, 0.0))
         mean = np.divide(total, count, out=np.full(count.size, np.nan), where=count > 0)
-        return np.asarray(forward - mean[own])
+        excess = np.asarray(forward - mean[own])
+        excess[np.abs(excess) < _ROUNDING] = 0.0
+        return excess
 
     def longest(self) -> int:
         """Return the number of bars of the longest session (of the data, for daily bars)."""

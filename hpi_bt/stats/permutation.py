@@ -151,7 +151,7 @@ def q_values(p: npt.ArrayLike) -> FloatArray:
     if ((found < 0.0) | (found > 1.0)).any():
         raise InputError("p: values outside [0, 1]; give p-values, NaN where there is none")
     order = np.argsort(found, kind="stable")[::-1]
-    rank = np.arange(found.size, 0, -1)
+    inflation = found.size / np.arange(found.size, 0, -1)
     out = np.full(values.size, np.nan)
-    out[tested[order]] = np.minimum.accumulate(np.minimum(found[order] * found.size / rank, 1.0))
+    out[tested[order]] = np.minimum.accumulate(np.minimum(found[order] * inflation, 1.0))
     return out

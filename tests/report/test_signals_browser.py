@@ -1,0 +1,355 @@
+"""The signal page in a real browser, opened from disk."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from report_signals import BANNER, DIVERGENCE, OSCILLATOR, PANES, SCORE, bars, trades
+
+from hpi_bt.report.signals import write_signals
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    "--disable-background-networking",
+)
+FIRST = trades((50, 90, 9.5), (120, 180, -4.0), (300, 330, 7.0), (500, 599, -1.0))
+HOSTILE = "</script><img src=x onerror=alert(1)> \"'` 😀 שלום \u202e {{7*7}} <!--"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    with playwright.sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
+        yield made
+        made.close()
+
+
+class Visit:
+    """One opened page, with everything that it complained of or asked for."""
+
+    def __init__(self, browser, folder, frame=None, panes=PANES, made=FIRST, **options):
+        path = folder / "chart.html"
+        scheme = options.pop("scheme", "light")
+        self.frame = bars() if frame is None else frame
+        given = {"title": "Run", "banner": BANNER} | options
+        begun = time.perf_counter()
+        write_signals(path, self.frame, panes, made, **given)
+        self.written, self.bytes = time.perf_counter() - begun, path.stat().st_size
+        self.complaints, self.requests = [], []
+        self.page = browser.new_page(
+            viewport={"width": 1300, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        self.page.on("console", lambda m: self.complaints.append(m.text))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("dialog", lambda d: (self.complaints.append(d.message), d.dismiss()))
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        begun = time.perf_counter()
+        self.page.goto(path.as_uri())
+        # no wait_for_function: the page's policy forbids the eval that it needs
+        self.page.wait_for_selector("#wait", state="detached", timeout=60_000)
+        assert self.page.evaluate("window.__ready") == 1
+        self.ready = time.perf_counter() - begun
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.page.close()
+
+    def calm(self):
+        """Wait until two frames were painted."""
+        self.page.evaluate(
+            "new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))"
+        )
+
+    def view(self):
+        return self.page.evaluate("__signals.view()")
+
+    def show(self, first, last):
+        self.page.evaluate(
+            "([a, b]) => __signals.chart.timeScale().setVisibleLogicalRange({from: a, to: b})",
+            [first, last],
+        )
+        self.calm()
+
+    def point(self, bar):
+        """Move the mouse over a bar, in the upper part of the chart."""
+        x = self.page.evaluate("i => __signals.chart.timeScale().logicalToCoordinate(i)", bar)
+        box = self.page.locator("#chart").bounding_box()
+        self.page.mouse.move(box["x"] + x, box["y"] + 90)
+        self.calm()
+
+    def legend(self):
+        """What the legends say: column, and its text."""
+        self.calm()
+        script = (
+            "() => Object.fromEntries([...document.querySelectorAll('.legend [data-column]')]"
+            ".map(e => [e.dataset.column, e.textContent]))"
+        )
+        return self.page.evaluate(script)
+
+    def panes(self):
+        script = "() => [...document.querySelectorAll('.legend')].map(e => e.dataset.pane)"
+        return self.page.evaluate(script)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.calm()
+
+    def picture(self):
+        return np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")).astype(int)
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    with Visit(browser, tmp_path, demo="made-up", symbol="ES") as made:
+        yield made
+        assert made.complaints == []
+        assert [url for url in made.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def number(text):
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def test_legends_show_the_values_under_the_cursor(visit):
+    columns = ["open", "high", "low", "close", "volume", "Osc.osc", "Osc.score"]
+    for bar in (310, 400, 455, 599):
+        visit.point(bar)
+        shown = visit.legend()
+        for name in columns:
+            digits = len(shown[name].partition(".")[2])
+            error = abs(number(shown[name]) - visit.frame[name].iloc[bar])
+            assert error <= 0.5 * 10.0**-digits * (1 + 1e-9) + 1e-9, name
+        assert shown["Osc.div"] == ("▲ bullish" if bar == 400 else "·")
+
+
+def test_an_unknown_value_is_a_dash(visit):
+    visit.show(0, 60)
+    visit.point(5)
+    assert visit.legend()["Osc.osc"] == "–"
+
+
+def test_the_hour_that_comes_twice_is_told_apart(visit):
+    visit.show(280, 440)
+    said = []
+    for bar in (299, 359):
+        visit.point(bar)
+        said.append(visit.page.locator(".legend [data-time]").inner_text())
+    assert said == ["Sun 2024-11-03 01:00 EDT", "Sun 2024-11-03 01:00 EST"]
+
+
+def test_panes_hide_come_back_in_their_order_and_stand_alone(visit):
+    page, before = visit.page, visit.view()
+    assert visit.panes() == ["price", "osc", "score"]
+    page.click("#panes button[data-pane=osc]")
+    visit.calm()
+    assert visit.panes() == ["price", "score"]
+    page.click("#panes button[data-pane=osc]")
+    visit.calm()
+    assert visit.panes() == ["price", "osc", "score"]
+    orders = "() => __signals.chart.panes().map(p => p.getHTMLElement().offsetTop)"
+    tops = page.evaluate(orders)
+    assert tops == sorted(tops)
+    page.click(".legend[data-pane=score] .tools button >> nth=0")
+    visit.calm()
+    assert visit.panes() == ["score"]
+    visit.press("Escape")
+    assert visit.panes() == ["price", "osc", "score"]
+    assert visit.view() == pytest.approx(before)
+
+
+def test_the_last_pane_cannot_be_hidden(visit):
+    for name in ("price", "osc", "score"):
+        visit.page.click(f"#panes button[data-pane={name}]")
+        visit.calm()
+    assert visit.panes() == ["score"]
+
+
+def test_layers_come_and_go(visit):
+    visit.show(200, 420)
+    for name in ("trades", "events", "volume", "sessions"):
+        seen = []
+        for _ in range(3):
+            visit.page.mouse.move(1, 1)
+            visit.calm()
+            seen.append(visit.picture()[220:])  # the chart alone: buttons change anyway
+            visit.page.click(f"#layers button[data-layer={name}]")
+        shown, hidden, again = seen
+        assert (shown != hidden).any(), name
+        assert (shown == again).all(), name
+        visit.page.click(f"#layers button[data-layer={name}]")
+
+
+def test_a_click_in_the_list_lands_on_the_trade(visit):
+    visit.page.click(".row[data-trade='1']")
+    visit.calm()
+    view = visit.view()
+    assert view["from"] < 120
+    assert view["to"] > 180
+    assert (view["from"] + view["to"]) / 2 == pytest.approx(150, abs=1)
+    assert visit.page.locator(".row[aria-selected=true]").get_attribute("data-trade") == "1"
+    close = visit.frame["close"].iloc[120]
+    visit.page.mouse.move(1, 1)
+    assert number(visit.legend()["close"]) == pytest.approx(close)
+
+
+def test_keys_move_zoom_and_step_through_trades(visit):
+    before = visit.view()
+    visit.press("ArrowLeft")
+    left = visit.view()
+    assert left["from"] < before["from"]
+    assert left["to"] - left["from"] == pytest.approx(before["to"] - before["from"])
+    visit.press("+")
+    near = visit.view()
+    assert near["to"] - near["from"] < 0.8 * (left["to"] - left["from"])
+    visit.press("-", "a")
+    assert (visit.view()["from"] < 0, visit.view()["to"] > 599) == (True, True)
+    visit.press("Home")
+    assert visit.view()["from"] == pytest.approx(-2)
+    visit.press("End", "p")
+    chosen = "() => __signals.state.selected"
+    at = visit.page.evaluate(chosen)
+    visit.press("p")
+    assert visit.page.evaluate(chosen) == at - 1
+    visit.press("n")
+    assert visit.page.evaluate(chosen) == at
+    visit.press("Escape")
+    assert visit.page.evaluate(chosen) == -1
+
+
+def test_the_list_keeps_winners_or_losers(visit):
+    page = visit.page
+    page.click("#filters button[data-filter=losers]")
+    rows = "() => [...document.querySelectorAll('.row')].map(e => +e.dataset.trade)"
+    assert page.evaluate(rows) == [1, 3]
+    assert "net −5.00" in page.locator("#tally").inner_text()
+    visit.press("Home", "n", "n")
+    assert page.evaluate("() => __signals.state.selected") in (1, 3)
+    page.click("#filters button[data-filter=winners]")
+    assert page.evaluate(rows) == [0, 2]
+
+
+def test_the_picture_is_a_png(visit, tmp_path):
+    with visit.page.expect_download() as got:
+        visit.page.click("#export")
+    got.value.save_as(tmp_path / "saved.png")
+    assert got.value.suggested_filename == "Run.png"
+    with Image.open(tmp_path / "saved.png") as image:
+        assert image.format == "PNG"
+        assert image.width > 600
+        assert image.height > 500
+        assert len(image.convert("RGB").getcolors(10**6)) > 20
+
+
+def test_light_and_dark_differ_by_the_button_and_by_the_system(browser, visit, tmp_path):
+    light = visit.picture()
+    visit.press("t")
+    dark = visit.picture()
+    assert light.mean() > 200
+    assert dark.mean() < 80
+    with Visit(browser, tmp_path, scheme="dark", demo="made-up", symbol="ES") as other:
+        assert abs(other.picture() - dark).mean() < 3
+
+
+def test_a_divergence_joins_its_pivots_on_price_and_indicator(visit):
+    visit.show(340, 420)
+    # the line between bars 360 and 395, looked for where both panes have it
+    script = """() => {
+      const out = [], {chart, panes, columns: C} = __signals, shot = chart.takeScreenshot(true);
+      const box = document.getElementById("chart"), k = shot.width / box.clientWidth;
+      const ctx = shot.getContext("2d"), home = box.getBoundingClientRect().top;
+      for (const [name, v] of [["price", C.low], ["osc", C["Osc.osc"]]]) {
+        const host = panes.get(name).mounted.host, t = (371.5 - 360) / 35;
+        const top = host.getPane().getHTMLElement().getBoundingClientRect().top - home;
+        const a = host.priceToCoordinate(v[360]), b = host.priceToCoordinate(v[395]);
+        const scale = chart.timeScale(), x0 = scale.logicalToCoordinate(360);
+        const x = x0 + (scale.logicalToCoordinate(395) - x0) * t, y = top + a + (b - a) * t;
+        const data = ctx.getImageData(Math.round(x * k) - 1, Math.round(y * k) - 2, 3, 5).data;
+        const pixels = Array.from({length: 15}, (_, i) => Array.from(data.slice(4 * i, 4 * i + 3)));
+        out.push(pixels);
+      }
+      return out;
+    }"""
+    wanted = np.array([0x26, 0xA6, 0x9A])  # the colour of rising candles
+    pixels_of = visit.page.evaluate(script)
+    visit.complaints[:] = [c for c in visit.complaints if "getImageData" not in c]  # of this test
+    for pixels in pixels_of:
+        assert abs(np.array(pixels) - wanted).sum(axis=1).min() < 30
+
+
+def test_hostile_names_are_only_words(browser, tmp_path):
+    names = {"label": HOSTILE, "column": HOSTILE, "line": HOSTILE, "pane": HOSTILE}
+    lines = [OSCILLATOR | names, DIVERGENCE | {"up": HOSTILE, "pane": HOSTILE, "segment": []}]
+    frame = bars().assign(**{HOSTILE: 1.0})
+    vetoes = {"time": [frame.index[9]], "data": [HOSTILE], "side": [1], "reason": [HOSTILE]}
+    options = {
+        **{"title": HOSTILE, "banner": [(HOSTILE, HOSTILE)], "demo": HOSTILE, "symbol": HOSTILE},
+        "vetoes": pd.DataFrame(vetoes),
+    }
+    made = trades((300, 340, 1.0), exit_reason=HOSTILE, status=HOSTILE, data=HOSTILE)
+    with Visit(browser, tmp_path, frame, lines, made, **options) as seen:
+        seen.press("n")
+        with seen.page.expect_download() as got:
+            seen.page.click("#export")
+        assert got.value.suggested_filename.endswith(".png")
+        assert seen.complaints == []
+        assert seen.page.locator("img").count() == 0
+        assert seen.page.locator("h1").inner_text().startswith("</script><img")
+        assert HOSTILE in seen.panes()
+        assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
+
+
+def test_an_indicator_nobody_foresaw_gets_its_panes(browser, tmp_path):
+    frame = bars().assign(**{"Mine.a": np.arange(600.0), "Mine.b": 1e13, "Mine.hit": 0.0})
+    frame.loc[frame.index[::50], "Mine.hit"] = -1.0
+    mine = {"indicator": "Mine", "label": "Mine"}
+    lines = [
+        mine | {"column": "Mine.a", "line": "a", "pane": "price", "kind": "step"},
+        mine | {"column": "Mine.b", "line": "b", "kind": "area", "light": "#333", "color": "#fff"},
+        mine | {"column": "Mine.hit", "line": "hit", "pane": "only events", "kind": "event"},
+    ]
+    with Visit(browser, tmp_path, frame, lines, trades()) as seen:
+        assert seen.panes() == ["price", "Mine", "only events"]
+        seen.point(550)
+        shown = seen.legend()
+        assert shown == shown | {"Mine.a": "550", "Mine.b": "10,000,000,000,000"}
+        assert shown["Mine.hit"] == "▼ down"
+        assert seen.page.locator("#tally").inner_text() == "No such trade."
+        seen.press("n", "t")
+        assert seen.complaints == []
+
+
+def test_a_single_bar_is_a_page(browser, tmp_path):
+    with Visit(browser, tmp_path, bars(1), [], trades()) as seen:
+        seen.press("a", "n", "ArrowLeft")
+        assert number(seen.legend()["close"]) == bars(1)["close"].iloc[0]
+        assert seen.complaints == []
+
+
+def test_a_hundred_thousand_bars_open_in_seconds(browser, tmp_path):
+    frame = bars(100_000, "2023-01-02 18:00")
+    entries = np.sort(np.random.default_rng(1).choice(99_900, 5_000, replace=False))
+    made = trades(*((int(e), int(e) + 40, float(e % 7) - 3.0) for e in entries))
+    lines = [*PANES, SCORE | {"pane": "again"}]
+    with Visit(browser, tmp_path, frame, lines, made) as seen:
+        size = seen.bytes / 1e6
+        print(f"{size:.2f} MB, written in {seen.written:.2f} s, ready in {seen.ready:.2f} s")
+        assert size < 4.0
+        assert seen.written < 10.0
+        assert seen.ready < 30.0
+        assert seen.page.locator(".row").count() < 60
+        seen.press("a", "n")
+        k = seen.page.evaluate("() => __signals.state.selected")
+        view = seen.view()
+        assert view["from"] < entries[k] < view["to"]
+        assert seen.complaints == []

@@ -1,0 +1,149 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from hpi_bt.errors import InputError
+from hpi_bt.stats.permutation import (
+    add_permuted_sums,
+    all_alike,
+    clustered,
+    permutation_p,
+    permutations_of,
+    q_values,
+)
+from reference import event_study as slow
+
+law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+probabilities = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05])), max_size=12)
+
+
+def grids(seed, clusters=300, slots=7):
+    """Values with holes, a pattern of events, and some permutations; more clusters than a chunk."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(clusters, slots))
+    values[rng.random(values.shape) < 0.2] = np.nan
+    events = (rng.random(values.shape) < 0.3).astype(float)
+    return values, events, permutations_of(np.zeros(clusters, dtype=int), 5, seed)
+
+
+# --- the clustered t ---
+
+
+def test_clustered_t_by_hand():
+    # three events summing 6 in one cluster, one of 4 in another: effect 10/4 = 2.5
+    # left over 6 - 7.5 = -1.5 and 4 - 2.5 = 1.5: se = sqrt(4.5)/4
+    found = clustered(np.array([6.0, 0.0, 4.0]), np.array([3.0, 0.0, 1.0]))
+    assert found.effect == 2.5
+    assert found.se == pytest.approx(math.sqrt(4.5) / 4)
+    assert found.t == pytest.approx(2.5 * 4 / math.sqrt(4.5))
+
+
+@law
+@given(st.integers(0, 1000))
+def test_clusters_of_one_event_give_the_textbook_error_but_for_the_degree_of_freedom(seed):
+    x = np.random.default_rng(seed).normal(1.0, 2.0, 12)
+    found = clustered(x, np.ones(12))
+    assert found.t == pytest.approx(scipy.stats.ttest_1samp(x, 0.0).statistic * math.sqrt(12 / 11))
+
+
+def test_one_cluster_equal_clusters_and_no_event_have_no_t():
+    assert math.isnan(clustered(np.array([0.3, 0.0]), np.array([3.0, 0.0])).t)
+    assert math.isnan(clustered(np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0])).t)
+    none = clustered(np.zeros(3), np.zeros(3))
+    assert math.isnan(none.effect)
+    assert math.isnan(none.t)
+
+
+# --- the permutations ---
+
+
+@law
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(0, 99))
+def test_each_row_permutes_within_strata_and_the_first_changes_nothing(strata, seed):
+    strata = np.array(strata)
+    order = permutations_of(strata, 4, seed)
+    assert order.shape == (5, strata.size)
+    assert_array_equal(order[0], np.arange(strata.size))
+    assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(strata.size), (5, 1)))
+    assert_array_equal(strata[order], np.tile(strata, (5, 1)))
+
+
+def test_every_permutation_of_three_is_about_equally_frequent():
+    order = permutations_of(np.zeros(3, dtype=int), 6000, 1)[1:]
+    counts = np.unique(order, axis=0, return_counts=True)[1]
+    assert counts.size == 6
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_equal_those_of_a_loop_over_events(seed):
+    values, events, order = grids(seed)
+    sums, counts = np.zeros((2, *order.shape))
+    add_permuted_sums(values, events, order, (sums, counts))
+    for row, givers in enumerate(order):
+        landed = np.where(events[givers] > 0, values, np.nan)
+        assert_allclose(sums[row], np.nansum(landed, axis=1), atol=1e-12)
+        assert_array_equal(counts[row], np.isfinite(landed).sum(axis=1))
+
+
+def test_sums_of_a_second_symbol_are_added():
+    values, events, order = grids(7, clusters=9)
+    once, twice = (np.zeros((2, *order.shape)) for _ in range(2))
+    add_permuted_sums(values, events, order, tuple(once))
+    for _ in range(2):
+        add_permuted_sums(values, events, order, tuple(twice))
+    assert_allclose(twice, 2 * once)
+
+
+def test_p_counts_the_sample_itself_and_ties_and_undefined_permutations():
+    # of |1|, |-3|, 2 (a tie but for rounding) and an undefined one, three are at least 2
+    assert permutation_p(np.array([2.0, 1.0, -3.0, 2.0 * (1 - 1e-12), np.nan])) == 4 / 5
+    assert math.isnan(permutation_p(np.array([np.nan, 1.0])))
+
+
+def test_permutations_that_change_nothing_are_told():
+    assert all_alike(np.array([2.0, 2.0 * (1 + 1e-12), 2.0]))
+    assert not all_alike(np.array([2.0, 2.1]))
+    assert not all_alike(np.array([2.0, np.nan]))
+
+
+def test_no_permutation_is_refused():
+    with pytest.raises(InputError, match=r"^permutations: 0; give at least 1"):
+        permutations_of(np.zeros(3, dtype=int), 0, 0)
+
+
+# --- false discoveries ---
+
+
+def test_q_values_by_hand():
+    # sorted .01, .02, .04, .5: .01 4/1, .02 4/2, .04 4/3, .5, each at most the next
+    assert_allclose(
+        q_values([0.5, 0.01, np.nan, 0.04, 0.02]), [0.5, 0.04, np.nan, 0.04 * 4 / 3, 0.04]
+    )
+
+
+@law
+@given(probabilities)
+def test_q_values_equal_the_definition_and_another_library(p):
+    got = q_values(p)
+    assert_allclose(got, slow.q_values(p), rtol=1e-12)
+    if p:
+        assert_allclose(got, scipy.stats.false_discovery_control(p, method="bh"), rtol=1e-12)
+
+
+@law
+@given(probabilities)
+def test_no_q_value_is_below_its_p_and_their_order_is_kept(p):
+    q = q_values(p)
+    assert (q >= np.array(p)).all()
+    assert (np.diff(q[np.argsort(p, kind="stable")]) >= 0.0).all()
+
+
+def test_p_values_outside_the_unit_interval_are_refused():
+    with pytest.raises(InputError, match=r"^p: values outside \[0, 1\]"):
+        q_values([0.5, 1.5])
