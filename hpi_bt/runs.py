@@ -324,8 +324,9 @@ def assumptions(config: Config, record: Record) -> Banner:
         "pre_open": "published before the session's open",
         "prior_close": "counted after the close, used from the next session on",
     }[config.data.open_interest.stamp]
+    options = any("HedgePressure" in pane["indicator"] for pane in record.panes)
     return [
-        ("Dealer sign", config.dealer_sign),
+        *([("Dealer sign", config.dealer_sign)] if options else []),
         ("Open interest", timing),
         ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
         ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),

@@ -62,10 +62,11 @@ def test_a_run_prints_its_figures_and_leaves_its_folder(folder: Path, command: C
     said = command("run", "small.yaml", *SHORT)
     assert (said.code, said.err) == (0, "")
     (made,) = (folder / "results").iterdir()
-    assert said.out.splitlines()[-1] == f"results/{made.name}/tearsheet.html"
-    assert listing(made) == ["alerts.csv", "config.yaml", "env.json", "equity.parquet",
-        "panes.json", "run.log", "signals.parquet", "summary.json", "tearsheet.html", "trades.csv",
-        "vetoed.csv"]  # fmt: skip
+    pages = [f"results/{made.name}/{page}" for page in ("tearsheet.html", "chart.html")]
+    assert said.out.splitlines()[-2:] == pages
+    assert listing(made) == ["alerts.csv", "chart.html", "config.yaml", "env.json",
+        "equity.parquet", "panes.json", "run.log", "signals.parquet", "summary.json",
+        "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -304,7 +304,9 @@ def test_the_banner_says_what_the_config_says() -> None:
     config["broker"]["slippage_bps"] = 2
     config["dealer_sign"] = "call-heavy flow is bullish"
     model, path = read_config(config, [])
-    record: Any = type("Record", (), {"engine": "cerebro"})
+    record: Any = type(
+        "Record", (), {"engine": "cerebro", "panes": [{"indicator": "HedgePressureIndex"}]}
+    )
     banner = dict(assumptions(model, record))
     assert path is None
     assert banner["Costs"] == "0.03 % of value, slippage 2 bp"

@@ -114,7 +114,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         n = len(frame)
         shown = shown_by(strategy, frame)
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
-        vetoes = list(getattr(strategy, "vetoes", ()))
+        vetoes = [_stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
         self.record = Record(
             engine="cerebro",
             strategy=type(strategy).__name__,
@@ -127,7 +127,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             signals=_signals(strategy, frame, shown),
             multipliers=self._multipliers(),
             panes=[pane for s in shown for pane in s.panes()],
-            counts=counts | ({"vetoed": len(vetoes)} if hasattr(strategy, "vetoes") else {}),
+            counts=counts
+            | ({"vetoed": len(vetoes)} if hasattr(strategy, "confirm_vetoes") else {}),
             vetoes=vetoes,
             remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
             demo=demo_reason(frame, shown),
@@ -155,6 +156,13 @@ def _names(datas: list[Any]) -> dict[Any, str]:
         taken = data._name in names.values()
         names[data] = f"{data._name or 'data'}{i}" if taken else data._name
     return names
+
+
+def _stamped(veto: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """Return a veto with the zone of its bar, where it is of the bars that were recorded."""
+    bar = veto.get("bar", -1)
+    main = 0 <= bar < len(frame) and veto["data"] in ("", frame.attrs.get("symbol", ""))
+    return veto | {"time": frame.index[bar]} if main else veto
 
 
 def _reference(order: Any) -> float:

@@ -171,18 +171,28 @@ class HedgePressureIndex(KernelIndicator):
 
     def __init__(self) -> None:
         super().__init__()
+        self._refuse_ratio()
         flow = self.p.smoothing - 1 if self.p.accumulate == "bar" else 0
         self.addminperiod(flow + self.p.zscore_lookback)
         if self.p.scale == "standard":  # both lines are standard deviations: one axis suits all
             for name in ("oi", "flow"):
                 getattr(self.plotlines, name)._plotskip = False
 
+    def _refuse_ratio(self) -> None:
+        """Refuse scale="ratio" where put and call open interest are not both given."""
+        if self.p.scale != "ratio" or self.demo:
+            return
+        lines = self.data.lines.getlinealiases() if len(self.datas) == 1 else ()
+        if len(self.datas) < 4 and not {"put_oi", "call_oi"} <= set(lines):
+            raise ValueError("scale='ratio' needs put_oi and call_oi; net_oi alone will not do")
+
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
     ) -> list[str]:
         """Return the counts of crosses and extremes, and what speaks against trusting them."""
-        return hedge_pressure_remarks(frame, lines, options)
+        found = hedge_pressure_remarks(frame, lines, options)
+        return [r for r in found if not (cls.demo and r.startswith("only net_oi"))]
 
     def _plotlabel(self) -> list[object]:
         return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]

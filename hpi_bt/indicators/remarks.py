@@ -91,6 +91,11 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[str
             f"max_oi_change {limit:g} blanked {bars} bars with {share:.1%} of the sum of |raw| "
             "(contract rolls)"
         )
+        if bars:
+            found.append(
+                f"warning: prices are stitched from contracts: profits, and buy and hold, include "
+                f"the gaps of those bars"
+            )
     longest = longest_constant(series[3])
     if longest >= CONSTANT_BARS:
         found.append(

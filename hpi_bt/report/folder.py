@@ -91,7 +91,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             path,
             returns,
             title=story.name,
-            banner=[*story.banner, ("Trades", _trading(summary))],
+            banner=[*story.banner, ("Trades", _trading(summary)), *_caveats(summary)],
             benchmark=against,
             benchmark_name=f"{summary['symbol'] or 'the instrument'} bought and held",
             demo=record.demo,
@@ -107,7 +107,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             record.panes,
             record.trades,
             title=story.name,
-            banner=story.banner,
+            banner=[*story.banner, *_caveats(summary, warnings_only=True)],
             demo=record.demo,
             vetoes=pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS)),
             style=story.style,
@@ -166,6 +166,18 @@ def _trading(summary: Mapping[str, Any]) -> str:
         f"the bars (Time in Market counts sessions); {row['Costs paid']} of costs paid; "
         f"{row['Rejected orders']} orders rejected"
     )
+
+
+def _caveats(summary: Mapping[str, Any], *, warnings_only: bool = False) -> list[tuple[str, str]]:
+    """Return what a run has noticed, as rows of the banner: a page must not say less than it."""
+    lines = [str(line) for line in (*summary["remarks"], *summary["notes"])]
+    rows = [
+        ("Warning", line.removeprefix("warning: "))
+        if line.startswith("warning")
+        else ("Noticed", line)
+        for line in lines
+    ]
+    return [row for row in rows if row[0] == "Warning" or not warnings_only]
 
 
 def fingerprint(frame: pd.DataFrame) -> str:

@@ -47,7 +47,7 @@ def write_signals(
     ----------
     path : Path
         The page; its folder is made.
-    bars : DataFrame of shape (n_bars, ...), index tz-aware bar closes
+    bars : DataFrame of shape (n_bars, ...), index bar closes, with their zone or the feed's own
         open, high, low, close; volume, openinterest, session and target where they are known;
         every column that `panes` names.
     panes : sequence of mapping
@@ -121,14 +121,17 @@ def _checked(bars: pd.DataFrame) -> pd.DatetimeIndex:
     if bars.empty:
         raise InputError("bars: none to draw; give a run with at least one bar")
     index = bars.index
-    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
-        raise InputError(
-            f"bars: index begins {index[0]!r}; give bar closes with their time zone, "
-            "bars.tz_localize('America/New_York')"
-        )
+    if not isinstance(index, pd.DatetimeIndex):
+        raise InputError(f"bars: index begins {index[0]!r}; give the times of the bars' closes")
     if index.hasnans or not (index.is_monotonic_increasing and index.is_unique):
         raise InputError("bars: times repeat, fall or are missing; sort them, keep one row a bar")
-    return index
+    return index if index.tz is not None else index.tz_localize("UTC")
+
+
+def _zone(bars: pd.DataFrame) -> str:
+    """Return whose time the bars are in; stamps without a zone are the feed's own."""
+    tz = pd.DatetimeIndex(bars.index).tz
+    return "the feed's own" if tz is None else str(tz)
 
 
 def _seconds(index: pd.DatetimeIndex) -> IntArray:
@@ -144,12 +147,13 @@ def _wall(bars: pd.DataFrame, index: pd.DatetimeIndex) -> tuple[IntArray, dict[s
     wall = _seconds(index.tz_localize(None))
     utc = _seconds(index)
     daily = len(bars) > 1 and float(np.median(np.diff(utc))) >= _DAILY_SECONDS
-    zone: dict[str, Any] = {"name": str(index.tz), "daily": daily, "offsets": []}
+    zone: dict[str, Any] = {"name": _zone(bars), "daily": daily, "offsets": []}
     if daily and "session" in bars and np.isfinite(bars["session"].to_numpy(float)).all():
         return (bars["session"].to_numpy(np.int64) - _EPOCH_ORDINAL) * 86400, zone
     offset = wall - utc
     starts = np.flatnonzero(np.diff(offset, prepend=offset[0] - 1))
-    zone["offsets"] = [[i, index[i].strftime("%Z")] for i in starts.tolist()]
+    named = pd.DatetimeIndex(bars.index).tz is not None
+    zone["offsets"] = [[i, index[i].strftime("%Z") if named else ""] for i in starts.tolist()]
     return wall, zone
 
 
@@ -210,7 +214,8 @@ def _own(table: pd.DataFrame, symbol: str) -> pd.DataFrame:
     """Return the rows of one instrument; rows that name none are its."""
     if not symbol or "data" not in table:
         return table
-    return table[[name in ("", symbol) for name in _texts(table["data"])]]
+    own = np.array([name in ("", symbol) for name in _texts(table["data"])], dtype=bool)
+    return table[own]
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -241,4 +246,4 @@ def _vetoes(
 def _subtitle(bars: pd.DataFrame, index: pd.DatetimeIndex, symbol: str) -> str:
     first, last = index[0], index[-1]
     what = f"{symbol}, " if symbol else ""
-    return f"{what}{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(bars):,} bars, {index.tz} time"
+    return f"{what}{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(bars):,} bars, {_zone(bars)} time"

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -56,9 +55,9 @@ class FileSource(Settings):
         frame = self._load(where, calendar, (*_KNOWN, *self.columns))
         frame = repair_bars(frame, self.bad_bars, name=self.path)
         if "volume" not in frame.columns:
-            frame = add_notes(frame.assign(volume=np.nan), f"{self.path} has no volume")
-        names = dict.fromkeys((*PRICE_COLUMNS, "volume", *frame.columns))
-        return frame[list(names)]
+            frame = add_notes(frame, f"{self.path} has no volume")
+        names = [c for c in (*PRICE_COLUMNS, "volume") if c in frame.columns]
+        return frame[list(dict.fromkeys((*names, *frame.columns)))]
 
     def read_columns(self, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the named columns alone or, if none is named, put and call volume and OI.

@@ -34,8 +34,10 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
 
     Attributes
     ----------
-    vetoes : list of dict
-        Every veto: time, data, side, size, hpi and reason.
+    confirm_pressure : dict
+        The `HedgePressureIndex` of each data that has option volume.
+    confirm_vetoes : list of dict
+        Every veto: bar, time, data, side, size, hpi and reason.
     """
 
     params = dict(confirm=None, confirm_level=0.0, confirm_unknown=False)
@@ -43,18 +45,18 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
     def __init__(self) -> None:
         options = dict(self.p.confirm or {})
         index: Any = HedgePressureIndex
-        self.pressure = {
+        self.confirm_pressure = {
             d: index(d, **options) for d in self.datas if "put_volume" in d.lines.getlinealiases()
         }
-        if not self.pressure:
+        if not self.confirm_pressure:
             raise TypeError(
                 f"{type(self).__name__}: no data has the lines put_volume and call_volume"
             )
-        for asked in self.pressure.values():
+        for asked in self.confirm_pressure.values():
             asked._minperiod = 1  # the user's own next() starts when it would without the filter
-        self.vetoes: list[dict[str, Any]] = []
-        self._sent: list[Any] = []
-        self._closing = False
+        self.confirm_vetoes: list[dict[str, Any]] = []
+        self._confirm_sent: list[Any] = []
+        self._confirm_closing = False
         super().__init__()
 
     def veto(self, data: Any, side: int) -> str:
@@ -67,7 +69,9 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         return ""
 
     def _hpi(self, data: Any) -> float:
-        index = self.pressure[data if data in self.pressure else next(iter(self.pressure))]
+        index = self.confirm_pressure[
+            data if data in self.confirm_pressure else next(iter(self.confirm_pressure))
+        ]
         return float(index.lines.hpi[0]) if len(index) else float("nan")
 
     def _expected(self, side: int, data: Any, market: bool) -> float:
@@ -76,9 +80,9 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         Market orders on their way count. An order that waits for a price may also stand against
         an entry that waits for one: the protective stop sent together with a limit entry.
         """
-        self._sent = [o for o in self._sent if o.alive()]
+        self._confirm_sent = [o for o in self._confirm_sent if o.alive()]
         held = float(self.getposition(data).size)
-        for order in self._sent:
+        for order in self._confirm_sent:
             left = order.executed.remsize
             at_once = order.exectype in (bt.Order.Market, bt.Order.Close)
             if order.data is data and (at_once or (not market and side * left < 0)):
@@ -94,7 +98,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         data = self.data if data is None else data
         if size is None:
             size = self.getsizing(data, isbuy=side > 0)
-        if parent is not None or self._closing or not size:
+        if parent is not None or self._confirm_closing or not size:
             return size, False
         market = exectype in (None, bt.Order.Market, bt.Order.Close)
         held = self._expected(side, data, market)
@@ -103,7 +107,8 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         reason = self.veto(data, side) if size > reducing else ""
         if not reason:
             return size, False
-        self.vetoes.append({
+        self.confirm_vetoes.append({
+            "bar": len(data) - 1,
             "time": data.datetime.datetime(0),
             "data": data._name,
             "side": side,
@@ -120,7 +125,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         send = super().buy if side > 0 else super().sell
         order = send(data=data, size=allowed, parent=parent, **rest)
         if order is not None and parent is None:
-            self._sent.append(order)
+            self._confirm_sent.append(order)
         return order
 
     def buy(self, data: Any = None, size: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -135,11 +140,11 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         """Close the position; never vetoed."""
-        self._closing = True
+        self._confirm_closing = True
         try:
             return super().close(*args, **kwargs)
         finally:
-            self._closing = False
+            self._confirm_closing = False
 
     def buy_bracket(self, data: Any = None, size: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Send a bracket as `bt.Strategy.buy_bracket` does, or return three Nones."""
@@ -163,8 +168,8 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         return [None, None, None]
 
     def _unasked(self, send: Any, data: Any, size: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        self._closing = True
+        self._confirm_closing = True
         try:
             return send(data, size, *args, **kwargs)
         finally:
-            self._closing = False
+            self._confirm_closing = False

@@ -140,7 +140,9 @@ def test_the_share_that_max_oi_change_blanked_is_told() -> None:
     raw = [1.0 + 2 * 10 / 1000, 1.0 + 2 * 1990 / 1010, 1.0 + 2 * 10 / 3000, 1.0 + 2 * 10 / 3010]
     share = raw[1] / sum(raw)
     assert herrick_remarks(market, {"max_oi_change": 0.5}) == [
-        f"max_oi_change 0.5 blanked 1 bars with {share:.1%} of the sum of |raw| (contract rolls)"
+        f"max_oi_change 0.5 blanked 1 bars with {share:.1%} of the sum of |raw| (contract rolls)",
+        "warning: prices are stitched from contracts: profits, and buy and hold, include the gaps "
+        "of those bars",
     ]
     assert herrick_remarks(futures(NAN), {"max_oi_change": 0.5})[0].startswith(
         "max_oi_change 0.5 blanked 0 bars with 0.0%"

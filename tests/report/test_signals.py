@@ -171,8 +171,7 @@ def test_a_style_can_be_refused_before_the_run(style, message):
     [
         (lambda f: f.drop(columns="high"), "no column 'high'"),
         (lambda f: f.iloc[:0], "none to draw"),
-        (lambda f: f.tz_localize(None), "with their time zone"),
-        (lambda f: f.reset_index(drop=True), "with their time zone"),
+        (lambda f: f.reset_index(drop=True), "times of the bars"),
         (lambda f: f.iloc[::-1], "repeat, fall or are missing"),
         (lambda f: f.iloc[[0, 0, 1]], "repeat, fall or are missing"),
     ],

@@ -60,7 +60,7 @@ def test_where_pressure_agrees_the_filtered_run_is_the_unfiltered_one(seed, scri
     frame = walk(seed)
     filtered = run(Agreeing, script, frame)
     assert fills(filtered) == fills(run(Scripted, script, frame))
-    assert filtered.vetoes == []
+    assert filtered.confirm_vetoes == []
 
 
 @settings(max_examples=120, deadline=None)
@@ -80,30 +80,32 @@ def test_where_pressure_is_against_no_order_increases_the_position(seed, script,
 def test_of_an_order_that_reverses_the_closing_part_passes():
     ran = run(AgainstLongs, {0: ("sell", None, 5), 2: ("buy", None, 8)})
     assert [f[2] for f in fills(ran)] == [-5, 5]
-    assert [(v["side"], v["size"], v["reason"]) for v in ran.vetoes] == [(1, 3, "against longs")]
+    assert [(v["side"], v["size"], v["reason"]) for v in ran.confirm_vetoes] == [
+        (1, 3, "against longs")
+    ]
 
 
 @pytest.mark.parametrize("size", [5, 8])
 def test_a_reversal_by_close_and_buy_in_one_bar_only_closes(size):
     ran = run(AgainstLongs, {0: ("sell", None, 5), 2: ("turn", 1, size)})
     assert [f[2] for f in fills(ran)] == [-5, 5]
-    assert [v["size"] for v in ran.vetoes] == [size]
+    assert [v["size"] for v in ran.confirm_vetoes] == [size]
 
 
 def test_of_two_orders_in_one_bar_that_together_reverse_only_the_closing_part_passes():
     ran = run(AgainstLongs, {0: ("sell", None, 5), 2: ("two", 1, 4)})
     assert [f[2] for f in fills(ran)] == [-5, 4, 1]
-    assert [v["size"] for v in ran.vetoes] == [3]
+    assert [v["size"] for v in ran.confirm_vetoes] == [3]
 
 
 def test_target_orders_are_asked_for_what_they_add():
     script = {0: ("order_target_size", None, -5), 2: ("order_target_size", None, 5)}
     ran = run(AgainstLongs, script)
     assert [f[2] for f in fills(ran)] == [-5, 5]
-    assert [v["size"] for v in ran.vetoes] == [5]
+    assert [v["size"] for v in ran.confirm_vetoes] == [5]
     again = run(AgainstLongs, {0: ("order_target_percent", None, 0.1)})
     assert fills(again) == []
-    assert len(again.vetoes) == 1
+    assert len(again.confirm_vetoes) == 1
 
 
 class HoldsWithStop(Scripted):
@@ -121,7 +123,7 @@ def test_an_exit_beside_a_waiting_stop_passes():
 
     ran = run(Filtered, {0: ("enter",), 3: ("leave",)})
     assert [f[2] for f in fills(ran)] == [5, -5]
-    assert ran.vetoes == []
+    assert ran.confirm_vetoes == []
 
 
 def test_the_protective_stop_of_a_limit_entry_sent_in_the_same_bar_passes():
@@ -133,7 +135,7 @@ def test_the_protective_stop_of_a_limit_entry_sent_in_the_same_bar_passes():
     entry, stop = ran.said[0]
     assert entry is not None
     assert stop is not None
-    assert ran.vetoes == []
+    assert ran.confirm_vetoes == []
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -141,7 +143,7 @@ def test_a_vetoed_bracket_is_three_nones_and_one_that_passes_three_orders(side):
     vetoed = run(Opposed, {1: ("bracket", side, 5)})
     assert vetoed.said == [[None, None, None]]
     assert fills(vetoed) == []
-    assert [(v["side"], v["size"]) for v in vetoed.vetoes] == [(side, 5)]
+    assert [(v["side"], v["size"]) for v in vetoed.confirm_vetoes] == [(side, 5)]
     passed = run(Agreeing, {1: ("bracket", side, 5)})
     assert all(order is not None for order in passed.said[0])
 
@@ -155,13 +157,13 @@ def test_a_vetoed_bracket_against_an_opposite_position_still_closes_it():
 def test_a_sizer_gives_the_size_of_what_is_vetoed():
     ran = run(Opposed, {1: ("unsized", 1)}, sizer=7)
     assert fills(ran) == []
-    assert ran.vetoes[0]["size"] == 7
+    assert ran.confirm_vetoes[0]["size"] == 7
     assert [f[2] for f in fills(run(Agreeing, {1: ("unsized", -1)}, sizer=7))] == [-7]
 
 
 def test_a_veto_tells_time_data_side_size_pressure_and_reason():
     ran = run(Asked, {1: ("buy", None, 5)})
-    (veto,) = ran.vetoes
+    (veto,) = ran.confirm_vetoes
     assert veto["time"] == ran.data.datetime.datetime(-(len(ran.data) - 2))
     assert (veto["data"], veto["side"], veto["size"]) == ("data0", 1, 5)
     assert np.isnan(veto["hpi"])
@@ -173,12 +175,12 @@ def test_a_veto_tells_time_data_side_size_pressure_and_reason():
 def test_a_long_needs_pressure_of_at_least_the_level_and_a_short_its_mirror(side, bar):
     script = {bar: ("buy" if side > 0 else "sell", None, 1)}
     known = run(Asked, script)
-    towards = side * known.pressure[known.data].lines.hpi.array[bar]
+    towards = side * known.confirm_pressure[known.data].lines.hpi.array[bar]
     assert len(fills(run(Asked, script, confirm_level=towards))) == 1
     ran = run(Asked, script, confirm_level=np.nextafter(towards, np.inf))
     assert fills(ran) == []
-    assert ran.vetoes[0]["hpi"] == side * towards
-    assert f"against a {'long' if side > 0 else 'short'}" in ran.vetoes[0]["reason"]
+    assert ran.confirm_vetoes[0]["hpi"] == side * towards
+    assert f"against a {'long' if side > 0 else 'short'}" in ran.confirm_vetoes[0]["reason"]
 
 
 def test_unknown_pressure_passes_where_the_user_says_so_and_next_starts_as_without_the_filter():
@@ -202,11 +204,11 @@ def test_each_data_is_asked_for_its_own_pressure_even_where_it_is_zero():
             return [self.buy(data=d, size=1) for d in self.datas]
 
     ran = run(Both, {10: ("both",)}, falling, steady)
-    first, second = (ran.pressure[d].lines.hpi.array[10] for d in ran.datas)
+    first, second = (ran.confirm_pressure[d].lines.hpi.array[10] for d in ran.datas)
     assert first < 0
     assert second == 0
     assert [o is not None for o in ran.said[0]] == [False, True]
-    assert [v["data"] for v in ran.vetoes] == ["data0"]
+    assert [v["data"] for v in ran.confirm_vetoes] == ["data0"]
 
 
 def test_data_without_option_volume_is_refused():
