@@ -93,8 +93,8 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[str
         )
         if bars:
             found.append(
-                f"warning: prices are stitched from contracts: profits, and buy and hold, include "
-                f"the gaps of those bars"
+                "warning: prices are stitched from contracts: profits, and buy and hold, include "
+                "the gaps of those bars"
             )
     longest = longest_constant(series[3])
     if longest >= CONSTANT_BARS:
