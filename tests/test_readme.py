@@ -13,7 +13,7 @@ def test_the_python_example_runs_and_so_does_its_filtered_twin(tmp_path, monkeyp
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     for chosen in ("Mine", "Filtered"):
         text = code.replace("addstrategy(Mine)", f"addstrategy({chosen})")
-        exec(compile(text, "README.md", "exec"), {"__name__": "readme"})
+        exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
         assert "<Result mine: DEMO" in capsys.readouterr().out
     assert len(list((tmp_path / "results").iterdir())) == 2
 
