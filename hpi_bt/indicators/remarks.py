@@ -94,7 +94,7 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[str
         if bars:
             found.append(
                 "warning: prices are stitched from contracts: profits, and buy and hold, include "
-                "the gaps of those bars"
+                "the gaps of the contract rolls"
             )
     longest = longest_constant(series[3])
     if longest >= CONSTANT_BARS:

@@ -172,7 +172,9 @@ def _selected(table: pd.DataFrame, column: str, value: str | float, name: str) -
     if table.empty or keep.any():
         return table[keep.fillna(False)]
     found = ", ".join(str(v) for v in values.dropna().unique()[:10])
-    raise InputError(f"{name}: no row with {column} = {value!r} (found: {found}); mend select")
+    raise InputError(
+        f"{name}: no row with {column} = {value!r} (found: {found}); mend symbol or select"
+    )
 
 
 def to_numbers(values: pd.Series, name: str) -> FloatArray:

@@ -142,7 +142,7 @@ def test_the_share_that_max_oi_change_blanked_is_told() -> None:
     assert herrick_remarks(market, {"max_oi_change": 0.5}) == [
         f"max_oi_change 0.5 blanked 1 bars with {share:.1%} of the sum of |raw| (contract rolls)",
         "warning: prices are stitched from contracts: profits, and buy and hold, include the gaps "
-        "of those bars",
+        "of the contract rolls",
     ]
     assert herrick_remarks(futures(NAN), {"max_oi_change": 0.5})[0].startswith(
         "max_oi_change 0.5 blanked 0 bars with 0.0%"
