@@ -140,7 +140,7 @@ def load_frame(
 ) -> pd.DataFrame:
     """Return the frame that a config's `data` section describes, ready for `HedgeData`."""
     model, path = read_config(config, overrides)
-    return frame_of_config(model, locations(path, data_dir, offline, cache_dir))
+    return frame_of_config(one_symbol(model), locations(path, data_dir, offline, cache_dir))
 
 
 def run(
@@ -181,9 +181,32 @@ def run(
         Anything wrong with config, data or strategy; nothing is written then.
     """
     model, path = read_config(config, overrides)
+    where = locations(path, data_dir, offline, cache_dir)
+    return run_model(one_symbol(model), path, where, results, engine=engine, stage=stage)
+
+
+def one_symbol(config: Config) -> Config:
+    """Return the config; refuse one that stands for several runs."""
+    if config.symbols:
+        raise InputError(
+            f"symbols: this is one run, and there are {len(config.symbols)} of them; use `hpi-bt "
+            "run`, hpi_bt.signals, or take symbols out (-s symbols=[])"
+        )
+    return config
+
+
+def run_model(
+    model: Config,
+    path: Path | None,
+    where: Locations,
+    results: str | Path,
+    *,
+    engine: str = "auto",
+    stage: Stage = _no_stage,
+) -> Result:
+    """Return the result of one checked config that came from `path`; as `run`."""
     parent = Path(results).expanduser()
     check_writable(parent)
-    where = locations(path, data_dir, offline, cache_dir)
     check_style(model.chart)
     stage("strategy", 0.0)
     strategy = load_strategy(model.strategy.reference, folders_of(path))

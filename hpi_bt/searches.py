@@ -45,6 +45,7 @@ from hpi_bt.runs import (
     folders_of,
     frame_of_config,
     locations,
+    one_symbol,
     read_config,
     source_digest,
 )
@@ -127,6 +128,7 @@ def open_search(
 ) -> Iterator[Search]:
     """Give a search made ready: points drawn, data read and laid down for the workers."""
     model, path = read_config(config, overrides)
+    one_symbol(model)
     parent = Path(results).expanduser()
     if samples is None:
         points = grid_points(model.sweep, max_points=max_points)

@@ -21,6 +21,7 @@ ROOMS = (
     "options",
     "gauge",
     "sources",
+    "features",  # columns computed while a frame is built
     "orders",
     "feeds",
     "indicators",

@@ -145,10 +145,16 @@ class WalkForward(Settings):
     """What the best point of a training window has most of."""
 
 
+Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^\S+$")]
+
+
 class Config(Settings):
-    """One run."""
+    """One run, or one for each of several symbols."""
 
     name: str = Field(min_length=1, max_length=80)
+    symbols: tuple[Symbol, ...] = ()
+    """One run each, their signals studied together; `{symbol}` in the data section stands for
+    it."""
     data: Data
     strategy: StrategyChoice
     orders: Orders | None = None

@@ -148,6 +148,7 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
         **counts,
         "remarks": record.remarks,
         "notes": [str(note) for note in frame.attrs.get("notes", ())],
+        "assumptions": [list(row) for row in story.banner],
         **story.figures,
     }
 

@@ -58,15 +58,25 @@ def join_parts(
 ) -> pd.DataFrame:
     """Return the frame with the columns of every part, read from its file.
 
-    See `join_columns` for what a bar receives.
+    See `join_rows` for what a bar receives.
     """
     for part in parts:
-        frame = join_columns(frame, part.source.read_columns(where, calendar), part, calendar)
+        rows = part.source.read_columns(where, calendar)
+        frame = join_rows(
+            frame, rows, part.known_at, calendar,
+            name=part.source.path, max_age_days=part.max_age_days,
+        )  # fmt: skip
     return frame
 
 
-def join_columns(
-    frame: pd.DataFrame, rows: pd.DataFrame, part: Part, calendar: str
+def join_rows(
+    frame: pd.DataFrame,
+    rows: pd.DataFrame,
+    known_at: KnownAt,
+    calendar: str,
+    *,
+    name: str,
+    max_age_days: float | None = None,
 ) -> pd.DataFrame:
     """Return the frame with the columns of `rows`, nothing earlier than it was known.
 
@@ -75,11 +85,15 @@ def join_columns(
     frame : DataFrame of n_bars rows
         Bars, indexed by their close.
     rows : DataFrame
-        What the part adds, indexed by the close of each row's bar.
-    part : Part
-        Its `known_at` and `max_age_days`.
+        What is added, indexed by the close of each row's bar (the moment of a snapshot).
+    known_at : KnownAt
+        When each row became known.
     calendar : str
         Gives the sessions' hours.
+    name : str
+        Where the rows come from, for messages.
+    max_age_days : float, optional
+        States older than this are unknown again.
 
     Returns
     -------
@@ -93,7 +107,6 @@ def join_columns(
     InputError
         The frame has the column already, or no row of an amount lands in any bar.
     """
-    name = part.source.path
     for column in rows.columns:
         if column in frame.columns and frame[column].notna().any():
             raise InputError(
@@ -102,7 +115,7 @@ def join_columns(
             )
     stamps = pd.DatetimeIndex(frame.index)
     bars = _Rows(np.asarray(stamps.as_unit("ns").asi8), session_ordinals(stamps, calendar))
-    facts = _known(pd.DatetimeIndex(rows.index), part.known_at, bars.session, calendar)
+    facts = _known(pd.DatetimeIndex(rows.index), known_at, bars.session, calendar)
     added, lost = {}, 0
     flows = [c for c in rows.columns if is_flow(c)]
     if flows:
@@ -113,7 +126,7 @@ def join_columns(
             added[column] = _landed(amounts, bar[lands], bars.session)
     for column in rows.columns.drop(flows):
         values = rows[column].to_numpy(dtype=np.float64)
-        added[column] = _as_of(values, facts.known, bars.known, part.max_age_days)
+        added[column] = _as_of(values, facts.known, bars.known, max_age_days)
     out = frame.assign(**added)
     if lost:
         note = f"{name}: {counted(lost, 'row')} known outside any bar of the session left out"

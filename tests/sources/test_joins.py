@@ -16,7 +16,7 @@ from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import CsvSource
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import session_ordinals
-from hpi_bt.sources.joins import Part, join_columns, join_parts
+from hpi_bt.sources.joins import Part, join_parts, join_rows
 
 ZONE = "America/New_York"
 SOURCE = {"kind": "csv", "path": "part.csv"}
@@ -33,6 +33,11 @@ def frame_at(*stamps: str) -> pd.DataFrame:
 
 def part(known_at="bar_close", **options) -> Part:
     return Part.model_validate({"source": SOURCE, "known_at": known_at, **options})
+
+
+def join_columns(frame, rows, how: Part, calendar) -> pd.DataFrame:
+    options = {"name": how.source.path, "max_age_days": how.max_age_days}
+    return join_rows(frame, rows, how.known_at, calendar, **options)
 
 
 def join(frame, stamps, known_at="bar_close", max_age_days=None, **columns) -> pd.DataFrame:

@@ -1,0 +1,28 @@
+"""From a mapping to a config, or one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from hpi_bt.config.messages import explain, first_of
+from hpi_bt.config.models import Config
+from hpi_bt.errors import InputError
+
+
+def validated(mapping: Mapping[str, Any], name: str) -> Config:
+    """Return the config that a mapping describes.
+
+    Raises
+    ------
+    InputError
+        One line: file, key, value, what is wanted.
+    """
+    try:
+        return Config.model_validate({str(key): value for key, value in mapping.items()})
+    except ValidationError as invalid:
+        errors = invalid.errors()
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InputError(f"{name}: {explain(Config, first_of(errors))}{more}") from None

@@ -1,0 +1,1 @@
+"""Columns computed while a frame is built: option exposures and flow, the gauge."""
