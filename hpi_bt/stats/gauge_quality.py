@@ -1,0 +1,170 @@
+"""What followed each band of the gauge and of its components (SPEC section 4)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import BoolArray, FloatArray, IntArray
+from hpi_bt.errors import InputError
+from hpi_bt.gauge import BANDS, WARNING, GaugeResult
+from hpi_bt.stats.bootstrap import mean_block_length, ratio_interval, stationary_indices
+
+LEAST_BLOCKS = 8  # with days in the band; below it an interval says nothing
+
+COLUMNS = (
+    "n", "blocks", "hit_rate", "hit_low", "hit_high",
+    "balanced_accuracy", "balanced_low", "balanced_high",
+    "forward_drawdown", "forward_low", "forward_high", "note",
+)  # fmt: skip
+
+
+class Outcomes(NamedTuple):
+    """What followed each day; both of shape (n_days,)."""
+
+    forward: FloatArray
+    event: BoolArray
+
+
+def forward_outcomes(
+    spy: pd.Series, *, horizon: int = 21, event_drawdown: float = 0.05
+) -> Outcomes:
+    """Return how far SPY fell after each day, and whether that was an event.
+
+    Parameters
+    ----------
+    spy : Series of length n_days
+        Closes, oldest first.
+    horizon : int, default=21
+    event_drawdown : float, default=0.05
+
+    Returns
+    -------
+    forward : ndarray of shape (n_days,)
+        Lowest close of the next `horizon` days / close - 1; NaN where one is unknown.
+    event : ndarray of bool, shape (n_days,)
+        The lowest close is at or below (1 - event_drawdown) x close.
+    """
+    close = spy.to_numpy(dtype=np.float64, na_value=np.nan)
+    low = np.full(close.size, np.nan)
+    if close.size > horizon:
+        ahead = np.lib.stride_tricks.sliding_window_view(close[1:], horizon)
+        low[: len(ahead)] = ahead.min(axis=1)
+    low[np.isnan(close)] = np.nan
+    return Outcomes(low / close - 1.0, low <= (1.0 - event_drawdown) * close)
+
+
+def signal_quality(
+    result: GaugeResult,
+    spy: pd.Series,
+    *,
+    horizon: int = 21,
+    event_drawdown: float = 0.05,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return what followed each band of the gauge and of every component.
+
+    Parameters
+    ----------
+    result : GaugeResult
+    spy : Series
+        Closes on the result's index.
+    horizon : int, default=21
+        Sessions ahead.
+    event_drawdown : float, default=0.05
+        An event: SPY closes at least this far below the day's close within `horizon`.
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    table : DataFrame, index (signal, band)
+        Signals are gauge and the components; bands are all, low, moderate, elevated, high and
+        warning (elevated or high). n days with a known outcome in `blocks` blocks; hit_rate, the
+        share of them followed by an event (band all: how common events are); balanced_accuracy
+        of a warning from the band's lowest score up; forward_drawdown, the mean of the lowest
+        close ahead / close - 1. Each has the 95 % interval of a stationary bootstrap over blocks
+        of `horizon` days, NaN with a note where fewer than 8 blocks have such days.
+
+    Raises
+    ------
+    InputError
+        The indices differ.
+    """
+    if not result.score.index.equals(spy.index):
+        raise InputError("spy: not the rows of the gauge; give the closes that made it")
+    outcomes = forward_outcomes(spy, horizon=horizon, event_drawdown=event_drawdown)
+    block = np.arange(len(spy)) // horizon
+    rows = {}
+    signals = {"gauge": result.score} | {str(c): s for c, s in result.component_scores.items()}
+    for signal, scores in signals.items():
+        values = scores.to_numpy(dtype=np.float64)
+        known = ~np.isnan(values) & ~np.isnan(outcomes.forward)
+        for band, low, high in _edges():
+            days = known & (values >= low) & (values < high)
+            row = _row(days, outcomes, block, draws, seed)
+            if low > 0.0:
+                row |= _balanced(values >= low, known, outcomes.event, block, draws, seed)
+            rows[signal, band] = row
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(COLUMNS))
+    return table.rename_axis(["signal", "band"])
+
+
+def _edges() -> list[tuple[str, float, float]]:
+    lows = [low for _, low in BANDS]
+    highs = [*lows[1:], math.inf]
+    bands = [
+        (name, float(low), float(high)) for (name, low), high in zip(BANDS, highs, strict=True)
+    ]
+    return [("all", -math.inf, math.inf), *bands, ("warning", float(WARNING), math.inf)]
+
+
+def _per_block(values: FloatArray | BoolArray, block: IntArray) -> FloatArray:
+    return np.bincount(block, weights=values.astype(np.float64)).astype(np.float64)
+
+
+def _row(
+    days: BoolArray, outcomes: Outcomes, block: IntArray, draws: int, seed: int
+) -> dict[str, float | str]:
+    """Return the hit rate and the mean fall of some days, with their intervals."""
+    count = _per_block(days, block)
+    n, blocks = int(days.sum()), int(np.count_nonzero(count))
+    row: dict[str, float | str] = {"n": n, "blocks": blocks, "note": ""}
+    if not n:
+        return row | {"note": "no such day"}
+    falls = np.where(days, outcomes.forward, 0.0)
+    sums = {"hit": _per_block(days & outcomes.event, block), "forward": _per_block(falls, block)}
+    row |= {"hit_rate": sums["hit"].sum() / n, "forward_drawdown": sums["forward"].sum() / n}
+    if blocks < LEAST_BLOCKS:
+        return row | {"note": f"{blocks} blocks with such days, {LEAST_BLOCKS} needed"}
+    for name, per_block in sums.items():
+        low, high = ratio_interval(per_block, count, draws=draws, seed=seed)
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
+
+
+def _balanced(
+    fires: BoolArray, known: BoolArray, event: BoolArray, block: IntArray, draws: int, seed: int
+) -> dict[str, float]:
+    """Return (share of events warned of + share of quiet days left alone)/2 and its interval."""
+    kinds = (fires & event, event, ~fires & ~event, ~event)
+    hit, events, spared, quiet = (_per_block(known & kind, block) for kind in kinds)
+    if not (events.sum() and quiet.sum()):
+        return {}
+    found, left = hit.sum() / events.sum(), spared.sum() / quiet.sum()
+    # what each block adds to the error, to first order
+    added = (hit - found * events) / events.sum() + (spared - left * quiet) / quiet.sum()
+    row = {"balanced_accuracy": (found + left) / 2.0}
+    if np.count_nonzero(events) < LEAST_BLOCKS:
+        return row
+    rng = np.random.default_rng(seed)
+    index = stationary_indices(len(hit), mean_block_length(added), draws, rng)
+    sums = [part[index].sum(axis=1) for part in (hit, events, spared, quiet)]
+    some = (sums[1] > 0.0) & (sums[3] > 0.0)
+    drawn = (sums[0][some] / sums[1][some] + sums[2][some] / sums[3][some]) / 2.0
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return row | {"balanced_low": float(low), "balanced_high": float(high)}
