@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from bisect import bisect_left
+from typing import Any, TypeAlias
 
 import backtrader as bt
 import numpy as np
@@ -13,6 +14,8 @@ _AFTER_SIZE = (
     "price", "plimit", "exectype", "valid", "tradeid", "oco", "trailamount", "trailpercent",
     "parent", "transmit",
 )  # fmt: skip
+
+_Asked: TypeAlias = dict[str, Any] | None
 
 
 class Confirmed(bt.Strategy):  # type: ignore[misc]
@@ -31,6 +34,9 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         A long needs hpi >= level, a short hpi <= -level.
     confirm_unknown : bool, default=False
         Whether entries pass while hpi is not known yet.
+    confirm_enabled : bool, default=True
+        False lets every order pass as if there were no filter, and only notes in `confirm_asked`
+        what it would have said.
 
     Attributes
     ----------
@@ -38,9 +44,12 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         The `HedgePressureIndex` of each data that has option volume.
     confirm_vetoes : list of dict
         Every veto: bar, time, data, side, size, hpi and reason.
+    confirm_asked : list of dict
+        Every entry that was asked about, vetoed or not: the same, reason "" where it may pass, and
+        the order that was sent (None where there is none).
     """
 
-    params = dict(confirm=None, confirm_level=0.0, confirm_unknown=False)
+    params = dict(confirm=None, confirm_level=0.0, confirm_unknown=False, confirm_enabled=True)
 
     def __init__(self) -> None:
         options = dict(self.p.confirm or {})
@@ -55,6 +64,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         for asked in self.confirm_pressure.values():
             asked._minperiod = 1  # the user's own next() starts when it would without the filter
         self.confirm_vetoes: list[dict[str, Any]] = []
+        self.confirm_asked: list[dict[str, Any]] = []
         self._confirm_sent: list[Any] = []
         self._confirm_closing = False
         super().__init__()
@@ -91,41 +101,54 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
 
     def _filtered(
         self, side: int, data: Any, size: Any, parent: Any, exectype: Any
-    ) -> tuple[Any, bool]:
-        """Return the size that may pass and whether anything was vetoed."""
+    ) -> tuple[Any, _Asked]:
+        """Return the size that may pass, and what was asked where it is an entry."""
         if isinstance(data, str):
             data = self.getdatabyname(data)
         data = self.data if data is None else data
         if size is None:
             size = self.getsizing(data, isbuy=side > 0)
         if parent is not None or self._confirm_closing or not size:
-            return size, False
+            return size, None
         market = exectype in (None, bt.Order.Market, bt.Order.Close)
         held = self._expected(side, data, market)
         size = abs(size)
         reducing = min(size, max(-side * held, 0))
-        reason = self.veto(data, side) if size > reducing else ""
-        if not reason:
-            return size, False
-        self.confirm_vetoes.append({
+        if size <= reducing:
+            return size, None
+        asked = self._asked(data, side, size - reducing)
+        return (reducing if self._refused(asked) else size), asked
+
+    def _asked(self, data: Any, side: int, size: float) -> dict[str, Any]:
+        """Ask about an entry, and note it."""
+        asked = {
             "bar": len(data) - 1,
             "time": data.datetime.datetime(0),
             "data": data._name,
             "side": side,
-            "size": size - reducing,
+            "size": size,
             "hpi": self._hpi(data),
-            "reason": reason,
-        })  # fmt: skip
-        return reducing, True
+            "reason": self.veto(data, side),
+        }
+        if self._refused(asked):
+            self.confirm_vetoes.append(dict(asked))
+        asked["order"] = None
+        self.confirm_asked.append(asked)
+        return asked
+
+    def _refused(self, asked: _Asked) -> bool:
+        return asked is not None and bool(asked["reason"]) and self.p.confirm_enabled
 
     def _ask(self, side: int, data: Any, size: Any, parent: Any, rest: dict[str, Any]) -> Any:
-        allowed, vetoed = self._filtered(side, data, size, parent, rest.get("exectype"))
-        if vetoed and not allowed:
+        allowed, asked = self._filtered(side, data, size, parent, rest.get("exectype"))
+        if self._refused(asked) and not allowed:
             return None
         send = super().buy if side > 0 else super().sell
         order = send(data=data, size=allowed, parent=parent, **rest)
         if order is not None and parent is None:
             self._confirm_sent.append(order)
+        if asked is not None and not self._refused(asked):
+            asked["order"] = order
         return order
 
     def buy(self, data: Any = None, size: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -159,9 +182,12 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
     ) -> Any:
         named = dict(zip(_AFTER_SIZE, args, strict=False)) | kwargs
         kind = named.get("exectype", bt.Order.Limit)  # as bt.Strategy.buy_bracket has it
-        allowed, vetoed = self._filtered(side, data, size, None, kind)
-        if not vetoed:
-            return self._unasked(send, data, size, args, kwargs)
+        allowed, asked = self._filtered(side, data, size, None, kind)
+        if not self._refused(asked):
+            sent = self._unasked(send, data, size, args, kwargs)
+            if asked is not None:
+                asked["order"] = sent[0]
+            return sent
         if allowed:  # the part that closes an opposite position needs no bracket
             plain = self.buy if side > 0 else self.sell
             self._unasked(plain, data, allowed, (), {})
@@ -173,3 +199,29 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
             return send(data, size, *args, **kwargs)
         finally:
             self._confirm_closing = False
+
+
+def watched(strategy: type[Confirmed], entries: list[dict[str, Any]]) -> type[Confirmed]:
+    """Return the strategy, which fills `entries` when a run of it ends.
+
+    Each entry is what `confirm_asked` holds, with `filled` in place of the order: the bar of its
+    first fill, -1 where it was never filled.
+    """
+
+    def stop(self: Confirmed) -> None:
+        super(made, self).stop()
+        entries.extend(_plain(asked) for asked in self.confirm_asked)
+
+    made: type[Confirmed] = type(
+        strategy.__name__, (strategy,), {"stop": stop, "__doc__": strategy.__doc__}
+    )
+    return made
+
+
+def _plain(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry without its order, with the bar that filled it."""
+    order, bar = asked["order"], -1
+    if order is not None and order.executed.exbits:
+        stamps = order.data.lines.datetime.array
+        bar = bisect_left(stamps, order.executed.exbits[0].dt)
+    return {k: v for k, v in asked.items() if k != "order"} | {"filled": bar}

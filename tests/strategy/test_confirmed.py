@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hpi_bt import Confirmed, HedgeData
 from hpi_bt.backtest.cerebro import Recorder
+from hpi_bt.strategy.confirmed import watched
 from strategy.scripted import Scripted, scripts, walk
 
 seeds = st.integers(0, 2**32 - 1)
@@ -215,3 +216,57 @@ def test_data_without_option_volume_is_refused():
     bare = walk(0).drop(columns=["put_volume", "call_volume"])
     with pytest.raises(TypeError, match="no data has the lines put_volume and call_volume"):
         run(Agreeing, {}, bare)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, scripts)
+def test_switched_off_the_filter_changes_no_order_and_still_says_what_it_would_veto(seed, script):
+    frame = walk(seed)
+    off = run(Asked, script, frame, confirm_enabled=False)
+    plain = run(Scripted, script, frame)
+    assert fills(off) == fills(plain)
+    record, base = (r.analyzers.recorder.record for r in (off, plain))
+    np.testing.assert_array_equal(record.equity, base.equity)
+    np.testing.assert_array_equal(record.position, base.position)
+    assert off.confirm_vetoes == []
+    for asked in off.confirm_asked:
+        hpi = off.confirm_pressure[off.data].lines.hpi.array[asked["bar"]]
+        assert (asked["reason"] == "") == bool(asked["side"] * hpi >= 0)
+        assert asked["order"] is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, scripts)
+def test_every_entry_asked_about_is_noted_and_the_vetoed_ones_among_them_sent_nothing(seed, script):
+    ran = run(Asked, script, walk(seed))
+    noted = [{k: v for k, v in a.items() if k != "order"} for a in ran.confirm_asked]
+    np.testing.assert_equal([a for a in noted if a["reason"]], ran.confirm_vetoes)
+    sent = [a["order"] is not None for a in ran.confirm_asked if not a["reason"]]
+    assert all(sent)
+    assert all(a["order"] is None for a in ran.confirm_asked if a["reason"])
+
+
+def test_a_watched_run_hands_over_every_entry_with_the_bar_that_filled_it():
+    entries = []
+    frame = walk(3)
+    frame[["put_volume", "call_volume"]] = [90.0, 10.0]
+    script = {5: ("buy", None, 5), 9: ("sell", None, 8), 14: ("close",)}
+    ran = run(watched(Asked, entries), script, frame, confirm_enabled=False)
+    assert type(ran).__name__ == "Asked"
+    # 5: 5 bought; 9: 5 of the 8 sold close, 3 open a short; 14: a close is no entry
+    assert [(e["bar"], e["side"], e["size"]) for e in entries] == [(5, 1, 5), (9, -1, 3)]
+    assert [e["filled"] for e in entries] == [f[0] for f in fills(ran)][:2] == [6, 10]
+    assert "order" not in entries[0]
+
+
+def test_an_entry_that_is_never_filled_says_so():
+    entries = []
+    run(watched(Agreeing, entries), {23: ("buy", None, 5)}, walk(0, 24))
+    assert [(e["bar"], e["filled"]) for e in entries] == [(23, -1)]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_order_of_a_bracket_that_passes_is_its_entry(side):
+    ran = run(Agreeing, {1: ("bracket", side, 5)})
+    (asked,) = ran.confirm_asked
+    assert asked["order"] is ran.said[0][0]
