@@ -1,0 +1,260 @@
+"""CBOE's delayed quotes as the CSV that its quote table saves."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.errors import InputError
+from hpi_bt.sources.chain_file import FIRST_YEAR, LAST_YEAR, NEW_YORK, Given, RawChain
+from hpi_bt.sources.occ import is_occ, main_root, parse_occ
+from hpi_bt.sources.tables import to_numbers
+
+_PREAMBLE_LINES = 20  # searched for the header
+_FIELDS = {
+    "lastsale": "last",
+    "last": "last",
+    "bid": "bid",
+    "ask": "ask",
+    "vol": "volume",
+    "volume": "volume",
+    "iv": "iv",
+    "delta": "delta",
+    "gamma": "gamma",
+    "openint": "open_interest",
+    "openinterest": "open_interest",
+}
+_DATE_LAYOUTS = ("%a %b %d %Y", "%m/%d/%Y", "%Y-%m-%d", "%b %d %Y", "%d %b %Y")
+
+_NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+_MONTH_FIRST = r"(?P<month>[A-Za-z]{3,9})\.? +(?P<day>\d{1,2}),? +(?P<year>\d{4})"
+_DAY_FIRST = r"(?P<day>\d{1,2}) +(?P<month>[A-Za-z]{3,9})\.?,? +(?P<year>\d{4})"
+_TIME = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
+    r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?(?:\s*(?P<zone>[A-Z]{2,4}(?:[+-]\d{1,2}(?::\d\d)?)?))?"
+)
+# the table is stamped in the zone of the browser that saved it
+_ZONES = {
+    "ET": NEW_YORK,
+    "CT": "America/Chicago",
+    "MT": "America/Denver",
+    "PT": "America/Los_Angeles",
+}
+_OFFSETS = {
+    **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7},
+    **{"UTC": 0, "GMT": 0, "BST": 1, "CET": 1, "CEST": 2},
+}
+DELAYED = "CBOE delays quotes by about 15 minutes; give as_of to say when they were made"
+
+
+def is_cboe_csv(text: str) -> bool:
+    """Return whether a text is a saved quote table: a header with Expiration Date and Calls."""
+    return _header_line(text.splitlines()[:_PREAMBLE_LINES]) is not None
+
+
+def cboe_csv(text: str, given: Given, *, name: str) -> RawChain:
+    """Return the contracts of a saved CBOE quote table.
+
+    Parameters
+    ----------
+    text : str
+        The file: a blank line or none, the name with the last price, the date, then the table
+        with one row per expiry, root and strike, calls left and puts right.
+    given : Given
+        What the caller says; `timezone` is used where the date line names no zone.
+    name : str
+        The file, which begins a message.
+
+    Raises
+    ------
+    InputError
+        No header, another delimiter, a row that breaks off, or a number that is none.
+
+    Notes
+    -----
+    The contract symbol says expiry, right and strike, and SPX from SPXW. Where no symbol is in OCC
+    form the columns say them, roots are unknown and a note says so. IV 0 means none.
+    """
+    lines = text.splitlines()
+    at = _header_line(lines[:_PREAMBLE_LINES])
+    if at is None:
+        raise InputError(
+            f"{name}: no line begins with Expiration Date,Calls; wanted the quote table of CBOE "
+            "(layouts before 2019 are not read), download it again"
+        )
+    table = _table(lines[at:], name, first_row=at + 2)
+    contracts, notes = _both_sides(table, name)
+    spot, moment = _preamble(lines[:at], given, notes, name)
+    roots = contracts["root"].to_numpy() if "root" in contracts else np.array([], dtype=object)
+    symbol = given.symbol or main_root(roots)
+    return RawChain(name, contracts, moment, spot, symbol, NEW_YORK, (*notes, DELAYED))
+
+
+def _header_line(lines: list[str]) -> int | None:
+    for i, line in enumerate(lines):
+        if re.match(r'"?expiration date"?\s*[,;\t]\s*"?calls', line.strip(), re.IGNORECASE):
+            return i
+    return None
+
+
+def _table(lines: list[str], name: str, *, first_row: int) -> pd.DataFrame:
+    """Return the table as text and numbers; the index counts the file's lines from 0."""
+    header = lines[0]
+    if header.count(",") < 5:
+        raise InputError(
+            f"{name}: columns are separated by {'semicolons' if ';' in header else 'tabs'}; "
+            "wanted commas, save it with commas or download it again"
+        )
+    rows = [line for line in lines[1:] if line.strip()]
+    if not rows:
+        raise InputError(f"{name}: a header but no contracts; download it again")
+    width, last = header.rstrip(",").count(","), rows[-1].count(",")
+    if last < width:
+        raise InputError(
+            f"{name}: breaks off in its last line, {last + 1} of {width + 1} columns; "
+            "wanted a whole table, download it again"
+        )
+    try:
+        table = pd.read_csv(
+            io.StringIO("\n".join([header, *rows])),
+            index_col=False,
+            thousands=",",
+            na_values=["--", "-"],
+            low_memory=False,
+        )
+    except (ValueError, pd.errors.ParserWarning) as error:
+        reason = str(error).strip().splitlines()[0][:100]
+        raise InputError(f"{name}: no table ({reason}); download it again") from None
+    table.index = pd.RangeIndex(first_row - 1, first_row - 1 + len(table))
+    return table
+
+
+def _both_sides(table: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return one row per contract, calls before puts, and notes."""
+    plain = [re.sub(r"[\s_]|\.\d+$", "", str(c)).lower() for c in table.columns]
+    lacking = [column for column in ("calls", "strike") if column not in plain]
+    if lacking:
+        found = ", ".join(" ".join(str(c).split())[:30] for c in table.columns)
+        raise InputError(
+            f"{name}: no column {lacking[0].title()} (found: {found}); download it again"
+        )
+    calls = plain.index("calls")
+    puts = plain.index("puts") if "puts" in plain else len(plain)
+    strike = to_numbers(table.iloc[:, plain.index("strike")].rename("strike"), name)
+    shared = {"strike": strike, "expiration": table.iloc[:, 0].astype("str").str.strip()}
+    sides = [_side(table, plain, calls, puts, name, "C", shared)]
+    if puts < len(plain):
+        sides.append(_side(table, plain, puts, len(plain), name, "P", shared))
+    contracts = pd.concat(sides)
+    return _identified(contracts, name)
+
+
+def _side(
+    table: pd.DataFrame,
+    plain: list[str],
+    first: int,
+    end: int,
+    name: str,
+    right: str,
+    shared: dict[str, Any],
+) -> pd.DataFrame:
+    symbols = table.iloc[:, first]
+    columns: dict[str, Any] = {"contract": symbols.astype("str").str.strip(), "right": right}
+    for i in range(first + 1, end):
+        if plain[i] in _FIELDS:
+            columns[_FIELDS[plain[i]]] = to_numbers(
+                table.iloc[:, i].rename(_FIELDS[plain[i]]), name
+            )
+    side = pd.DataFrame({**shared, **columns}, index=table.index)
+    return side[symbols.notna().to_numpy()]
+
+
+def _identified(contracts: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the contracts with root, expiry, right and strike as their symbols say."""
+    written, notes = _dates(contracts.pop("expiration")), list[str]()
+    if not is_occ(contracts["contract"]).any():
+        if written.hasnans:
+            raise InputError(
+                f"{name}: row {contracts.index[int(np.argmax(written.isna()))] + 1} has neither an "
+                "OCC symbol nor an expiration date; download the table again"
+            )
+        notes.append("contract symbols are not in OCC form: SPX and SPXW cannot be told apart")
+        return contracts.assign(expiry=written), notes
+    fields = parse_occ(contracts["contract"], name=name)
+    other = int((written.notna() & (written != fields.expiry)).sum())
+    other += int((fields.strike != contracts["strike"].to_numpy()).sum())
+    other += int((fields.right != contracts["right"].to_numpy()).sum())
+    if other:
+        notes.append(
+            f"{other} cells of expiration, strike or side differ from the symbol, which counts"
+        )
+    return contracts.assign(**fields._asdict()), notes
+
+
+def _dates(values: pd.Series) -> pd.DatetimeIndex:
+    """Return dates in the spelling that reads all of them, else NaT; shape (n,)."""
+    codes, words = pd.factorize(values)
+    for layout in _DATE_LAYOUTS:
+        dates = pd.DatetimeIndex(pd.to_datetime(pd.Index(words), format=layout, errors="coerce"))
+        if not dates.hasnans:
+            break
+    sensible = (dates.year >= FIRST_YEAR) & (dates.year <= LAST_YEAR)
+    return pd.DatetimeIndex(dates.where(sensible)).as_unit("ns")[codes]
+
+
+def _preamble(
+    lines: list[str], given: Given, notes: list[str], name: str
+) -> tuple[float | None, pd.Timestamp | None]:
+    """Return the last price and the moment that the lines above the table name."""
+    spot, moment = None, None
+    for line in (line for line in lines if line.strip(' ,"')):
+        words = line.replace('"', "")
+        stamped = _stamp(words, given, notes, name) if moment is None else None
+        moment = moment or stamped
+        found = re.search(r"Last:\s*\$?" + _NUMBER, words)
+        if found is None and stamped is None:  # before 2020: the name, the price, the change
+            found = re.search(r"," + _NUMBER + r",\s*[+-]?\d", words)
+        if spot is None and found is not None:
+            spot = float(found[1].replace(",", ""))
+    return spot, moment
+
+
+def _stamp(words: str, given: Given, notes: list[str], name: str) -> pd.Timestamp | None:
+    date = re.search(_MONTH_FIRST, words) or re.search(_DAY_FIRST, words)
+    clock = re.search(_TIME, words[date.end() :]) if date else None
+    if date is None or clock is None:
+        return None
+    day = _dates(pd.Series([f"{date['month'][:3]} {date['day']} {date['year']}"]))[0]
+    hour = int(clock["hour"])
+    if clock["half"]:
+        hour = hour % 12 + (12 if clock["half"] in "Pp" else 0)
+    if pd.isna(day) or hour > 23 or int(clock["minute"]) > 59:
+        raise InputError(f"{name}: the date line says {words[:60]!r}; give as_of")
+    wall = day + timedelta(
+        hours=hour, minutes=int(clock["minute"]), seconds=int(clock["second"] or 0)
+    )
+    return wall.tz_localize(_zone(clock["zone"], given, notes, name)).tz_convert(NEW_YORK)
+
+
+def _zone(word: str | None, given: Given, notes: list[str], name: str) -> ZoneInfo | timezone:
+    offset = re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})(?::(\d\d))?", word or "")
+    if offset:
+        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
+        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
+    if word in _OFFSETS:
+        return timezone(timedelta(hours=_OFFSETS[word]))
+    if word in _ZONES:
+        return ZoneInfo(_ZONES[word])
+    if word is None:
+        zone = given.timezone or NEW_YORK
+        notes.append(f"the date line names no time zone; {zone} taken")
+        return ZoneInfo(zone)
+    if given.timezone is None and given.as_of is None:
+        raise InputError(f"{name}: the date line is in zone {word!r}, which many share; give as_of")
+    return ZoneInfo(given.timezone or NEW_YORK)

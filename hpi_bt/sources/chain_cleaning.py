@@ -1,0 +1,215 @@
+"""Quotes of an option chain, cleaned where everyone can see it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import InputError
+from hpi_bt.sources.hours import counted
+
+PRICES = ("bid", "ask", "last")
+NUMBERS = (*PRICES, "iv", "delta", "gamma", "volume", "open_interest")
+
+#: Vols up to 0.1 % mark "none": CBOE writes 0, NSE tables 0.1 percent, Yahoo 0.00001.
+LEAST_IV = 0.00100001
+
+_ACTIONS = {
+    "duplicated": "dropped, the first of each kept",
+    "adjusted": "dropped: they deliver something else than the multiplier says",
+    "expired": "kept in the file's chain, no part of a live one",
+    "no quote": "kept for open interest and volume, no part of the smile",
+    "zero bid": "kept for open interest and volume, no part of the smile",
+    "no ask": "kept for open interest and volume, no part of the smile",
+    "crossed": "kept for open interest and volume, no part of the smile",
+    "stale": "kept: the quote counts, the last price does not",
+    "no open interest": "kept for the smile, without weight in exposures",
+    "no IV": "left blank, never filled in",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How many contracts of a chain are of one kind, and what was done with them."""
+
+    kind: str
+    count: int
+    share: float
+    action: str
+
+
+@dataclass(frozen=True)
+class CleaningReport:
+    """What was found in a chain: counts, shares of all contracts read, what was done.
+
+    Parameters
+    ----------
+    read, kept : int
+        Contracts in the file (or in the snapshot of it), and in the chain.
+    findings : tuple of Finding
+        One per kind, those with none too; a kind that the file cannot show is absent. A contract
+        may be of several kinds; no quote, zero bid, no ask and crossed exclude each other.
+    notes : tuple of str
+        Where spot, moment and vols came from, and what is odd about the whole chain.
+    """
+
+    read: int
+    kept: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Contracts of each kind."""
+        return {f.kind: f.count for f in self.findings}
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One plain sentence for each kind that was found, after the totals."""
+        found = [f for f in self.findings if f.count]
+        return (
+            f"{counted(self.read, 'contract')} read, {self.kept} kept",
+            *(f"{f.kind}: {f.count} ({f.share:.1%}), {f.action}" for f in found),
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The findings, indexed by kind, with columns count, share and action."""
+        names = ["kind", "count", "share", "action"]
+        rows = [asdict(finding) for finding in self.findings]
+        return pd.DataFrame(rows, columns=names).set_index("kind")
+
+
+def checked_contracts(contracts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the contracts with vols of up to 0.1 % blank, after refusing impossible numbers.
+
+    Parameters
+    ----------
+    contracts : DataFrame
+        Columns expiry, strike, right and those of `NUMBERS` that the file has.
+    name : str
+        The file, which begins a message.
+
+    Raises
+    ------
+    InputError
+        A strike is blank or not positive, a price, volume or open interest is negative, a number
+        is infinite, or an expiry is blank; the message names the first such row.
+    """
+    out = contracts.copy(deep=False)
+    _refuse(out, out["expiry"].isna().to_numpy(), "expiry", "a date", name)
+    strike = out["strike"].to_numpy(dtype=np.float64)
+    _refuse(out, ~((strike > 0) & np.isfinite(strike)), "strike", "a positive number", name)
+    for column in (*PRICES, "volume", "open_interest"):
+        if column in out:
+            values = out[column].to_numpy(dtype=np.float64)
+            wrong = (values < 0) | np.isinf(values)
+            _refuse(out, wrong, column, "0 or more", name)
+    if "iv" in out:
+        iv = out["iv"].to_numpy(dtype=np.float64)
+        _refuse(out, np.isinf(iv), "iv", "a decimal such as 0.18", name)
+        out["iv"] = np.where(iv > LEAST_IV, iv, np.nan)
+    return out
+
+
+def _refuse(table: pd.DataFrame, wrong: BoolArray, column: str, demand: str, name: str) -> None:
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong))
+    label = f" ({table['contract'].iloc[row]})" if "contract" in table else ""
+    raise InputError(
+        f"{name}: row {table.index[row] + 1}{label}, {column} is {table[column].iloc[row]}; "
+        f"wanted {demand}, mend or remove the row"
+    )
+
+
+def droppable(contracts: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
+    """Return which rows repeat a contract, and which are of an adjusted root; each (n,).
+
+    The same contract is the same root, expiry, right and strike. Adjusted roots (SPY1, 2SPX)
+    carry a digit where another root of the file is the same without it.
+    """
+    keys = [c for c in ("root", "expiry", "strike", "right") if c in contracts]
+    repeated: BoolArray = contracts.duplicated(keys).to_numpy()
+    if "root" not in contracts:
+        return repeated, np.zeros(len(contracts), dtype=bool)
+    codes, roots = pd.factorize(contracts["root"])
+    words = [str(r) for r in roots]
+    plain = {w for w in words if not any(c.isdigit() for c in w)}
+    odd = [w not in plain and w.strip("0123456789") in plain for w in words]
+    adjusted = np.array(odd, dtype=bool)[codes] if words else np.zeros(0, dtype=bool)
+    return repeated & ~adjusted, adjusted
+
+
+def cleaning_report(
+    contracts: pd.DataFrame,
+    *,
+    expired: BoolArray,
+    stale: BoolArray | None,
+    dropped: dict[str, int],
+    notes: tuple[str, ...] = (),
+) -> CleaningReport:
+    """Return the counts of the kept contracts by kind.
+
+    Parameters
+    ----------
+    contracts : DataFrame of n rows
+        Checked and without those in `dropped`.
+    expired, stale : ndarray of bool, shape (n,)
+        Contracts past their expiry, and without a trade in the last session; None where the file
+        has neither volume nor the time of a last trade.
+    dropped : dict of str to int
+        Contracts left out, by kind.
+    notes : tuple of str
+        Passed on.
+    """
+    kinds: dict[str, int] = {**dropped, "expired": int(expired.sum())}
+    if {"bid", "ask"} <= set(contracts):
+        bid, ask = _filled(contracts["bid"]), _filled(contracts["ask"])
+        kinds["no quote"] = int(((bid == 0) & (ask == 0)).sum())
+        kinds["zero bid"] = int(((bid == 0) & (ask > 0)).sum())
+        kinds["no ask"] = int(((bid > 0) & (ask == 0)).sum())
+        kinds["crossed"] = int(((bid > ask) & (ask > 0)).sum())
+    if stale is not None:
+        kinds["stale"] = int(stale.sum())
+    if "open_interest" in contracts:
+        kinds["no open interest"] = int((_filled(contracts["open_interest"]) == 0).sum())
+    if "iv" in contracts:
+        kinds["no IV"] = int(contracts["iv"].isna().sum())
+    read = len(contracts) + sum(dropped.values())
+    findings = tuple(
+        Finding(kind, n, n / read if read else 0.0, _ACTIONS[kind]) for kind, n in kinds.items()
+    )
+    return CleaningReport(read, len(contracts), findings, notes)
+
+
+def oddities(contracts: pd.DataFrame) -> tuple[str, ...]:
+    """Return what is odd about the whole chain, one plain sentence each."""
+    right = contracts["right"].to_numpy()
+    odd = [
+        f"no {word}" for side, word in (("C", "calls"), ("P", "puts")) if not (right == side).any()
+    ]
+    strike = contracts["strike"].to_numpy()
+    if (strike == strike[0]).all():
+        odd.append("a single strike")
+    for column, words in (("open_interest", "open interest"), ("volume", "volume")):
+        if column not in contracts:
+            odd.append(f"no {words} in the file")
+        elif not _filled(contracts[column]).any():
+            odd.append(f"{words} is 0 everywhere")
+    vols = "iv" in contracts and contracts["iv"].notna().any()
+    quoted = {"bid", "ask"} <= set(contracts) and _filled(contracts["ask"]).any()
+    if not vols:
+        odd.append("no IV at all")
+    if not quoted:
+        odd.append("no quotes: the smile rests on the file's IV" if vols else "no quotes at all")
+    return tuple(odd)
+
+
+def _filled(values: pd.Series) -> FloatArray:
+    numbers: npt.NDArray[np.float64] = values.to_numpy(dtype=np.float64)
+    return np.nan_to_num(numbers, nan=0.0)

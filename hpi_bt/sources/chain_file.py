@@ -1,0 +1,289 @@
+"""From a reader's raw chain to an `OptionChain` with its report: moment, spot, expiries."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import BoolArray
+from hpi_bt.errors import InputError
+from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.expiries import expiry_time
+from hpi_bt.sources.chain_cleaning import (
+    CleaningReport,
+    checked_contracts,
+    cleaning_report,
+    droppable,
+    oddities,
+)
+from hpi_bt.sources.chain_parity import parity_spot
+from hpi_bt.sources.hours import session_bounds, session_close_stamps
+
+NEW_YORK = "America/New_York"
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date or moment; beyond lies a typing error
+
+Moment: TypeAlias = str | date | datetime | pd.Timestamp
+
+
+class ChainFile(NamedTuple):
+    """A chain as read, expired contracts still in it, and what was found while reading."""
+
+    chain: OptionChain
+    report: CleaningReport
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller says; it goes before what the file says.
+
+    Parameters
+    ----------
+    as_of : str, date or datetime, optional
+        Moment of the chain, in `timezone` where it names no zone; a date is the session's close.
+    spot : float or "parity", optional
+        Price of the underlying; "parity" takes it from the options.
+    symbol : str, optional
+        Underlying; selects rows where a file holds several.
+    timezone : str, optional
+        Zone of stamps without one; New York for the layouts of CBOE and Yahoo.
+    rate, dividend : float
+        Continuous, per year.
+    multiplier : float
+        Units of the underlying per unit of open interest.
+    calendar : str
+        Exchange calendar of expiries and sessions.
+    expiry_at : str, optional
+        Time of the expiry where it is not the session's close ("15:30").
+    stale_days : float, optional
+        A quote is stale if the last trade is older; else if the last session saw none.
+    """
+
+    as_of: Moment | None = None
+    spot: float | Literal["parity"] | None = None
+    symbol: str | None = None
+    timezone: str | None = None
+    rate: float = 0.0
+    dividend: float = 0.0
+    multiplier: float = 100.0
+    calendar: str = "XNYS"
+    expiry_at: str | None = None
+    stale_days: float | None = None
+
+
+class RawChain(NamedTuple):
+    """What a reader found: one row per contract, the file's own moment and spot.
+
+    `contracts` has expiry (naive dates or moments with a zone), strike, right ("C" or "P") and,
+    where known, contract, root, bid, ask, last, iv, delta, gamma, volume, open_interest,
+    last_trade (with a zone). `moment` and `spot` are None where the file does not say; `zone` is
+    that of moments given without one, None where the layout has none.
+    """
+
+    name: str
+    contracts: pd.DataFrame
+    moment: pd.Timestamp | None
+    spot: float | None
+    symbol: str
+    zone: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def finished(raw: RawChain, given: Given) -> ChainFile:
+    """Return the chain of what was read and given, cleaned, with its report.
+
+    Raises
+    ------
+    InputError
+        Moment or spot are neither given nor in the file, or the contracts are impossible.
+    """
+    if raw.contracts.empty:
+        raise InputError(f"{raw.name}: no contracts; wanted at least one row")
+    notes = list(raw.notes)
+    as_of = _as_of(raw, given, notes)
+    contracts, dropped = _kept(checked_contracts(raw.contracts, raw.name), notes)
+    symbol = given.symbol or raw.symbol
+    contracts["expiry"] = _expiry_moments(contracts, symbol, given)
+    spot = _spot(raw, contracts, as_of, given, notes)
+    expired = (contracts["expiry"] <= as_of).to_numpy(dtype=bool)
+    stale = _stale(contracts, as_of, given)
+    notes.extend(oddities(contracts))
+    report = cleaning_report(
+        contracts, expired=expired, stale=stale, dropped=dropped, notes=tuple(notes)
+    )
+    try:
+        chain = OptionChain(
+            contracts,
+            spot,
+            as_of,
+            rate=given.rate,
+            dividend=given.dividend,
+            multiplier=given.multiplier,
+            symbol=symbol,
+            notes=(*notes, *report.lines),
+            calendar=given.calendar,
+            expiry_at=given.expiry_at,
+        )
+    except InputError as error:
+        raise InputError(f"{raw.name}: {error}") from None
+    return ChainFile(chain, report)
+
+
+def moment_of(value: Moment, zone: str | None, calendar: str, name: str) -> pd.Timestamp:
+    """Return a moment with its zone; a bare date is the close of that date's session.
+
+    Raises
+    ------
+    InputError
+        It is no moment, or neither it nor `zone` names a time zone.
+    """
+    try:
+        if isinstance(value, str) and not re.search(r"\d", value):  # "now" would read the clock
+            raise ValueError
+        stamp = pd.Timestamp(value)
+        known = None if zone is None else ZoneInfo(zone)
+    except (ValueError, TypeError, KeyError, OSError):
+        raise InputError(
+            f"{name}: as_of {str(value)!r} in {zone or 'no zone'} is no moment; "
+            "wanted one such as 2023-09-14 15:30 and a zone such as America/New_York"
+        ) from None
+    if pd.isna(stamp):
+        raise InputError(f"{name}: as_of is no time; wanted a moment such as 2023-09-14 15:30")
+    _sensible(stamp, name)
+    text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip())
+    if text or (isinstance(value, date) and not isinstance(value, datetime)):
+        return pd.Timestamp(session_close_stamps(pd.DatetimeIndex([stamp]), calendar)[0])
+    if stamp.tzinfo is None and known is None:
+        raise InputError(
+            f"{name}: as_of {value} has no time zone; write its UTC offset or give timezone"
+        )
+    return stamp.tz_localize(known) if stamp.tzinfo is None else stamp
+
+
+def _as_of(raw: RawChain, given: Given, notes: list[str]) -> pd.Timestamp:
+    if given.as_of is None:
+        if raw.moment is None:
+            raise InputError(f"{raw.name}: does not say when it was made; give as_of")
+        return _sensible(raw.moment, raw.name)
+    as_of = moment_of(given.as_of, given.timezone or raw.zone, given.calendar, raw.name)
+    if raw.moment is None:
+        notes.append(f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given")
+    elif as_of != raw.moment:
+        moment = raw.moment.tz_convert(as_of.tz)
+        notes.append(
+            f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given; the quotes are of {moment:%Y-%m-%d %H:%M}"
+        )
+    return as_of
+
+
+def _sensible(moment: pd.Timestamp, name: str) -> pd.Timestamp:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InputError(f"{name}: its moment is in the year {moment.year}; give as_of")
+    return moment
+
+
+def _spot(
+    raw: RawChain, contracts: pd.DataFrame, as_of: pd.Timestamp, given: Given, notes: list[str]
+) -> float:
+    if given.spot == "parity":
+        expiry = pd.DatetimeIndex(contracts["expiry"])
+        rates = {"rate": given.rate, "dividend": given.dividend}
+        implied, note = parity_spot(contracts, expiry, as_of, **rates, name=raw.name)
+        notes.append(note)
+        return implied
+    spot = raw.spot if given.spot is None else float(given.spot)
+    if spot is None or math.isnan(spot):
+        raise InputError(
+            f"{raw.name}: does not say the price of the underlying; give spot (or 'parity')"
+        )
+    if not 0 < spot < math.inf:
+        raise InputError(f"{raw.name}: spot is {spot:g}; wanted a positive number, give spot")
+    if given.spot is not None:
+        own = "" if raw.spot is None or raw.spot == spot else f"; the file says {raw.spot:g}"
+        notes.append(f"spot {spot:g}, as given{own}")
+    return spot
+
+
+def _kept(contracts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    repeated, adjusted = droppable(contracts)
+    differing = repeated & ~contracts.duplicated().to_numpy()
+    if differing.any():
+        notes.append(f"{int(differing.sum())} of the duplicated rows differ from the one kept")
+    dropped = {"duplicated": int(repeated.sum()), "adjusted": int(adjusted.sum())}
+    out = contracts[~(repeated | adjusted)]
+    return out.reset_index(drop=True), dropped
+
+
+def _expiry_moments(contracts: pd.DataFrame, symbol: str, given: Given) -> pd.Series:
+    """Return the moments of expiry, found once for each date and root; length n."""
+    expiry = contracts["expiry"]
+    if isinstance(expiry.dtype, pd.DatetimeTZDtype):
+        return expiry
+    keys = ["expiry", "root"] if "root" in contracts else ["expiry"]
+    places = contracts.groupby(keys, sort=False).ngroup().to_numpy()
+    several = contracts[keys].drop_duplicates()  # in the order of their numbers
+    moments = expiry_time(
+        pd.DatetimeIndex(several["expiry"]),
+        symbol=symbol,
+        root=list(several["root"]) if "root" in several else None,
+        calendar=given.calendar,
+        at=given.expiry_at,
+    )
+    return pd.Series(moments[places], index=contracts.index)
+
+
+def _stale(contracts: pd.DataFrame, as_of: pd.Timestamp, given: Given) -> BoolArray | None:
+    """Return which contracts had no trade in the session, or in `stale_days`; None if unknown."""
+    if "last_trade" in contracts:
+        since = (
+            _last_open(as_of, given.calendar)
+            if given.stale_days is None
+            else as_of - pd.Timedelta(given.stale_days, "D")
+        )
+        return ~(contracts["last_trade"] >= since).to_numpy(dtype=bool)
+    if "volume" in contracts:
+        return ~(contracts["volume"] > 0).to_numpy(dtype=bool)
+    return None
+
+
+def _last_open(as_of: pd.Timestamp, calendar: str) -> pd.Timestamp:
+    """Return the open of the last session that had begun by then."""
+    today = as_of.tz_convert("UTC").toordinal()
+    opens, _, known = session_bounds(np.arange(today - 14, today + 2), calendar)
+    begun = opens[known & (opens <= as_of.as_unit("ns").value)]
+    if not len(begun):
+        return as_of.normalize()
+    return pd.Timestamp(begun.max(), tz="UTC")
+
+
+def read_text(path: Path, name: str) -> str:
+    """Return the text of a plain or gzip file, after refusing what is no text.
+
+    Raises
+    ------
+    InputError
+        The file is empty, a web page, binary, broken off, or not in UTF-8.
+    """
+    try:
+        raw = path.read_bytes()
+        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        text = data.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:80]
+        raise InputError(
+            f"{name}: cannot be read ({reason}); wanted an option chain as text, fetch it again"
+        ) from None
+    if not text.strip():
+        raise InputError(f"{name}: the file is empty; wanted an option chain, fetch it again")
+    if text.lstrip()[:1] == "<":
+        raise InputError(f"{name}: this is a web page; wanted a chain, download the file itself")
+    return text

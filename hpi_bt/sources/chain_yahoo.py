@@ -1,0 +1,232 @@
+"""Option chains of Yahoo: saved tables with the capture's meta file, and yfinance's answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.errors import InputError
+from hpi_bt.sources.base import Locations
+from hpi_bt.sources.chain_columns import contracts_of, find_columns, stamps_of
+from hpi_bt.sources.chain_file import NEW_YORK, ChainFile, Given, Moment, RawChain, finished
+from hpi_bt.sources.occ import main_root
+from hpi_bt.sources.tables import header, load_table
+
+_TABLE = (
+    *("contract", "expiry", "strike", "right", "last", "bid", "ask"),
+    *("volume", "open_interest", "iv", "last_trade"),
+)
+_PRIOR = "the spot column is the close before the session; spot_live of the meta file is used"
+
+
+def is_yahoo(names: list[str]) -> bool:
+    """Return whether these are the columns of a saved Yahoo chain."""
+    return {"contractSymbol", "impliedVolatility", "openInterest"} <= set(names)
+
+
+def yahoo_table(path: Path, given: Given, *, name: str, columns: dict[str, str]) -> RawChain:
+    """Return the contracts of a saved Yahoo chain.
+
+    Parameters
+    ----------
+    path : Path
+        Table with contractSymbol, impliedVolatility and so on; `<SYMBOL>_chain_<date>.csv.gz`
+        takes moment (`utc`) and spot (`spot_live`) from `meta_<date>.json` beside it.
+    given : Given
+        Needed for moment and spot where there is no such file and no column of them.
+    name : str
+        The file, which begins a message.
+    columns : dict of str to str
+        Our name of a column: its name in the file.
+
+    Raises
+    ------
+    InputError
+        The table or its meta file cannot be read.
+
+    Notes
+    -----
+    A `spot` column beside a `session` column is the close of the session before the quotes and is
+    never taken for the spot. Blank volume is no trade. Vols of contracts without any quote are
+    Yahoo's filler and left out.
+    """
+    names = header(path, name)
+    places = find_columns(names, columns, (*_TABLE, "ts", "spot"), name=name)
+    if "session" in names:
+        places.pop("spot", None)
+    table = load_table(path, list(places.values()), places.get("ts", ""), {}, name=name)
+    table = table.rename(columns={theirs: ours for ours, theirs in places.items()})
+    contracts = _without_filler(contracts_of(table, given, name=name))
+    symbol = given.symbol or main_root(contracts["root"].to_numpy())
+    moment, spot, notes = _meta(path, symbol, name)
+    if moment is None and "ts" in table:
+        moment = stamps_of(table["ts"], given, name=name).max().tz_convert(NEW_YORK)
+    if spot is None and "spot" in table:
+        spot = float(table["spot"].iloc[-1])
+    if spot is None and given.spot is None and "session" in names:
+        raise InputError(
+            f"{name}: its spot column is the close before the session, and no meta file with "
+            "spot_live lies beside it; give spot"
+        )
+    return RawChain(name, contracts, moment, spot, symbol, NEW_YORK, notes)
+
+
+def _without_filler(contracts: pd.DataFrame) -> pd.DataFrame:
+    if not {"bid", "ask", "iv"} <= set(contracts):
+        return contracts
+    quoted = (contracts["bid"] > 0) | (contracts["ask"] > 0)
+    return contracts.assign(iv=contracts["iv"].where(quoted))
+
+
+def _meta(
+    path: Path, symbol: str, name: str
+) -> tuple[pd.Timestamp | None, float | None, tuple[str, ...]]:
+    """Return the moment and spot of the capture, and notes; None where no file tells."""
+    dated = re.search(r"_chain_(\d{4}-\d\d-\d\d)\b", path.name)
+    beside = path.with_name(f"meta_{dated[1]}.json") if dated else None
+    if beside is None or not beside.is_file():
+        return None, None, ()
+    try:
+        meta = json.loads(beside.read_text(encoding="utf-8"))
+        moment = pd.Timestamp(meta["utc"])
+        spot = float(meta["tickers"][symbol]["spot_live"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{name}: {beside.name} beside it has no utc or no spot_live of {symbol} "
+            f"({type(error).__name__}); mend it, or remove it and give as_of and spot"
+        ) from None
+    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+    return moment.tz_convert(NEW_YORK), spot, (f"moment and spot from {beside.name}", _PRIOR)
+
+
+def chain_of_yfinance(
+    calls: pd.DataFrame,
+    puts: pd.DataFrame,
+    *,
+    spot: float,
+    as_of: Moment,
+    expiry: date | str | None = None,
+    symbol: str | None = None,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    multiplier: float = 100.0,
+    calendar: str = "XNYS",
+) -> ChainFile:
+    """Return the chain of what yfinance's `Ticker.option_chain` answered.
+
+    Parameters
+    ----------
+    calls, puts : DataFrame
+        As answered, of one expiry or of several put under one another; either may be empty.
+    spot : float
+        Price of the underlying at `as_of`.
+    as_of : str or datetime
+        Moment of the answer; New York where it names no zone.
+    expiry : date or str, optional
+        Expiry of all rows; the contract symbols say it by default.
+    symbol : str, optional
+        Underlying; from the contract symbols by default.
+    rate, dividend : float, default=0
+        Continuous, per year.
+    multiplier : float, default=100
+    calendar : str, default="XNYS"
+        Exchange calendar of expiries and sessions.
+
+    Raises
+    ------
+    InputError
+        No contracts, or columns are missing.
+    """
+    name = f"yfinance {symbol}" if symbol else "yfinance"
+    given = Given(as_of, spot, symbol, None, rate, dividend, multiplier, calendar)
+    sides = [
+        side.assign(type=right)
+        for side, right in ((calls, "C"), (puts, "P"))
+        if side is not None and len(side)
+    ]
+    if not sides:
+        raise InputError(f"{name}: no calls and no puts; choose another expiry or symbol")
+    table = pd.concat(sides, ignore_index=True)
+    if expiry is not None:
+        table = table.assign(expiry=pd.Timestamp(expiry))
+    places = find_columns([str(c) for c in table.columns], {}, _TABLE, name=name)
+    ours = {theirs: ours for ours, theirs in places.items()}
+    contracts = contracts_of(table[list(ours)].rename(columns=ours), given, name=name)
+    roots = contracts["root"].to_numpy() if "root" in contracts else np.array([], dtype=object)
+    raw = RawChain(
+        name, _without_filler(contracts), None, None, symbol or main_root(roots), NEW_YORK
+    )
+    return finished(raw, given)
+
+
+def fetch_chain(
+    symbol: str,
+    *,
+    expiries: int | None = None,
+    where: Locations | None = None,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    multiplier: float = 100.0,
+) -> ChainFile:
+    """Return the chain that Yahoo shows now; moment and spot are those of its own quote.
+
+    Parameters
+    ----------
+    symbol : str
+        In Yahoo's spelling (IWM, ^SPX).
+    expiries : int, optional
+        How many of the nearest expiries; all of them by default.
+    where : Locations, optional
+        Says whether the network may be used.
+    rate, dividend : float, default=0
+        Continuous, per year.
+    multiplier : float, default=100
+
+    Raises
+    ------
+    InputError
+        Offline, no such symbol, or Yahoo cannot be reached.
+    """
+    if where is not None and where.offline:
+        raise InputError(f"{symbol}: offline, so no chain can be fetched; read a saved file")
+    calls, puts, quote = _download(symbol, expiries)
+    spot, stamp = quote.get("regularMarketPrice"), quote.get("regularMarketTime")
+    if spot is None or stamp is None:
+        raise InputError(f"{symbol}: Yahoo gave no price or no time with the chain; try again")
+    as_of = pd.Timestamp(int(stamp), unit="s", tz="UTC").tz_convert(NEW_YORK)
+    return chain_of_yfinance(
+        calls,
+        puts,
+        spot=float(spot),
+        as_of=as_of,
+        symbol=symbol.lstrip("^"),
+        rate=rate,
+        dividend=dividend,
+        multiplier=multiplier,
+    )
+
+
+def _download(
+    symbol: str, expiries: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return all calls, all puts and the underlying's quote of the first answer."""
+    import yfinance
+
+    try:
+        ticker = yfinance.Ticker(symbol)
+        answers = [ticker.option_chain(day) for day in ticker.options[:expiries]]
+    except Exception as error:  # whatever its HTTP layers raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
+        raise InputError(f"{symbol}: no chain from Yahoo ({reason}); try again later") from None
+    good = [a for a in answers if a.calls is not None and a.puts is not None]
+    if not good:
+        raise InputError(f"{symbol}: Yahoo lists no options; check the symbol (IWM, ^SPX)")
+    calls = pd.concat([a.calls for a in good], ignore_index=True)
+    puts = pd.concat([a.puts for a in good], ignore_index=True)
+    return calls, puts, dict(good[0].underlying or {})
