@@ -28,9 +28,10 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev .venv-bench/.done fresh
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
-# The compiled loop holds the order rules; numba does not notice when only these have changed.
+# Compiled loops hold the order rules and the Greeks; numba does not notice when only these change.
 fresh:
 	@find hpi_bt -name 'fast_loop*.nb[ic]' ! -newer hpi_bt/orders.py -delete
+	@find hpi_bt/options -name '*.nb[ic]' ! -newer hpi_bt/options/greek_kernels.py -delete
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "hpi_bt needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }

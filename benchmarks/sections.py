@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import market, subjects
+from benchmarks.options import options
 from benchmarks.scaling import scaling
 from benchmarks.sizes import Size
 from benchmarks.sweeps import sweeps
@@ -156,4 +157,5 @@ ALL: dict[str, Callable[[Size], Section]] = {
     "first_calls": first_calls,
     "scaling": scaling,
     "parts": parts,
+    "options": options,
 }

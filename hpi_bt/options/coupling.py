@@ -1,0 +1,146 @@
+"""How far implied vol falls as spot rises, per expiry (SPEC section 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError
+from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.expiries import timestamp_of
+from hpi_bt.options.smile import Smile
+
+DEFAULT_SSR = 1.5
+
+#: A coupling for all expiries, or one for some of them by moment or date.
+GivenCoupling: TypeAlias = float | Mapping[pd.Timestamp | date | str, float] | None
+
+
+class Coupling(NamedTuple):
+    """The spot-vol coupling of each live expiry.
+
+    Attributes
+    ----------
+    table : DataFrame, index expiry
+        k (fall of a fixed strike's vol per unit of ln S), k_atm (the same at the money),
+        k_atm_over_s0, ssr, skew (b), s0. NaN where an expiry has no smile to tell.
+    k : ndarray of shape (n_contracts,)
+        What each contract's vol loses per unit of ln S; 0 where its expiry has none.
+    flags : tuple of str
+        What a reader should know, one plain sentence each.
+    """
+
+    table: pd.DataFrame
+    k: FloatArray
+    flags: tuple[str, ...]
+
+
+def spot_vol_coupling(
+    chain: OptionChain,
+    surface: Mapping[pd.Timestamp, Smile],
+    *,
+    coupling: GivenCoupling = None,
+    ssr: float = DEFAULT_SSR,
+) -> Coupling:
+    """Return k and k_atm of each expiry from its skew, or as given.
+
+    Parameters
+    ----------
+    chain : OptionChain
+    surface : mapping of Smile by expiry
+    coupling : float or mapping of expiry to float, optional
+        k itself, for all expiries or for those named (a date names all of that date). The
+        others keep what their skew says.
+    ssr : float, default=1.5
+        Skew-stickiness ratio; 1 is sticky strike (k = 0).
+
+    Returns
+    -------
+    coupling : Coupling
+
+    Raises
+    ------
+    InputError
+        A coupling or ssr that is no finite number, or an expiry that the chain does not have.
+
+    Notes
+    -----
+    b = d sigma/d ln K at the money: k_atm = -SSR b, k = -(SSR - 1) b. A given k stands for
+    k_atm = k - b and SSR = 1 - k/b. Nothing is clamped.
+    """
+    if not math.isfinite(ssr):
+        raise InputError(f"ssr: {ssr}; give a finite number (1.5 is usual, 1 is sticky strike)")
+    live = np.zeros(len(chain.expiries), dtype=bool)
+    live[chain.expiry_code[chain.is_live]] = True
+    smiles = [surface.get(moment) for moment in chain.expiries]
+    skew = np.array([math.nan if smile is None else smile.skew for smile in smiles])
+    s0 = np.array([math.nan if smile is None else smile.s0 for smile in smiles])
+    given = _given(chain, coupling)
+    k = np.where(np.isnan(given), -(ssr - 1.0) * skew, given) + 0.0  # no minus zero
+    k_atm = np.where(np.isnan(given), -ssr * skew, given - skew)
+    implied = np.full(len(k), np.nan)
+    np.divide(-k_atm, skew, out=implied, where=skew != 0.0)
+    table = pd.DataFrame(
+        {
+            "k": k,
+            "k_atm": k_atm,
+            "k_atm_over_s0": k_atm / s0,
+            "ssr": np.where(np.isnan(given), ssr, implied),
+            "skew": skew,
+            "s0": s0,
+        },
+        index=pd.DatetimeIndex(chain.expiries, name="expiry"),
+    )[live]
+    each = np.nan_to_num(k, nan=0.0)[chain.expiry_code]
+    return Coupling(table, each, _flags(table))
+
+
+def _given(chain: OptionChain, coupling: GivenCoupling) -> FloatArray:
+    """Return the given k of each of the chain's expiries, NaN where none is given."""
+    given = np.full(len(chain.expiries), np.nan)
+    if coupling is None:
+        return given
+    if not isinstance(coupling, Mapping):
+        given[:] = _finite(coupling)
+        return given
+    dates = chain.expiries.tz_localize(None).normalize()
+    for name, value in coupling.items():
+        moment = timestamp_of(name)
+        if moment is None:
+            raise InputError(f"coupling: {name!r} is no date; name an expiry, as 2023-09-15")
+        at = dates == moment.normalize() if moment.tz is None else chain.expiries == moment
+        if not at.any():
+            raise InputError(f"coupling: no contract expires on {name!s}; name one of the chain's")
+        given[np.asarray(at)] = _finite(value)
+    return given
+
+
+def _finite(value: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"coupling: {value!r}; give a finite number, as 0.2, or one per expiry")
+    return number
+
+
+def _flags(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return what must be said of the couplings."""
+    flags = []
+    unknown = int(table["k"].isna().sum())
+    if unknown:
+        flags.append(f"{unknown} expiries have no smile: their vols are held still (k = 0).")
+    low = table.index[table["k"] <= 0.0]
+    if len(low):
+        flags.append(
+            f"The coupling k is 0 or below in {len(low)} of {len(table)} expiries "
+            f"(first {low[0]:%Y-%m-%d %H:%M}): vol there does not fall as spot rises."
+        )
+    return tuple(flags)

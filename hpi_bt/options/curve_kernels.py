@@ -1,0 +1,130 @@
+"""Compiled revaluation of a book of options along spot, and along time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.options.greek_kernels import delta_of, gamma_vanna_of
+
+KERNELS = "aaf36be4e255"  # fingerprint of greek_kernels.py
+LEAST_SIGMA = 0.01  # a revalued vol at or below it is no vol
+
+
+class Book(NamedTuple):
+    """Contracts with a position and a vol; arrays of shape (n_held,).
+
+    `shares` is the dealer's position times the multiplier, `k` the coupling of each contract.
+    """
+
+    strike: FloatArray
+    tau: FloatArray
+    sigma: FloatArray
+    right: FloatArray
+    shares: FloatArray
+    k: FloatArray
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gammas(
+    spot: float, log_move: float, book: Book, rate: float, dividend: float,
+    gamma: FloatArray, vanna: FloatArray,
+) -> None:  # fmt: skip
+    strike, tau, sigma, k = book.strike, book.tau, book.sigma, book.k
+    for i in range(gamma.size):
+        moved = sigma[i] - k[i] * log_move
+        gamma[i], vanna[i] = gamma_vanna_of(spot, strike[i], tau[i], moved, rate, dividend)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _deltas(
+    spot: float, log_move: float, elapsed: float, book: Book, rate: float, dividend: float,
+    delta: FloatArray,
+) -> None:  # fmt: skip
+    strike, tau, sigma, right, k = book.strike, book.tau, book.sigma, book.right, book.k
+    for i in range(delta.size):
+        moved = sigma[i] - k[i] * log_move
+        delta[i] = delta_of(spot, strike[i], tau[i] - elapsed, moved, right[i], rate, dividend)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_curve(
+    start: int, stop: int, spots: FloatArray, log_moves: FloatArray, book: Book,
+    rate: float, dividend: float, sums: FloatArray,
+) -> None:  # fmt: skip
+    """Write G, V and sum k V at spots [start, stop) into `sums` of shape (3, n_spots).
+
+    All in shares; NaN where a contract's moved vol is at or below LEAST_SIGMA.
+    """
+    n = book.shares.size
+    gamma, vanna = np.empty(n), np.empty(n)
+    for j in range(start, stop):
+        _gammas(spots[j], log_moves[j], book, rate, dividend, gamma, vanna)
+        g = v = kv = 0.0
+        for i in range(n):
+            held = book.shares[i]
+            g += held * gamma[i]
+            v += held * vanna[i]
+            kv += held * vanna[i] * book.k[i]
+            if book.sigma[i] - book.k[i] * log_moves[j] <= LEAST_SIGMA:
+                g = v = kv = np.nan
+        sums[0, j], sums[1, j], sums[2, j] = g, v, kv
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_drift(
+    start: int, stop: int, spot: float, elapsed: FloatArray, book: Book,
+    rate: float, dividend: float, drift: FloatArray,
+) -> None:  # fmt: skip
+    """Write the change of the book's delta, in shares, from elapsed[j] to elapsed[j + 1].
+
+    `elapsed` are years from now; spot and vols stand still. For j in [start, stop).
+    """
+    n = book.shares.size
+    before, after = np.empty(n), np.empty(n)
+    _deltas(spot, 0.0, elapsed[start], book, rate, dividend, before)
+    for j in range(start, stop):
+        _deltas(spot, 0.0, elapsed[j + 1], book, rate, dividend, after)
+        total = 0.0
+        for i in range(n):
+            total += book.shares[i] * (after[i] - before[i])
+        drift[j] = total
+        before, after = after, before
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def contract_drift(
+    spot: float, horizon: float, book: Book, rate: float, dividend: float
+) -> FloatArray:
+    """Return the change of each contract's delta until `horizon` years from now, in shares."""
+    n = book.shares.size
+    before, after = np.empty(n), np.empty(n)
+    _deltas(spot, 0.0, 0.0, book, rate, dividend, before)
+    _deltas(spot, 0.0, horizon, book, rate, dividend, after)
+    return book.shares * (after - before)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def kernel_means(
+    prices: FloatArray, strikes: FloatArray, values: FloatArray, width: float
+) -> FloatArray:
+    """Return Gaussian-weighted means of `values` (n_kinds, n_strikes), shape (n_kinds, n_prices).
+
+    w = exp(-((K - S)/width)^2), with the largest weight taken out so that none underflows.
+    """
+    out = np.zeros((values.shape[0], prices.size))
+    for j in range(prices.size):
+        nearest = np.min(np.abs(strikes - prices[j])) / width
+        total = 0.0
+        for i in range(strikes.size):
+            z = (strikes[i] - prices[j]) / width
+            weight = np.exp((nearest - abs(z)) * (nearest + abs(z)))
+            total += weight
+            for kind in range(values.shape[0]):
+                out[kind, j] += weight * values[kind, i]
+        for kind in range(values.shape[0]):
+            out[kind, j] /= total
+    return out
