@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Alert": "backtest.alerting",
+    "Alerts": "backtest.alerts",
     "AtrDistance": "orders",
+    "Comparison": "report.compared",
     "Confirmed": "strategy",
     "DemoHedgePressureIndex": "indicators",
+    "GaugeResult": "gauge",
     "HedgeCerebro": "backtest.lean",
     "HedgeData": "feeds",
     "HedgePressureIndex": "indicators",
@@ -25,12 +29,24 @@ _HOME = {
     "Orders": "orders",
     "Report": "analyzers",
     "Result": "backtest.result",
+    "Scan": "scanning",
     "SweepResult": "searches",
     "as_series": "arrays",
+    "chain_of_yfinance": "sources.chains",
+    "compare": "comparing",
     "defaults_of": "indicators.base",
+    "fetch_chain": "sources.chains",
+    "fetch_gauge": "sources.gauge_fetch",
+    "gauge_inputs": "sources.gauge_assembly",
+    "hedge_score": "gauge",
     "load_frame": "runs",
+    "open_chains": "sources.chains",
     "part": "arrays",
+    "read_chain": "sources.chains",
     "run": "runs",
+    "run_all": "studying",
+    "scan": "scanning",
+    "signals": "studying",
     "sharing": "kernels.memory",
     "shared": "kernels.memory",
     "sweep": "searches",
@@ -42,10 +58,14 @@ __all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are names
 if TYPE_CHECKING:
     from hpi_bt.analyzers import Report
     from hpi_bt.arrays import as_series, part
+    from hpi_bt.backtest.alerting import Alert
+    from hpi_bt.backtest.alerts import Alerts
     from hpi_bt.backtest.lean import HedgeCerebro
     from hpi_bt.backtest.result import Result
+    from hpi_bt.comparing import compare
     from hpi_bt.errors import InputError
     from hpi_bt.feeds import HedgeData
+    from hpi_bt.gauge import GaugeResult, hedge_score
     from hpi_bt.indicators import (
         DemoHedgePressureIndex,
         HedgePressureIndex,
@@ -56,9 +76,15 @@ if TYPE_CHECKING:
     from hpi_bt.indicators.base import defaults_of
     from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
+    from hpi_bt.report.compared import Comparison
     from hpi_bt.runs import load_frame, run
+    from hpi_bt.scanning import Scan, scan
     from hpi_bt.searches import SweepResult, sweep
+    from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain
+    from hpi_bt.sources.gauge_assembly import gauge_inputs
+    from hpi_bt.sources.gauge_fetch import fetch_gauge
     from hpi_bt.strategy import Confirmed, KernelStrategy
+    from hpi_bt.studying import run_all, signals
     from hpi_bt.walking import walk_forward
 
 

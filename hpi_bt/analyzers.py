@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from hpi_bt.backtest.cerebro import Recorder
+from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.report import Banner
+from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story
 from hpi_bt.runs import save
 
@@ -34,6 +35,8 @@ class Report(Recorder):
         commission and slippage that were paid.
     benchmark : bool, default=True
         Compare with buying and holding the first data.
+    style : mapping, optional
+        Colours and widths of the signal page by line, as `chart` of a config.
     """
 
     params: Any = dict(
@@ -51,13 +54,15 @@ class Report(Recorder):
     def start(self) -> None:
         """Check the folder before the run, not after it."""
         check_writable(Path(self.p.folder).expanduser())
+        check_style(self.p.style or {})
         super().start()
 
     def stop(self) -> None:
         """Write the folder."""
         super().stop()
         name = str(self.p.name or self.record.strategy)
-        story = Story(name, self._config(name), self._banner(), benchmark=self.p.benchmark)
+        about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
+        story = Story(name, self._config(name), self._banner(), **about)
         self.result = save(self.record, Path(self.p.folder).expanduser(), story)
 
     def _config(self, name: str) -> str:

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -22,8 +22,10 @@ def shipped(kind: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / kind
 
 
-def resolve_file(reference: str, folders: Iterable[Path]) -> Path:
-    """Return the strategy file a reference names, looked for in `folders`, then as shipped.
+def resolve_file(reference: str, folders: Iterable[Path], key: str = "strategy.class") -> Path:
+    """Return the file a reference names, looked for in `folders`, then as shipped.
+
+    `key` is what an error says that the reference was given for.
 
     Raises
     ------
@@ -36,15 +38,15 @@ def resolve_file(reference: str, folders: Iterable[Path]) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     places = ", ".join(dict.fromkeys(str(p.parent.resolve()) for p in tried))
-    raise InputError(f"strategy.class: no file {reference} (looked in {places}); mend the path")
+    raise InputError(f"{key}: no file {reference} (looked in {places}); mend the path")
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, key: str) -> ModuleType:
     digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:8]
     name = f"hpi_bt_file_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"strategy.class: {path} is no Python file; give one that ends in .py")
+        raise InputError(f"{key}: {path} is no Python file; give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its classes can be pickled
     sys.path.insert(0, str(path.parent))
@@ -58,11 +60,13 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _import(target: str, folders: Iterable[Path]) -> ModuleType:
+def _import(target: str, folders: Iterable[Path], key: str = "strategy.class") -> ModuleType:
     is_file = target.endswith(".py") or "/" in target or "\\" in target
-    where = resolve_file(target, folders) if is_file else target
+    where = resolve_file(target, folders, key) if is_file else target
     try:
-        return _import_file(where) if isinstance(where, Path) else importlib.import_module(where)
+        if isinstance(where, Path):
+            return _import_file(where, key)
+        return importlib.import_module(where)
     except InputError:
         raise
     except (Exception, SystemExit) as error:
@@ -71,9 +75,7 @@ def _import(target: str, folders: Iterable[Path]) -> ModuleType:
         line = getattr(error, "lineno", None) or (own[-1] if own else None)
         at = f", line {line}" if line else ""
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"strategy.class: {target} does not import ({what}{at}); mend it"
-        ) from error
+        raise InputError(f"{key}: {target} does not import ({what}{at}); mend it") from error
 
 
 def _is_strategy(value: object) -> bool:
@@ -116,4 +118,35 @@ def load_strategy(reference: str, folders: Iterable[Path] = (Path(),)) -> type:
             f"strategy.class: {name} in {target} is no Backtrader strategy; "
             "derive it from hpi_bt.KernelStrategy or bt.Strategy"
         )
+    return value  # type: ignore[no-any-return]
+
+
+def load_function(
+    reference: str, folders: Iterable[Path] = (Path(),), *, key: str
+) -> Callable[..., object]:
+    """Return the function that a reference names, found as `load_strategy` finds a class.
+
+    Parameters
+    ----------
+    reference : str
+        "path/to/file.py:function" or "package.module:function".
+    folders : iterable of Path
+        Where relative files are looked for, in this order.
+    key : str
+        The config's key, for messages.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, does not import, or holds nothing of that name to call.
+    """
+    target, colon, name = reference.rpartition(":")
+    if not colon or not target or not name:
+        raise InputError(f"{key}: {reference!r} names no function; write my_alerts.py:notify")
+    module = _import(target, folders, key)
+    value = getattr(module, name, None)
+    if not callable(value):
+        own = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        hint = did_you_mean(name, own) if own else " (it holds none)"
+        raise InputError(f"{key}: {target} holds no function {name!r}{hint}")
     return value  # type: ignore[no-any-return]

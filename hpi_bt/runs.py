@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from hpi_bt.backtest.fast import run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.backtest.sweep import engine_for
-from hpi_bt.config import Config, overridden, read_mapping, resolved_yaml, validated
+from hpi_bt.config import Config, Study, overridden, read_mapping, resolved_yaml, validated
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.kernels.pressure import demo_flow
-from hpi_bt.loading import load_strategy, resolve_file, shipped
+from hpi_bt.loading import load_function, load_strategy, resolve_file, shipped
 from hpi_bt.orders import Orders
 from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
@@ -27,11 +28,12 @@ from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.frame import validate_frame
+from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
 Stage = Callable[[str, float], None]
 
 
-def _no_stage(_: str, __: float) -> None:
+def no_stage(_: str, __: float) -> None:
     """Show no progress."""
 
 
@@ -94,6 +96,8 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         derived=data.derive,
         resample_minutes=data.resample_minutes,
     )
+    for feature in config.features:
+        frame = feature.add(frame, where, data.calendar)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
 
@@ -152,7 +156,7 @@ def run(
     offline: bool = False,
     cache_dir: str | Path | None = None,
     engine: str = "auto",
-    stage: Stage = _no_stage,
+    stage: Stage = no_stage,
 ) -> Result:
     """Return the result of one backtest, its folder written.
 
@@ -202,29 +206,66 @@ def run_model(
     results: str | Path,
     *,
     engine: str = "auto",
-    stage: Stage = _no_stage,
+    stage: Stage = no_stage,
+    wrap: Callable[[type], type] | None = None,
 ) -> Result:
-    """Return the result of one checked config that came from `path`; as `run`."""
+    """Return the result of one checked config that came from `path`; as `run`.
+
+    `wrap` is given the strategy's class and returns the one to run.
+    """
     parent = Path(results).expanduser()
     check_writable(parent)
+    call = _alert_call(model, path, engine)
+    record = record_of_config(model, path, where, engine=engine, stage=stage, wrap=wrap, call=call)
+    stage("report", 0.75)
+    story = _story(model, record, source_digest(model, path))
+    result = save(record, parent, story, model.study)
+    stage("done", 1.0)
+    return result
+
+
+def record_of_config(
+    model: Config,
+    path: Path | None,
+    where: Locations,
+    *,
+    engine: str = "auto",
+    stage: Stage = no_stage,
+    wrap: Callable[[type], type] | None = None,
+    call: Callable[..., object] | None = None,
+) -> Record:
+    """Return what the engine records of one checked config; as `run_model`, nothing written.
+
+    `call` is given each alert at the close of its bar, which wants an engine that has bars.
+    """
     check_style(model.chart)
     stage("strategy", 0.0)
     strategy = load_strategy(model.strategy.reference, folders_of(path))
+    strategy = wrap(strategy) if wrap is not None else strategy
     check_params(strategy, model.strategy.params)
     stage("data", 0.05)
     frame = frame_of_config(model, where)
     check_inputs(strategy, frame)
     stage("backtest", 0.25)
-    chosen = engine_for(strategy, engine)
+    chosen = engine_for(strategy, "cerebro" if call and engine == "auto" else engine)
     record = _backtest(
-        strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share)
+        strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
     _check_known(record)
     record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
-    stage("report", 0.75)
-    result = save(record, parent, _story(model, record, source_digest(model, path)))
-    stage("done", 1.0)
-    return result
+    return record
+
+
+def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[..., object] | None:
+    """Return the function that a config wants called with each alert."""
+    if config.alerts is None:
+        return None
+    if engine == "fast":
+        raise InputError(
+            "--engine fast: it has no bar by bar run in which alerts.call could be called; use "
+            "--engine auto or remove alerts"
+        )
+    return load_function(config.alerts.call, folders_of(path), key="alerts.call")
 
 
 def _slippage_remark(record: Record, bps: float) -> list[str]:
@@ -291,6 +332,7 @@ def _backtest(
     frame: pd.DataFrame,
     engine: str,
     progress: Callable[[float], None],
+    call: Callable[..., object] | None = None,
 ) -> Record:
     from hpi_bt.backtest.cerebro import run_cerebro
 
@@ -301,9 +343,11 @@ def _backtest(
             orders.refuse_daily(minutes)
         allowed = {"allow_demo": config.demo, "allow_intraday": config.allow_intraday}
         how: dict[str, Any] = {"orders": config.orders, "broker": config.broker, **allowed}
+        how["style"] = config.chart
         if engine == "fast":
             return run_fast(strategy, config.strategy.params, frame, **how)
-        record = run_cerebro(strategy, config.strategy.params, frame, progress=progress, **how)
+        how |= {"progress": progress, "call": call}
+        record = run_cerebro(strategy, config.strategy.params, frame, **how)
     except InputError:
         raise
     except SystemExit as error:  # a strategy must not end the program as if all were well
@@ -368,6 +412,28 @@ def _story(config: Config, record: Record, source: str) -> Story:
     )
 
 
-def save(record: Record, parent: Path, story: Story) -> Result:
-    """Write a record's folder, tear sheet included, and return it as a `Result`."""
-    return write_run(record, parent, story, datetime.now(UTC))
+def save(record: Record, parent: Path, story: Story, rules: Study | None = None) -> Result:
+    """Write a record's folder, pages and study included, and return it as a `Result`."""
+    study = _study(record, story, rules or Study())
+    return write_run(record, parent, replace(story, study=study), datetime.now(UTC))
+
+
+def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
+    """Return what followed the run's signals; where that cannot be said, a remark says why."""
+    if not rules.enabled:
+        return None
+    frame, lines = record.frame, record.signals
+    bars = frame.drop(columns=[c for c in lines if c in frame]).join(lines)
+    panes = [{**pane, **story.style.get(pane["column"], {})} for pane in record.panes]
+    subject = Subject(str(frame.attrs.get("symbol", "")), bars, panes, record.trades)
+    try:
+        return signal_study(
+            [subject],
+            horizons=rules.horizons,
+            permutations=rules.permutations,
+            seed=rules.seed,
+        )
+    except InputError as error:
+        sign = "warning: " if rules.horizons else ""
+        record.remarks.append(f"{sign}signals were not studied: {error}")
+        return None

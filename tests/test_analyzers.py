@@ -235,3 +235,25 @@ def test_a_user_may_replace_next_of_the_report(tmp_path: Path) -> None:
     assert seen[-1] == SPAN
     assert finished.analyzers.mine.result.summary["bars"] == SPAN
     assert finished.analyzers.mine.get_analysis()["rejected"] == 0
+
+
+def test_its_style_goes_to_the_page_and_the_alerts_and_is_checked_before_the_run(
+    tmp_path: Path,
+) -> None:
+    class Flow(bt.Strategy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            hb.HerrickRSI(self.data, rsi_length=2, signal_length=2, hpi_smoothing=1, pivot=1)
+
+    rng = np.random.default_rng(1)
+    middle = 100.0 + rng.normal(0.0, 2.0, 40)
+    frame = bars(40).assign(open=middle, high=middle + 1.0, low=middle - 1.0, close=middle)
+    frame["openinterest"] = rng.integers(50, 99, 40).astype(float)
+    style = {"HerrickRSI.cross": {"up": "rsi turns up", "up_color": "#123456"}}
+    result = report(tmp_path / "a", Flow, frame, style=style)
+    assert "rsi turns up" in set(result.alerts["alert"])
+    page = (result.folder / "chart.html").read_text("utf-8")
+    assert "rsi turns up" in page
+    assert "#123456" in page
+    with pytest.raises(InputError, match="'redish' is no colour"):
+        report(tmp_path / "b", Flow, frame, style={"HerrickRSI.cross": {"color": "redish"}})
+    assert not (tmp_path / "b").exists()

@@ -30,16 +30,23 @@ ROOMS = (
     "config",
     "stats",
     "backtest",
+    "finished",
     "report",
     "runs",  # STYLE's run.py; a module of that name would hide the function hpi_bt.run
+    "studying",
+    "scanning",
     "searches",
     "walking",
+    "filtering",
+    "comparing",
     "analyzers",
     "catalog",
     "cli",
 )
 BACKTRADER = (
     *("feeds", "indicators", "strategy", "backtest.cerebro", "backtest.alerts"),
+    "backtest.recorder",  # the analyzer behind backtest.cerebro and hb.Report
+    "backtest.watching",  # the bar by bar half of backtest.alerts
     "backtest.lean",  # the short loop that backtest.cerebro runs
 )
 OUTSIDE = (
@@ -50,12 +57,18 @@ OUTSIDE = (
     "backtest.sweep",
     "report",
     "runs",
+    "studying",
     "searches",
     "walking",
+    "finished",
+    "comparing",
     "catalog",
     "cli",
 )
-CLOCK = ("runs", "searches", "walking", "cli", "sources.yahoo")  # yahoo notes when it downloaded
+CLOCK = (
+    *("runs", "scanning", "comparing", "studying", "searches", "walking", "cli"),
+    *("sources.yahoo", "sources.gauge_clock"),  # they note when they downloaded
+)
 
 HEAVY = {"backtrader", "quantstats", "yfinance"}
 NETWORK = {"requests", "urllib", "urllib3", "socket", "http", "ftplib", "httpx", "aiohttp"}

@@ -43,6 +43,9 @@ def same(got, want, frame):
         (t.entry.bar, t.exit.bar, "closed") if t.exit else (t.entry.bar, len(frame) - 1, "open")
         for t in want.trades
     ]
+    prices = got.trades[["stop_price", "target_price"]].to_numpy(dtype=float)
+    wanted = np.array([(t.stop, t.target) for t in want.trades]).reshape(-1, 2)
+    np.testing.assert_array_equal(prices, wanted)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,4 +1,4 @@
-"""Runs in Cerebro, and the analyzer that records any Backtrader run."""
+"""Runs of one strategy on one frame in Cerebro."""
 
 from __future__ import annotations
 
@@ -6,215 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 import pandas as pd
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.alerting import Style
+from hpi_bt.backtest.alerts import Alerts, Call
 from hpi_bt.backtest.lean import HedgeCerebro
-from hpi_bt.backtest.record import Record, fills_frame
+from hpi_bt.backtest.record import Record
+from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.config import Broker
-from hpi_bt.errors import InputError
-from hpi_bt.feeds import HedgeData, bar_minutes
-from hpi_bt.indicators.shown import Shown, check_allowed, demo_reason, indicators_of, shown_by
+from hpi_bt.feeds import HedgeData
 from hpi_bt.orders import Orders
 from hpi_bt.strategy import KernelStrategy
 
 Progress = Callable[[float], None]
-
-_STOCK = ("open", "high", "low", "close", "volume", "openinterest")
-
-
-class Recorder(bt.Analyzer):  # type: ignore[misc]
-    """Records fills, equity and lines of any strategy on any Cerebro; see `record` after a run."""
-
-    params = dict(progress=None, every=4096, allow_demo=True, allow_intraday=True)
-
-    record: Record
-
-    def start(self) -> None:
-        """Refuse a history that is too short before the first bar is run."""
-        data, needed = self.strategy.data, self.strategy._minperiod
-        have = data.buflen()
-        if have and have < needed:
-            raise InputError(
-                f"{data._name or 'data'}: {have} bars, but {type(self.strategy).__name__} needs "
-                f"{needed}; give more data or shorter lookbacks"
-            )
-        for indicator in indicators_of(self.strategy):
-            allowed = self.p.allow_demo, self.p.allow_intraday
-            check_allowed(indicator, data._name, bar_minutes(data), *allowed)
-        self._fills: list[dict[str, Any]] = []
-        self._seen: dict[int, int] = {}
-        self._equity: list[float] = []
-        self._position: list[float] = []
-        self._rejected = 0
-        self._rows: list[list[float]] = []  # the bars, where Backtrader itself forgets them
-        self._names = _names(self.strategy.datas)
-        self._cash = self.strategy.broker.startingcash
-
-    def notify_order(self, order: Any) -> None:
-        """Note rejections and every execution since the last notification."""
-        if order.status in (order.Margin, order.Rejected):
-            self._rejected += 1
-        bits = list(order.executed.exbits)[self._seen.get(order.ref, 0) :]
-        self._seen[order.ref] = len(order.executed.exbits)
-        for bit in bits:
-            self._fills.append(self._fill(order, bit))
-
-    def _fill(self, order: Any, bit: Any) -> dict[str, Any]:
-        data = order.data
-        cost = self.strategy.broker.getcommissioninfo(data)
-        multiplier = 1.0 if cost.stocklike else cost.p.mult
-        return {
-            "bar": len(data) - 1,
-            "time": data.datetime.datetime(0),
-            "data": self._names[data],
-            "size": bit.size,
-            "price": bit.price,
-            "commission": bit.closedcomm + bit.openedcomm,
-            "slippage": (bit.price - _reference(order)) * bit.size * multiplier,
-            "kind": order.info.get("kind", order.getordername().lower()),
-            "reason": order.info.get("reason", ""),
-            "closed": bit.closed,
-            "closed_commission": bit.closedcomm,
-        }
-
-    @property
-    def lean(self) -> bool:
-        """Whether `HedgeCerebro` may hand over the curves instead of calling `next`."""
-        return type(self).next is Recorder.next
-
-    def take_curves(self, equity: FloatArray, position: FloatArray) -> None:
-        """Take equity and position of every bar at once."""
-        self._equity, self._position = list(equity), list(position)
-
-    def next(self) -> None:
-        """Note equity and position of the bar; a bar that comes again replaces itself."""
-        data = self.strategy.data
-        bar = len(data)
-        if not bar:  # a second data is ahead of the first
-            return
-        if bar == len(self._equity):
-            self._equity.pop()
-            self._position.pop()
-            self._rows[-1:] = []
-        if data.lines.datetime.mode:  # bounded: exactbars
-            self._rows.append([line[0] for line in data.lines])
-        self._equity.append(self.strategy.broker.getvalue())
-        self._position.append(self.strategy.position.size)
-        if self.p.progress is not None and not bar % self.p.every:
-            self.p.progress(bar / max(data.buflen(), 1))
-
-    prenext = nextstart = next
-
-    def stop(self) -> None:
-        """Put the record together."""
-        strategy = self.strategy
-        frame = frame_of(strategy.data, len(self._equity), self._rows)
-        n = len(frame)
-        shown = shown_by(strategy, frame)
-        counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
-        vetoes = [_stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
-        self.record = Record(
-            engine="cerebro",
-            strategy=type(strategy).__name__,
-            params=strategy.p._getkwargs(),
-            frame=frame,
-            cash=self._cash,
-            equity=np.array(self._equity[-n:]),
-            position=np.array(self._position[-n:], dtype=np.float64),
-            fills=self._timed_fills(frame),
-            signals=_signals(strategy, frame, shown),
-            multipliers=self._multipliers(),
-            panes=[pane for s in shown for pane in s.panes()],
-            counts=counts
-            | ({"vetoed": len(vetoes)} if hasattr(strategy, "confirm_vetoes") else {}),
-            vetoes=vetoes,
-            remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
-            demo=demo_reason(frame, shown),
-        )
-
-    def _timed_fills(self, frame: pd.DataFrame) -> pd.DataFrame:
-        fills = fills_frame(self._fills)
-        if (fills["data"] == self._names[self.strategy.data]).all():
-            fills["time"] = frame.index[fills["bar"].to_numpy(dtype=np.int64)]
-        return fills
-
-    def _multipliers(self) -> dict[str, float]:
-        costs = {d: self.strategy.broker.getcommissioninfo(d) for d in self.strategy.datas}
-        return {self._names[d]: 1.0 if c.stocklike else float(c.p.mult) for d, c in costs.items()}
-
-    def get_analysis(self) -> dict[str, Any]:
-        """Return the record's counts."""
-        return dict(self.record.counts)
-
-
-def _names(datas: list[Any]) -> dict[Any, str]:
-    """Return a name of its own for every data, its number added where two share one."""
-    names: dict[Any, str] = {}
-    for i, data in enumerate(datas):
-        taken = data._name in names.values()
-        names[data] = f"{data._name or 'data'}{i}" if taken else data._name
-    return names
-
-
-def _stamped(veto: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a veto with the zone of its bar, where it is of the bars that were recorded."""
-    bar = veto.get("bar", -1)
-    main = 0 <= bar < len(frame) and veto["data"] in ("", frame.attrs.get("symbol", ""))
-    return veto | {"time": frame.index[bar]} if main else veto
-
-
-def _reference(order: Any) -> float:
-    """Return the price that the order would have got without slippage."""
-    data, price, kind = order.data, order.created.price, order.exectype
-    opened = data.open[0]
-    if kind == bt.Order.Market:
-        return float(opened)
-    if kind == bt.Order.Stop:
-        return float(max(price, opened) if order.isbuy() else min(price, opened))
-    if kind == bt.Order.Limit:
-        return float(min(price, opened) if order.isbuy() else max(price, opened))
-    return float(order.executed.exbits[-1].price)
-
-
-def frame_of(data: Any, n_bars: int, rows: list[list[float]]) -> pd.DataFrame:
-    """Return the first `n_bars` bars of a feed as a frame with session ids.
-
-    `rows` holds them (one value a line) where the feed has kept only the last.
-    """
-    whole = isinstance(data, HedgeData) and len(data.p.dataname) == n_bars
-    frame: pd.DataFrame = data.p.dataname if whole else _lines_frame(data, n_bars, rows)
-    if "session" not in frame:
-        attrs = frame.attrs
-        days = [stamp.toordinal() for stamp in pd.DatetimeIndex(frame.index)]
-        frame = frame.assign(session=np.array(days, dtype=np.float64))
-        frame.attrs = attrs
-    return frame
-
-
-def _lines_frame(data: Any, n: int, rows: list[list[float]]) -> pd.DataFrame:
-    names = data.lines.getlinealiases()
-    kept = zip(*rows, strict=True) if rows else (list(line.array)[:n] for line in data.lines)
-    columns = {name: np.array(values) for name, values in zip(names, kept, strict=False)}
-    tz = data.lines.datetime._tz
-    stamps = [bt.num2date(x, tz=tz) for x in columns.pop("datetime")]
-    frame = pd.DataFrame(columns, index=pd.DatetimeIndex(stamps, name="close_time"))
-    daily = data._timeframe >= bt.TimeFrame.Days
-    minutes = 1440.0 if daily else float(data._compression)
-    frame.attrs = {"symbol": data._name, "bar_minutes": minutes, "demo": "", "notes": []}
-    return frame
-
-
-def _signals(strategy: Any, frame: pd.DataFrame, shown: list[Shown]) -> pd.DataFrame:
-    columns: dict[str, FloatArray] = {}
-    if isinstance(strategy, KernelStrategy):
-        target = np.array(list(strategy.signal.array)[: len(frame)], dtype=np.float64)
-        if len(target) == len(frame):
-            columns["target"] = np.nan_to_num(np.sign(target), nan=0.0)
-    for item in shown:
-        columns |= item.columns()
-    return pd.DataFrame(columns, index=frame.index)
 
 
 def commission_info(broker: Broker, max_leverage: float) -> bt.CommInfoBase:
@@ -249,6 +53,8 @@ def run_cerebro(
     allow_demo: bool = False,
     allow_intraday: bool = False,
     progress: Progress | None = None,
+    style: Style = None,
+    call: Call | None = None,
 ) -> Record:
     """Return the record of one strategy on one frame.
 
@@ -268,6 +74,10 @@ def run_cerebro(
         Allow indicators with made-up flow; daily indicators on intraday bars.
     progress : callable, optional
         Called with the share of bars done.
+    style : mapping, optional
+        {column: {option: value}} over what indicators declare: their alerts' texts, or none.
+    call : callable, optional
+        Called with each `Alert` at the close of its bar.
 
     Raises
     ------
@@ -292,8 +102,11 @@ def run_cerebro(
         progress=progress,
         allow_demo=allow_demo,
         allow_intraday=allow_intraday,
+        style=style,
         _name="recorder",
     )
+    if call is not None:
+        cerebro.addanalyzer(Alerts, call=call, style=style)
     finished = cerebro.run()[0]
     record: Record = finished.analyzers.recorder.record
     return record

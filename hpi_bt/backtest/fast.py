@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.alerting import Style, alerts_of
 from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, simulate
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
@@ -119,12 +120,13 @@ def run_fast(
     broker: Broker | None = None,
     allow_demo: bool = False,
     allow_intraday: bool = False,
+    style: Style = None,
 ) -> Record:
     """Return the record of a `KernelStrategy` on one frame; the twin of `run_cerebro`.
 
     Parameters
     ----------
-    strategy, params, frame, orders, broker, allow_demo, allow_intraday
+    strategy, params, frame, orders, broker, allow_demo, allow_intraday, style
         As in `hpi_bt.backtest.cerebro.run_cerebro`; `runs_fast(strategy)` must hold.
     """
     broker = broker or Broker()
@@ -147,6 +149,8 @@ def run_fast(
     columns = {"target": np.nan_to_num(np.sign(target), nan=0.0)}
     for item in shown:
         columns |= item.columns()
+    panes = [pane for s in shown for pane in s.panes()]
+    bars = {str(name): frame[name].to_numpy() for name in frame}
     return Record(
         engine="fast",
         strategy=strategy.__name__,
@@ -158,10 +162,11 @@ def run_fast(
         fills=fills_of(account, frame, symbol),
         signals=pd.DataFrame(columns, index=frame.index),
         multipliers={symbol: broker.commission.multiplier},
-        panes=[pane for s in shown for pane in s.panes()],
+        panes=panes,
         counts={k: int(v) for k, v in zip(COUNTS, account.counts, strict=True)},
         remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
         demo=demo_reason(frame, shown),
+        alerts=alerts_of(bars | columns, panes, frame.index, data=symbol, style=style),
     )
 
 
@@ -181,5 +186,7 @@ def fills_of(account: Account, frame: pd.DataFrame, symbol: str) -> pd.DataFrame
             "reason": ["entry" if c == ENTRY else REASONS[int(c)] for c in account.fill_code],
             "closed": closed,
             "closed_commission": np.where(closed != 0.0, commission, 0.0),
+            "stop_price": account.protection[:, 0],
+            "target_price": account.protection[:, 1],
         }
     )

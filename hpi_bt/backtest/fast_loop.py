@@ -55,7 +55,11 @@ class Market(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What one simulation gives: by bar, by fill (size, price, ...), and the counts."""
+    """What one simulation gives: by bar, by fill (size, price, ...), and the counts.
+
+    `protection` has a row (stop, target) a fill: prices of the orders that protected the position
+    which the fill opened, NaN where none was sent before the last bar.
+    """
 
     equity: FloatArray
     position: FloatArray
@@ -63,6 +67,7 @@ class Account(NamedTuple):
     fill_code: IntArray
     fills: FloatArray
     counts: IntArray
+    protection: FloatArray
 
 
 @njit(cache=True, nogil=True)
@@ -294,8 +299,8 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
     # Room for all fills there can be, two a bar; what is not written costs no memory. Arrays that
     # grew within the loop would be counted by reference on every bar, half of the loop's time.
     fill_bar, fill_code = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
-    fills = np.empty((2 * n, 5))
-    counts, n_fills = np.zeros(5, np.int64), 0
+    fills = np.empty((2 * n, 7))
+    counts, n_fills, opened = np.zeros(5, np.int64), 0, 0
     cash = value = costs.cash
     held, resting, sent, blocked = _FLAT, _NO_ORDER, _NOTHING, 0
     for t in range(n):
@@ -319,6 +324,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                     fills[n_fills, 2] = commission
                     fills[n_fills, 3] = (price - plain) * size * rules.multiplier
                     fills[n_fills, 4] = size
+                    fills[n_fills, 5] = fills[n_fills, 6] = np.nan
                     n_fills += 1
                     if code in (STOP, TARGET):
                         blocked = side
@@ -338,6 +344,8 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                     fills[n_fills, 2] = commission
                     fills[n_fills, 3] = (price - bar[0]) * size * rules.multiplier
                     fills[n_fills, 4] = 0.0
+                    fills[n_fills, 5] = fills[n_fills, 6] = np.nan
+                    opened = n_fills
                     n_fills += 1
                     executed = (size * price) / size  # Backtrader's average over one fill
                     held = Held(size, price, price, t, session[t], executed, sent.atr)
@@ -364,6 +372,8 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                     blocked = side
             elif bars_held == 1:
                 resting = _protected(rules, side, held)
+                if t + 1 < n:  # on the last bar they are dropped with all that is pending
+                    fills[opened, 5], fills[opened, 6] = resting.stop, resting.target
         if wanted in (0, side):
             continue
         if may_enter(
@@ -376,7 +386,8 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                 sent = Sent(code, wanted * units, closes[t], atr[t])
             else:
                 counts[_TOO_SMALL] += 1
-    k = n_fills
+    k, made = n_fills, fills[:n_fills].copy()
     return Account(
-        equity, position, fill_bar[:k].copy(), fill_code[:k].copy(), fills[:k].copy(), counts
-    )
+        equity, position, fill_bar[:k].copy(), fill_code[:k].copy(), made[:, :5], counts,
+        made[:, 5:],
+    )  # fmt: skip

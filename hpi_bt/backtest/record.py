@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.alerting import no_alerts
+from hpi_bt.orders import TINY
 
 FILL_COLUMNS = (
     "bar", "time", "data", "size", "price", "commission", "slippage", "kind", "reason", "closed",
-    "closed_commission",
+    "closed_commission", "stop_price", "target_price",
 )  # fmt: skip
 TRADE_COLUMNS = (
-    "data", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "pnl",
-    "commission", "net", "bars", "entry_bar", "exit_bar", "exit_reason", "status",
+    "data", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price",
+    "stop_price", "target_price", "pnl", "commission", "net", "bars", "entry_bar", "exit_bar",
+    "exit_reason", "status",
 )  # fmt: skip
 
 
@@ -33,8 +36,9 @@ class Record:
         Account value in dollars and signed size at each bar's close.
     fills : DataFrame
         One row an execution, in order: bar and time of the fill, signed size, price, commission
-        and slippage in dollars, kind (entry, exit, stop, target) and reason of the order, and how
-        much of it closed a position.
+        and slippage in dollars, kind (entry, exit, stop, target) and reason of the order, how
+        much of it closed a position, and the prices of the stop and the target that were first
+        sent for a position which it opened (NaN: none).
     signals : DataFrame
         The target and every indicator line, one row a bar.
     panes : list of dict
@@ -45,6 +49,8 @@ class Record:
         Entries refused by `Confirmed`.
     remarks : list of str
         What the indicators noticed.
+    alerts : DataFrame
+        What the indicators' event lines said, a row each: alerts.csv.
     """
 
     engine: str
@@ -62,6 +68,7 @@ class Record:
     vetoes: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     demo: str = ""
+    alerts: pd.DataFrame = field(default_factory=no_alerts)
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -136,11 +143,18 @@ def _opened(name: str, fill: Mapping[Hashable, Any], multiplier: float) -> dict[
         "exit_reason": "",
         "exit_time": pd.NaT,
         "exit_bar": -1,
+        "stop_price": _sent(fill["stop_price"]),
+        "target_price": _sent(fill["target_price"]),
         "cash": 0.0,
         "commission": 0.0,
         "held": 0.0,
         **dict.fromkeys(("in", "in_value", "out", "out_value"), 0.0),
     }
+
+
+def _sent(price: float) -> float:
+    """Return the price that an order meant; Backtrader cannot be given 0."""
+    return 0.0 if price == TINY else price
 
 
 def _finished(trip: dict[str, Any]) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from typing import Any
 
 import pandas as pd
 
+from hpi_bt.backtest.alerting import ALERT_COLUMNS
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.errors import InputError
 from hpi_bt.stats.summary import figures
 
 VETO_COLUMNS = ("time", "data", "side", "size", "hpi", "reason")
-ALERT_COLUMNS = ("time", "data", "indicator", "alert", "direction", "value")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Result:
         Where everything lies.
     summary : dict
         The numbers of summary.json.
-    trades, equity, signals : DataFrame
-        One row a round trip, one a bar, one a bar.
+    trades, equity, signals, alerts : DataFrame
+        One row a round trip, one a bar, one a bar, one an alert.
     """
 
     folder: Path
@@ -61,6 +61,11 @@ class Result:
     def signals(self) -> pd.DataFrame:
         """Bars, target and indicator lines."""
         return pd.read_parquet(self.folder / "signals.parquet")
+
+    @cached_property
+    def alerts(self) -> pd.DataFrame:
+        """What the indicators' event lines said, one row an alert."""
+        return pd.read_csv(self.folder / "alerts.csv")
 
     def __repr__(self) -> str:
         """Return the main figures in a line."""
@@ -160,14 +165,14 @@ def write_result(
     """
     with whole_folder(parent, name) as folder:
         (folder / "config.yaml").write_text(config, "utf-8")
-        write_json(folder / "summary.json", summary)
+        write_json(folder / "summary.json", summary | {"alerts": len(record.alerts)})
         write_json(folder / "env.json", environment)
         write_json(folder / "panes.json", record.panes)
         (folder / "run.log").write_text("\n".join(log) + "\n", "utf-8")
         record.trades.to_csv(folder / "trades.csv", index=False)
         vetoes = pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS))
         vetoes.to_csv(folder / "vetoed.csv", index=False)
-        pd.DataFrame(columns=list(ALERT_COLUMNS)).to_csv(folder / "alerts.csv", index=False)
+        record.alerts.to_csv(folder / "alerts.csv", columns=list(ALERT_COLUMNS), index=False)
         index = record.frame.index
         equity = pd.DataFrame({"equity": record.equity, "position": record.position}, index=index)
         equity.to_parquet(folder / "equity.parquet")

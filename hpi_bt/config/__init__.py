@@ -13,6 +13,7 @@ from hpi_bt.config.models import (
     Range,
     Source,
     StrategyChoice,
+    Study,
     WalkForward,
 )
 from hpi_bt.config.reading import overridden, read_mapping
@@ -28,6 +29,7 @@ __all__ = [
     "Range",
     "Source",
     "StrategyChoice",
+    "Study",
     "WalkForward",
     "configs_of",
     "overridden",

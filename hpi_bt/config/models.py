@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from hpi_bt.features.kinds import AnyFeature
 from hpi_bt.orders import Orders
 from hpi_bt.sources.base import Settings
 from hpi_bt.sources.demo import DemoSource
 from hpi_bt.sources.files import CsvSource, ParquetSource
 from hpi_bt.sources.joins import Part
 from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
+from hpi_bt.sources.spot_bars import SpotBarsSource
 from hpi_bt.sources.yahoo import YahooSource
 
 Source: TypeAlias = Annotated[
-    DemoSource | CsvSource | ParquetSource | YahooSource | OptionSnapshotsSource,
+    DemoSource | CsvSource | ParquetSource | YahooSource | OptionSnapshotsSource | SpotBarsSource,
     Field(discriminator="kind"),
 ]
 
@@ -145,6 +147,27 @@ class WalkForward(Settings):
     """What the best point of a training window has most of."""
 
 
+class AlertCall(Settings):
+    """What to do with each alert, beside writing it to alerts.csv."""
+
+    call: str = Field(min_length=1)
+    """A function that takes one alert (time, data, indicator, alert, direction, value), called at
+    the close of its bar: "path/to/my_alerts.py:notify" or "package.module:function"."""
+
+
+class Study(Settings):
+    """How the signals of a run are studied against price."""
+
+    enabled: bool = True
+    """Whether to do it, after each run."""
+    horizons: tuple[Annotated[int, Field(ge=1)] | Literal["close"], ...] | None = None
+    """Bars ahead, or close (the session's last); by default 1, 5, 15, 30, 60 and close, for daily
+    bars 1, 5, 10 and 21."""
+    permutations: int = Field(1000, ge=1, le=1_000_000)
+    """Permutations of the sessions, and random draws of the entry test."""
+    seed: int = Field(0, ge=0)
+
+
 Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^\S+$")]
 
 
@@ -156,6 +179,8 @@ class Config(Settings):
     """One run each, their signals studied together; `{symbol}` in the data section stands for
     it."""
     data: Data
+    features: tuple[AnyFeature, ...] = ()
+    """Columns computed from further data, each value known no earlier than it says."""
     strategy: StrategyChoice
     orders: Orders | None = None
     """Replaces the strategy's own order rules where given."""
@@ -169,7 +194,10 @@ class Config(Settings):
     """Values to try: a strategy parameter by its name, anything else by its path
     (orders.stop.multiple)."""
     walk_forward: WalkForward | None = None
+    study: Study = Study()
+    alerts: AlertCall | None = None
     chart: dict[str, dict[str, Any]] = Field({})
-    """Colours and widths of the signal page: HedgePressureIndex.flow: {color: teal, width: 3}."""
+    """Colours and widths of the signal page: HedgePressureIndex.flow: {color: teal, width: 3};
+    alert: false keeps an event out of alerts.csv."""
     dealer_sign: str = "put-heavy flow is bullish"
     """The sign convention that the pages print."""

@@ -167,7 +167,7 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
     made = None
     for i, name in enumerate((*required, *optional)):
         if wanted[i] is None and name in ("session", "slot"):
-            made = _Clock(_data_of(data)) if made is None else made
+            made = _Clock(data_of(data)) if made is None else made
             wanted[i] = getattr(made.lines, name)
     return wanted
 
@@ -237,7 +237,7 @@ class KernelIndicator(_Bulk):
         given = dict(zip(named[len(self.datas)], (d.lines[0] for d in self.datas), strict=True))
         every = (*self.inputs, *self.optional_inputs)
         if {"session", "slot"} & (set(every) - set(given)):
-            clock = _Clock(_data_of(self.data))
+            clock = _Clock(data_of(self.data))
             given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
         return [given.get(name) for name in every]
 
@@ -264,7 +264,7 @@ def kernel_series(
     ]
 
 
-def _data_of(line: Any) -> Any:
+def data_of(line: Any) -> Any:
     """Return the data feed behind a line, so that its clock can be read."""
     owner = line
     while not isinstance(owner, bt.AbstractDataBase):

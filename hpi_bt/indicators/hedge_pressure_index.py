@@ -165,8 +165,12 @@ class HedgePressureIndex(KernelIndicator):
         "flow": dict(pane="flow", kind="line", color="#008080", width=2),
         "spread": dict(pane="spread", kind="histogram", color="#808080"),
         "hpi": dict(pane="hpi", kind="histogram", color="#2962ff", levels=[-1.5, 0.0, 1.5]),
-        "cross": dict(pane="flow", kind="event", up="bullish cross", down="bearish cross"),
-        "extreme": dict(pane="hpi", kind="event", up="mechanical bid", down="mechanical offer"),
+        "cross": dict(
+            pane="flow", kind="event", up="bullish cross", down="bearish cross", value="hpi"
+        ),
+        "extreme": dict(
+            pane="hpi", kind="event", up="mechanical bid", down="mechanical offer", value="hpi"
+        ),
     }
 
     def __init__(self) -> None:

@@ -187,7 +187,8 @@ class HerrickPayoffIndex(_Herrick):
             gradient_from="$dn_color", gradient_to="$up_color",
         ),
         "alert": dict(
-            pane="herrick", kind="event", up="bullish divergence", down="bearish divergence"
+            pane="herrick", kind="event", up="bullish divergence", down="bearish divergence",
+            value="hpi",
         ),
     }  # fmt: skip
 
@@ -229,7 +230,7 @@ class HerrickRSI(_Herrick):
             range=[0.0, 100.0],
         ),
         "signal": dict(pane="rsi", kind="line", color="#ff9800"),
-        "cross": dict(pane="rsi", kind="event", up="cross up", down="cross down"),
+        "cross": dict(pane="rsi", kind="event", up="cross up", down="cross down", value="rsi"),
         "divergence": dict(
             pane="rsi", kind="event", up="bullish divergence", down="bearish divergence",
             segment=["pivot_age", "previous_pivot_age"], on="rsi",

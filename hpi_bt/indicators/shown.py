@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
-from hpi_bt.indicators.base import KernelIndicator, defaults_of, kernel_series
+from hpi_bt.indicators.base import KernelIndicator, data_of, defaults_of, kernel_series
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,7 @@ class Shown:
 
     def panes(self) -> list[dict[str, Any]]:
         """Return what to draw where, one entry a line."""
-        chart = getattr(self.indicator, "chart", {})
-        drawn = chart or {
-            name: {"pane": "price" if self.on_price else self.label, "kind": "line"}
-            for name in self.lines
-        }
-        about = {"indicator": self.indicator.__name__, "label": self.label}
-        return [
-            about | {"column": f"{self.label}.{name}", "line": name} | self._style(style)
-            for name, style in drawn.items()
-            if name in self.lines
-        ]
-
-    def _style(self, style: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a style whose "$name" values are the parameters of that name."""
-        return {
-            k: self.options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
-            for k, v in style.items()
-        }
+        return panes_of(self.indicator, self.label, self.options, self.lines, self.on_price)
 
     def remarks(self, frame: pd.DataFrame) -> list[str]:
         """Return what the indicator has to say about its own numbers."""
@@ -56,17 +39,57 @@ class Shown:
         return []
 
 
+def panes_of(
+    indicator: type,
+    label: str,
+    options: Mapping[str, Any],
+    lines: Collection[str],
+    on_price: bool = False,
+) -> list[dict[str, Any]]:
+    """Return what to draw where, one entry a line, as the `chart` of an indicator declares it."""
+    chart = getattr(indicator, "chart", {})
+    drawn = (
+        chart
+        if chart and isinstance(chart, Mapping)
+        else {name: {"pane": "price" if on_price else label, "kind": "line"} for name in lines}
+    )
+    about = {"indicator": indicator.__name__, "label": label}
+    return [
+        about | {"column": f"{label}.{name}", "line": name} | _styled(style, options)
+        for name, style in drawn.items()
+        if name in lines
+    ]
+
+
+def _styled(style: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a style whose "$name" values are the parameters of that name."""
+    if not isinstance(style, Mapping):
+        raise InputError(f"chart: {style!r} says nothing of a line; give {{'kind': 'line', ...}}")
+    return {
+        k: options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
+        for k, v in style.items()
+    }
+
+
+def kernel_options(
+    indicator: type[KernelIndicator], params: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an indicator's parameters, those of `params` before its own, and its kernel's."""
+    known: Any = indicator
+    every = {k: params.get(k, v) for k, v in known.params._getpairs().items()}
+    return every, {k: every[k] for k in defaults_of(indicator.kernel)}
+
+
 def kernel_shown(
     indicator: type[KernelIndicator], frame: pd.DataFrame, params: Mapping[str, Any]
 ) -> Shown:
     """Return an indicator computed on a frame, with the parameters whose names agree."""
-    known: Any = indicator
-    every = {k: params.get(k, v) for k, v in known.params._getpairs().items()}
-    options = {k: every[k] for k in defaults_of(indicator.kernel)}
+    every, options = kernel_options(indicator, params)
     series = kernel_series(frame, indicator.inputs, indicator.optional_inputs)
     out = indicator.kernel(*series, **options)
     values = out if isinstance(out, tuple) else (out,)
-    names = indicator.lines._getlines()
+    known: Any = indicator
+    names = known.lines._getlines()
     return Shown(indicator, indicator.__name__, every, dict(zip(names, values, strict=True)))
 
 
@@ -82,18 +105,51 @@ def shown_by(strategy: Any, frame: pd.DataFrame) -> list[Shown]:
     if declared:
         params = strategy.p._getkwargs()
         return [kernel_shown(indicator, frame, params) for indicator in declared]
-    found: list[Shown] = []
+    main, n = strategy.data, len(frame)
+    together = [
+        m for m in made_by(strategy) if m.data is main or _stamps(m.data, n) == _stamps(main, n)
+    ]
+    return [s for m in together if (s := shown_of(m, n)) is not None]
+
+
+def _stamps(data: Any, n: int) -> list[float]:
+    """Return when a data's first `n` bars closed; only equal ones share the axis of the pages."""
+    return list(data.lines.datetime.array)[:n]
+
+
+class Made(NamedTuple):
+    """An indicator that a strategy has made: the object, its label, and the data it is on."""
+
+    indicator: Any
+    label: str
+    data: Any
+
+    def panes(self) -> list[dict[str, Any]]:
+        """Return what to draw where, one entry a line."""
+        made = self.indicator
+        names, on_price = made.lines.getlinealiases(), not made.plotinfo.subplot
+        return panes_of(type(made), self.label, made.p._getkwargs(), names, on_price)
+
+
+def made_by(strategy: Any) -> list[Made]:
+    """Return the indicators that a strategy has made, hidden and private ones left out.
+
+    The second of a class is called <class>_2, and so on.
+    """
+    found: list[Made] = []
     for made in strategy.getindicators_lines():
-        lines = _arrays(made, len(frame))
-        if not lines or not made.plotinfo.plot or type(made).__name__.startswith("_"):
-            continue
         name = type(made).__name__
-        same = sum(s.indicator is type(made) for s in found)
-        label = f"{name}_{same + 1}" if same else name
-        found.append(
-            Shown(type(made), label, made.p._getkwargs(), lines, not made.plotinfo.subplot)
-        )
+        if made.plotinfo.plot and not name.startswith("_"):
+            same = sum(type(m.indicator) is type(made) for m in found)
+            found.append(Made(made, f"{name}_{same + 1}" if same else name, data_of(made)))
     return found
+
+
+def shown_of(made: Made, n: int) -> Shown | None:
+    """Return an indicator with its first `n` bars; None where it has kept fewer (exactbars)."""
+    lines, kind = _arrays(made.indicator, n), type(made.indicator)
+    options, on_price = made.indicator.p._getkwargs(), not made.indicator.plotinfo.subplot
+    return Shown(kind, made.label, options, lines, on_price) if lines else None
 
 
 def _arrays(made: Any, n: int) -> dict[str, FloatArray]:

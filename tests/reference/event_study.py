@@ -68,6 +68,26 @@ def clustered(pairs):
     return effect, sqrt(total) / n
 
 
+def baseline_shares(bars, values, own_buckets, direction):
+    """{cluster: what it put into the baselines of the events}."""
+    where = places(bars)
+    known = [t for t in range(len(bars)) if values[t] is not None]
+    shares = {cluster: 0.0 for cluster, _ in where}
+    for bucket_ in set(own_buckets):
+        alike = [t for t in known if own_buckets[t] == bucket_]
+        events = sum(bars[t]["signal"] == direction for t in alike)
+        for t in alike:
+            shares[where[t][0]] += events / len(alike) * values[t]
+    return shares
+
+
+def whole_t(pairs, events, noise):
+    """The effect over its error with the noise of baselines that `events` events were left of."""
+    n = len(pairs)
+    effect, error = clustered(pairs)
+    return effect / sqrt(error**2 + (n / events) ** 2 * noise / n**2)
+
+
 def events_after(bars, values, direction, order):
     """[(cluster, direction x abnormal)] when cluster d shows the pattern of cluster order[d]."""
     where = places(bars)
@@ -95,11 +115,17 @@ def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
     earned = sorted(direction * raw[t] for t in here)
     n = len(earned)
     middle = (earned[(n - 1) // 2] + earned[n // 2]) / 2
-    effect, se = clustered(events_after(bars, values, direction, range(clusters)))
+    own = events_after(bars, values, direction, range(clusters))
+    effect, se = clustered(own)
+    daily = is_daily(bars)
+    own_buckets = [bucket(bar, bar_minutes, width, daily) for bar in bars]
+    shares = baseline_shares(bars, values, own_buckets, direction)
+    noise = sum(share**2 for share in shares.values())
+    t = whole_t(own, n, noise)
     as_large = 0
     for order in orders:
-        other, spread = clustered(events_after(bars, values, direction, order))
-        as_large += abs(other / spread) >= abs(effect / se) * (1 - 1e-9)
+        other = whole_t(events_after(bars, values, direction, order), n, noise)
+        as_large += abs(other) >= abs(t) * (1 - 1e-9)
     p = (1 + as_large) / (1 + len(orders))
     hits = sum(value > 0 for value in earned) / n
     return dict(

@@ -92,6 +92,8 @@ class Fill:
 class Trade:
     entry: Fill
     exit: Fill | None  # None: still open after the last bar
+    stop: float = NAN  # prices of the protective orders; NaN where none came into the market
+    target: float = NAN
 
 
 @dataclass
@@ -233,16 +235,18 @@ class Simulator:
         self.barred = 0.0  # the side that may not enter again before the target has left it
         self.just_entered: Order | None = None
         self.session = NAN  # of the entry bar
+        self.sent = {"stop": NAN, "target": NAN}  # to protect the position
 
     def run(self, bars: Sequence[Bar], targets: Sequence[float], atr: Sequence[float]) -> Ledger:
         for t, bar in enumerate(bars):
+            self.last = t == len(bars) - 1
             self.trade(t, bar)
             self.broker.settle(bar.close)
             self.out.cash.append(self.broker.cash)
             self.out.equity.append(self.broker.equity(bar.close))
             self.decide(t, bar, self.side(targets[t]), atr[t])
         if self.entry is not None:
-            self.out.trades.append(Trade(self.entry, None))
+            self.out.trades.append(Trade(self.entry, None, **self.sent))
         return self.out
 
     def side(self, target: float) -> float:
@@ -275,12 +279,13 @@ class Simulator:
         self.out.fills.append(fill)
         if order.reason == "entry":
             self.entry, self.just_entered = fill, order
+            self.sent = {"stop": NAN, "target": NAN}
             self.session = bar.session
         else:
             assert self.entry is not None
             # CHOICE: a trade that saw the session change is counted when it ends
             self.out.late_flat += self.is_late(bar)
-            self.out.trades.append(Trade(self.entry, fill))
+            self.out.trades.append(Trade(self.entry, fill, **self.sent))
             if order.reason in ("stop", "target"):
                 self.barred = math.copysign(1.0, self.entry.size)
             self.entry = None
@@ -339,6 +344,8 @@ class Simulator:
             orders.append(Order(-size, "target", "limit", goal))
         for order in orders if send else ():
             self.broker.send(order)
+            if not self.last:  # what is pending after the last bar is dropped
+                self.sent[order.reason] = order.price
 
     def enter(self, bar: Bar, target: float, atr: float) -> None:
         rules = self.rules
