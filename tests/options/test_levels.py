@@ -118,6 +118,9 @@ def test_two_crossings_give_the_one_nearer_to_spot():
     below = zero_gamma(book.with_(spot=96.0)).price
     assert 104 < above < 115
     assert 85 < below < 96
+    middle = 0.5 * (above + below)  # both within one step of the search
+    assert_allclose(zero_gamma(book.with_(spot=middle + 1e-4)).price, above, rtol=1e-12)
+    assert_allclose(zero_gamma(book.with_(spot=middle - 1e-4)).price, below, rtol=1e-12)
 
 
 def test_a_spot_on_the_crossing_is_the_crossing():

@@ -78,9 +78,13 @@ def test_a_rate_that_the_quotes_contradict_is_replaced_and_flagged():
 
 
 def test_quotes_too_wide_to_tell_leave_the_rate_alone():
-    book = quoted(STRIKES, flat, expiry=FRIDAY, rate=0.05, told_rate=0.0, half_spread=0.05)
-    got = only(forwards(book))
+    dense = np.arange(90.0, 110.0, 0.5)
+    wide = quoted(dense, flat, expiry=FRIDAY, rate=0.05, told_rate=0.0, half_spread=0.05)
+    got = only(forwards(wide))
+    assert got.n_pairs > 10
     assert (got.discount, got.flag) == (1.0, "")
+    tight = quoted(dense, flat, expiry=FRIDAY, rate=0.05, told_rate=0.0, half_spread=1e-3)
+    assert only(forwards(tight)).discount < 1.0
 
 
 def test_one_quote_gone_mad_changes_nothing():

@@ -1,0 +1,78 @@
+"""The command that studies signals against price."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpi_bt.cli.options import CacheDir, DataDir, Engine, Offline, Overrides, Results
+from hpi_bt.cli.screen import Stages, show_frame
+from hpi_bt.errors import InputError
+
+_FORMATS = {
+    "n": "{:,.0f}", "mean": "{:+.3%}", "hit_rate": "{:.0%}", "effect": "{:+.3%}",
+    "low": "{:+.3%}", "high": "{:+.3%}", "t": "{:+.2f}", "p_value": "{:.3f}",
+    "q_value": "{:.3f}", "detectable": "{:.3%}",
+}  # fmt: skip
+
+
+def signals(
+    target: Annotated[str, typer.Argument(metavar="CONFIG|RUN", help="A config, or a result.")],
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = None,
+    results: Results = Path("results"),
+    offline: Offline = False,
+    engine: Engine = "auto",
+    horizons: Annotated[
+        str | None, typer.Option("--horizons", help="Bars ahead: 1,5,30,close.")
+    ] = None,
+    permutations: Annotated[
+        int | None, typer.Option("--permutations", min=1, help="Permutations of the sessions.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the permutations.")] = None,
+) -> None:
+    """Study what followed each signal, against the same time of day without it: table and page."""
+    from hpi_bt.studying import signals as study_signals
+
+    with Stages() as stage:
+        found = study_signals(
+            target, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, results=results,
+            offline=offline, engine=engine, horizons=_horizons(horizons),
+            permutations=permutations, seed=seed, stage=stage,
+        )  # fmt: skip
+    show_signals(found)
+
+
+def _horizons(text: str | None) -> tuple[int | str, ...] | None:
+    """Return the horizons that a text such as "1,5,close" lists."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    wrong = [w for w in words if not (w == "close" or (w.isdecimal() and int(w) > 0))]
+    if wrong:
+        raise InputError(
+            f"--horizons {text}: {wrong[0]!r} is no number of bars; write 1,5,30,close"
+        )
+    return tuple(w if w == "close" else int(w) for w in words)
+
+
+def show_signals(found: Any) -> None:
+    """Print the table of every signal that had events, and what the study notes."""
+    from hpi_bt.stats.verdicts import conclusions, verdict
+
+    names = ", ".join(str(r.summary["symbol"]) for r in found.results)
+    demo = "  DEMO" if any(r.summary["demo"] for r in found.results) else ""
+    print(f"Signals against price: {names}{demo}\n")
+    study = found.study
+    seen = study.events[study.events["n"] > 0]
+    for (signal, label), rows in seen.groupby(["signal", "label"], sort=False):
+        print(f"{signal}: {label}")
+        words = [verdict(row) for row in rows.to_dict("records")]
+        show_frame(rows[["horizon", *_FORMATS]].assign(verdict=words), _FORMATS)
+        print()
+    for line in (*conclusions(study), *study.notes):
+        print(f"- {line}")
+    print(found.page)

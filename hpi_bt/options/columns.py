@@ -1,0 +1,211 @@
+"""The contracts of a chain, checked and brought into one form."""
+
+from __future__ import annotations
+
+import math
+from datetime import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError
+from hpi_bt.options.expiries import exchange_zone, expiry_time, timestamp_of
+
+REQUIRED = ("expiry", "strike", "right")
+QUOTES = ("bid", "ask", "iv", "volume", "open_interest")
+SIGNED = ("dealer_position", "trade_flow")
+COUNTS = ("open_interest_live", "last")
+PERCENT = 5.0  # a median vol from here on is taken for percent
+
+_SIDES = {"C": 1.0, "CALL": 1.0, "P": -1.0, "PUT": -1.0, "1": 1.0, "-1": -1.0, "+1": 1.0}
+
+
+def checked_contracts(
+    contracts: pd.DataFrame,
+    *,
+    symbol: str,
+    calendar: str | None,
+    at: time | str | None,
+    timezone: str | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the contracts in the form that `OptionChain` keeps, and what is worth noting.
+
+    Expiries become moments in the exchange's time zone, rights +1 and -1, numbers float64; the
+    columns of QUOTES that are absent are added as NaN. Raises as `OptionChain` says.
+    """
+    lacking = [name for name in REQUIRED if name not in contracts]
+    if lacking:
+        have = ", ".join(map(str, contracts.columns)) or "none"
+        raise InputError(f"contracts: no column {lacking[0]!r} (found: {have}); rename or add it")
+    if not len(contracts):
+        raise InputError("contracts: none; give at least one")
+    notes: list[str] = []
+    frame = contracts.reset_index(drop=True)
+    made: dict[str, Any] = {"strike": _strikes(frame), "right": _rights(frame["right"])}
+    made["expiry"] = _expiries(
+        frame, notes, symbol=symbol, calendar=calendar, at=at, timezone=timezone
+    )
+    for name in (*QUOTES, *COUNTS, *SIGNED):
+        if name in frame:
+            made[name] = _numbers(frame, name, signed=name in SIGNED)
+    made["iv"] = _vols(made.get("iv"), len(frame), notes)
+    absent = [name for name in QUOTES if name not in frame]
+    made |= {name: np.full(len(frame), np.nan) for name in absent if name != "iv"}
+    if absent:
+        notes.append(f"Not in the chain, hence unknown: {', '.join(absent)}.")
+    frame = frame.assign(**made)
+    _refuse_doubles(frame)
+    return frame, notes
+
+
+def checked_number(name: str, value: Any) -> float:
+    """Return a finite float; anything else raises InputError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name}: {value!r}; give a finite number")
+    return number
+
+
+def checked_moment(as_of: Any) -> pd.Timestamp:
+    """Return the moment of the quotes; one that does not say its time zone raises InputError."""
+    moment = timestamp_of(as_of)
+    if moment is None:
+        raise InputError(f"as_of: {as_of!r}; give the moment of the quotes with its time zone")
+    if moment.tz is None:
+        raise InputError(
+            f"as_of: {as_of!s} has no time zone; give one, as in '2023-09-14 16:31-04:00'"
+        )
+    return moment
+
+
+def _numbers(frame: pd.DataFrame, name: str, *, signed: bool = False) -> FloatArray:
+    """Return a column as float64; negative and infinite values are refused, NaN is unknown."""
+    given = frame[name]
+    values = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
+    bad = (np.isnan(values) & given.notna().to_numpy()) | np.isinf(values)
+    wanted = "a finite number"
+    if not signed and not bad.any():
+        bad, wanted = values < 0.0, "0 or more"
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise InputError(
+            f"contracts: {name} {given.iloc[at]} in row {at} (strike {frame['strike'].iloc[at]}); "
+            f"it must be {wanted}: mend or drop {_rows(int(bad.sum()))}"
+        )
+    return values
+
+
+def _rows(count: int) -> str:
+    return "that row" if count == 1 else f"{count} such rows"
+
+
+def _strikes(frame: pd.DataFrame) -> FloatArray:
+    strikes = np.asarray(pd.to_numeric(frame["strike"], errors="coerce"), dtype=np.float64)
+    bad = ~(np.isfinite(strikes) & (strikes > 0.0))
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise InputError(
+            f"contracts: strike {frame['strike'].iloc[at]} in row {at}; it must be a number "
+            f"above 0: mend or drop {_rows(int(bad.sum()))}"
+        )
+    return strikes
+
+
+def _rights(given: pd.Series[Any]) -> FloatArray:
+    codes, words = pd.factorize(given)
+    sides = np.array([_side(word) for word in words] or [np.nan])
+    right = np.where(codes < 0, np.nan, sides[codes])
+    if np.isnan(right).any():
+        at = int(np.argmax(np.isnan(right)))
+        raise InputError(
+            f"contracts: right {given.iloc[at]!r} in row {at}; give 'C' or 'P' (or +1, -1)"
+        )
+    return right
+
+
+def _side(word: Any) -> float:
+    if isinstance(word, str):
+        return _SIDES.get(word.strip().upper(), np.nan)
+    return float(word) if word in (1, -1) else np.nan
+
+
+def _expiries(
+    frame: pd.DataFrame,
+    notes: list[str],
+    *,
+    symbol: str,
+    calendar: str | None,
+    at: time | str | None,
+    timezone: str | None,
+) -> pd.DatetimeIndex:
+    """Return the moment of each contract's expiry; dates go by the exchange's rule."""
+    zone = exchange_zone(calendar, timezone)
+    given = frame["expiry"]
+    if isinstance(given.dtype, pd.DatetimeTZDtype) and not given.isna().any():
+        return pd.DatetimeIndex(given).tz_convert(zone).as_unit("ns")
+    codes, words = pd.factorize(given)
+    if (codes < 0).any():
+        raise InputError(f"contracts: no expiry in row {int(np.argmin(codes))}; give its date")
+    stamps = [_moment(word) for word in words]
+    dated = np.array([stamp.tz is None for stamp in stamps])[codes]
+    nanos = np.array([stamp.as_unit("ns").value for stamp in stamps], dtype=np.int64)[codes]
+    if dated.any():
+        part = frame[dated]
+        dates = pd.DatetimeIndex(nanos[dated].astype("M8[ns]"))
+        rules = {name: list(part[name]) for name in ("root", "settlement") if name in part}
+        moments = expiry_time(
+            dates, symbol=symbol, calendar=calendar, at=at, timezone=timezone, **rules
+        )
+        nanos[dated] = moments.as_unit("ns").asi8
+        moved = int(np.count_nonzero(moments.tz_localize(None).normalize() != dates))
+        if moved:
+            notes.append(f"{moved} contracts expire on no session and take the one before.")
+    return pd.DatetimeIndex(nanos.astype("M8[ns]"), tz="UTC").tz_convert(zone)
+
+
+def _moment(word: Any) -> pd.Timestamp:
+    """Return a date (naive, midnight) or a moment (with its zone) of one given expiry."""
+    stamp = timestamp_of(word)
+    if stamp is None:
+        raise InputError(f"contracts: expiry {word!r} is no date; give one such as 2023-09-15")
+    if stamp.tz is None and stamp != stamp.normalize():
+        raise InputError(
+            f"contracts: expiry {word!s} has a time but no time zone; give the date, or the zone"
+        )
+    return stamp
+
+
+def _vols(given: FloatArray | None, n: int, notes: list[str]) -> FloatArray:
+    if given is None:
+        return np.full(n, np.nan)
+    vols: FloatArray = np.where(given > 0.0, given, np.nan)
+    none = int(np.count_nonzero(given == 0.0))
+    if none:
+        notes.append(f"{none} contracts have an implied vol of 0, which is none.")
+    known = vols[np.isfinite(vols)]
+    if len(known) and np.median(known) >= PERCENT:
+        raise InputError(
+            f"contracts: iv has a median of {np.median(known):g}, which looks like percent; "
+            "give decimals (0.18 for 18 %)"
+        )
+    return vols
+
+
+def _refuse_doubles(frame: pd.DataFrame) -> None:
+    """Raise InputError where a contract (moment of expiry, strike, right) is listed twice."""
+    twice = frame.duplicated(["expiry", "strike", "right"])
+    if not twice.any():
+        return
+    names = [
+        f"{expiry:%Y-%m-%d %H:%M} {strike:g} {'C' if right > 0 else 'P'}"
+        for expiry, strike, right in frame.loc[twice, list(REQUIRED)].head(3).to_numpy()
+    ]
+    raise InputError(
+        f"contracts: {int(twice.sum())} listed twice, such as {', '.join(names)}; merge them, "
+        "or give each its root (SPX, SPXW) or settlement (am, pm)"
+    )

@@ -1,0 +1,157 @@
+"""What the dealers hold of each contract, under a stated convention (SPEC section 5)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.options.chain import OptionChain
+
+#: Sign of the dealer's position in calls; puts have the other one. + is long.
+CONVENTIONS = {
+    "dealers_long_calls_short_puts": 1.0,  # SqueezeMetrics' GEX
+    "dealers_short_calls_long_puts": -1.0,  # floe
+}
+MODES = ("canonical", "flow_delta", "live", "volume")
+DEFAULT_POSITIONING = "dealers_long_calls_short_puts"
+
+
+class DealerBook(NamedTuple):
+    """Dealer positions and where they come from.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (n_contracts,)
+        Contracts, + long; 0 where what it needs is unknown.
+    notes : tuple of str
+        What was counted and assumed, one plain sentence each.
+    """
+
+    positions: FloatArray
+    notes: tuple[str, ...]
+
+
+def dealer_positions(
+    chain: OptionChain,
+    *,
+    positioning: str = DEFAULT_POSITIONING,
+    mode: str = "canonical",
+) -> FloatArray:
+    """Return the dealers' position in each contract, in contracts, + long; see `dealer_book`."""
+    return dealer_book(chain, positioning=positioning, mode=mode).positions
+
+
+def dealer_book(
+    chain: OptionChain,
+    *,
+    positioning: str = DEFAULT_POSITIONING,
+    mode: str = "canonical",
+) -> DealerBook:
+    """Return the dealers' position in each contract and what it rests on.
+
+    Parameters
+    ----------
+    chain : OptionChain
+    positioning : str
+        The sign d: "dealers_long_calls_short_puts" (+1 calls, -1 puts),
+        "dealers_short_calls_long_puts" (the opposite), or a column of signed dealer positions.
+    mode : {"canonical", "flow_delta", "live", "volume"}
+        d OI (or the column); -(sum side size) of the session's customer trades from the column
+        `trade_flow`, to which d does not apply, or where that is absent d (OI_live - OI) from
+        `open_interest_live`; the sum of these two; d volume.
+
+    Returns
+    -------
+    book : DealerBook
+
+    Raises
+    ------
+    InputError
+        An unknown mode or positioning, or a column that the mode needs and the chain lacks.
+    """
+    if mode not in MODES:
+        raise InputError(f"mode: {mode!r}{did_you_mean(mode, MODES)}; give one of them")
+    sign = _signs(chain, positioning)
+    parts, notes = [], []
+    if mode in ("canonical", "live"):
+        parts.append(_held(chain, positioning, sign))
+        notes.append(f"Open positions: {_words(positioning, sign)}.")
+    if mode in ("flow_delta", "live"):
+        flow, note = _flow(chain, sign, mode)
+        parts.append(flow)
+        notes.append(note)
+    if mode == "volume":
+        if sign is None:
+            raise InputError(
+                f"positioning: column {positioning!r} gives no sign to volume; name a convention"
+            )
+        parts.append(sign * _needed(chain, "volume", mode))
+        notes.append(f"The session's volume, all of it opening: {_words(positioning, sign)}.")
+    total = np.sum(parts, axis=0)
+    unknown = int(np.count_nonzero(np.isnan(total)))
+    if unknown:
+        notes.append(f"{unknown} contracts without a known position count as none.")
+    return DealerBook(np.nan_to_num(total, nan=0.0), tuple(notes))
+
+
+def _signs(chain: OptionChain, positioning: str) -> FloatArray | None:
+    """Return d of each contract, None where a column gives positions; refuse anything else."""
+    if positioning in CONVENTIONS:
+        return CONVENTIONS[positioning] * chain.right
+    if positioning not in chain.contracts:
+        known = [*CONVENTIONS, *(c for c in ("dealer_position",) if c in chain.contracts)]
+        raise InputError(
+            f"positioning: {positioning!r} is no convention and no column of the chain"
+            f"{did_you_mean(positioning, known)}"
+        )
+    return None
+
+
+def _held(chain: OptionChain, positioning: str, sign: FloatArray | None) -> FloatArray:
+    """Return the positions that were open before the session."""
+    if sign is not None:
+        return np.asarray(sign * _needed(chain, "open_interest", "canonical"))
+    return _needed(chain, positioning, "canonical")
+
+
+def _flow(chain: OptionChain, sign: FloatArray | None, mode: str) -> tuple[FloatArray, str]:
+    """Return what the session added to the dealers' positions, and how that is known."""
+    if chain.trade_flow is not None:
+        return -_needed(chain, "trade_flow", mode), (
+            "The session's flow: the other side of the customers' signed trades."
+        )
+    if sign is None or chain.open_interest_live is None:
+        raise InputError(
+            f"mode: {mode!r} needs a column 'trade_flow' (signed customer contracts), or "
+            "'open_interest_live' and a convention; add one, or choose mode 'canonical'"
+        )
+    change = _needed(chain, "open_interest_live", mode) - _needed(chain, "open_interest", mode)
+    return np.asarray(sign * change), (
+        "The session's flow: the change of live open interest under the same convention."
+    )
+
+
+def _needed(chain: OptionChain, name: str, mode: str) -> FloatArray:
+    """Return a numeric column of which at least one value is known."""
+    try:
+        values = chain.optional(name)
+    except (TypeError, ValueError):
+        raise InputError(f"positioning: column {name!r} holds no numbers; name another") from None
+    if values is None or np.isnan(values).all():
+        raise InputError(
+            f"contracts: {name} is not known for any contract, which mode {mode!r} needs; "
+            "add the column or choose another mode"
+        )
+    if np.isinf(values).any():
+        raise InputError(f"contracts: {name} holds infinite numbers; mend or drop them")
+    return values
+
+
+def _words(positioning: str, sign: FloatArray | None) -> str:
+    """Return a convention in words."""
+    if sign is None:
+        return f"the column {positioning!r}"
+    return positioning.replace("_", " ")
