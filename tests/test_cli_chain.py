@@ -1,0 +1,131 @@
+"""`hpi-bt chain`: the table, the page, JSON, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hpi_bt.chains import chain_report
+from small_chains import contracts, saved
+from small_runs import Said, commander
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return commander(monkeypatch, capsys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("HPI_BT_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path, contracts(calls=260.0))
+    return tmp_path
+
+
+def test_the_table_shows_every_group_and_the_page_is_written(command: Command, folder: Path):
+    said = command("chain", "xyz.csv")
+    assert said.code == 0
+    for words in (
+        *("XYZ hedge flow", "GEX", "VEX", "CEX", "$ of delta per 1 % move"),
+        *("Zero gamma, repriced", "Zero of the cumulative strike sum", "Call wall", "Max pain"),
+        *("Attractor above", "Charm", "To stay flat", "Coupling", "k atm/vol", "SSR"),
+        *("Dealers' sign", "* long calls, short puts", "What it rests on"),
+    ):
+        assert words in said.out, words
+    page = Path("results/chain-XYZ-20230914-1200.html")
+    assert page.is_file()
+    assert said.out.rstrip().endswith(str(page))
+    assert "nan" not in said.out.lower().replace("financ", "")
+
+
+def test_json_is_the_summary_and_nothing_else(command: Command, folder: Path):
+    said = command("chain", "xyz.csv", "--json", "--no-page")
+    asked = {"range_pct": 3.0, "futures": None, "betas": None}
+    assert json.loads(said.out) == chain_report(folder / "xyz.csv", **asked).summary
+    assert not Path("results").exists()
+
+
+def test_options_reach_the_report(command: Command, folder: Path):
+    said = command(
+        *("chain", "xyz.csv", "--json", "--no-page", "--expiry", "2023-09-22", "--ssr", "1"),
+        *("--expiry", "0dte", "--mode", "volume", "--spot", "100.5", "--rate", "0.04"),
+        *("--positioning", "dealers_short_calls_long_puts", "--range", "2", "--dividend", "0"),
+        *("--as-of", "2023-09-14 13:00-04:00", "--future", "ES=4000", "--beta", "ES=1.1"),
+    )
+    told = json.loads(said.out)
+    asked = chain_report(
+        *("xyz.csv",),
+        expiry=["2023-09-22", "0dte"],
+        ssr=1.0,
+        mode="volume",
+        spot=100.5,
+        rate=0.04,
+        dividend=0.0,
+        positioning="dealers_short_calls_long_puts",
+        range_pct=2.0,
+        as_of="2023-09-14 13:00-04:00",
+        futures={"ES": 4000.0},
+        betas={"ES": 1.1},
+    ).summary
+    assert told == asked
+    assert [e["k"] for e in told["expiries"]] == [0.0, 0.0]
+
+
+def test_a_coupling_is_one_number_or_one_a_date(command: Command, folder: Path):
+    one = json.loads(command("chain", "xyz.csv", "--json", "--no-page", "--coupling", "0.3").out)
+    assert [e["k"] for e in one["expiries"]] == [0.3] * 4
+    dated = ("--coupling", "2023-09-22=0.4", "--coupling", "2023-12-15=0.1")
+    two = json.loads(command("chain", "xyz.csv", "--json", "--no-page", *dated).out)
+    assert [two["expiries"][i]["k"] for i in (1, 3)] == [0.4, 0.1]
+
+
+def test_parity_gives_the_spot_where_asked(command: Command, folder: Path):
+    told = json.loads(command("chain", "xyz.csv", "--json", "--no-page", "--spot", "parity").out)
+    assert told["spot"] == pytest.approx(100.0, abs=0.1)
+    assert any("put-call parity" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("xyz.csv", "--spot", "high"), "--spot high: give a price, or parity"),
+        (("xyz.csv", "--coupling", "x"), "--coupling x: give a number"),
+        (("xyz.csv", "--coupling", "2023-09-22=x"), "--coupling x: give a number"),
+        (("xyz.csv", "--future", "ES"), "--future ES: write NAME=VALUE"),
+        (("xyz.csv", "--expiry", "2023-09-15"), "no contract expires on 2023-09-15"),
+        (("xyz.csv", "--mode", "volum"), "did you mean 'volume'"),
+        (("xyz.csv", "--positioning", "dealers"), "no convention and no column"),
+        (("xyz.csv", "--kind", "csv"), "kind: 'csv' is none"),
+        (("absent.csv",), "no such file"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], said: str, command: Command, folder: Path
+):
+    ran = command("chain", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    assert not ran.out
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("what", ["all expired", "negative price", "nothing to tell a vol"])
+def test_a_bad_chain_is_one_line_and_exit_code_2(what: str, command: Command, folder: Path):
+    table: pd.DataFrame = {
+        "all expired": contracts().assign(expiry="2023-09-01"),
+        "negative price": contracts().assign(ask=-2.0),
+        "nothing to tell a vol": contracts().drop(columns=["bid", "ask", "iv"]),
+    }[what]
+    saved(folder, table, "bad.csv")
+    ran = command("chain", "bad.csv")
+    assert (ran.code, ran.err.count("\n"), ran.out) == (2, 1, "")
+    assert ran.err.startswith("hpi-bt: bad.csv: ")
