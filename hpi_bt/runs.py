@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.backtest.fast import run_fast
+from hpi_bt.backtest.fast import parameters_of, run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.backtest.sweep import engine_for
@@ -245,7 +245,7 @@ def record_of_config(
     check_params(strategy, model.strategy.params)
     stage("data", 0.05)
     frame = frame_of_config(model, where)
-    check_inputs(strategy, frame)
+    check_inputs(strategy, frame, model.strategy.params)
     stage("backtest", 0.25)
     chosen = engine_for(strategy, "cerebro" if call and engine == "auto" else engine)
     record = _backtest(
@@ -304,9 +304,11 @@ def _kind(value: object) -> str:
     return next((word for kind, word in kinds if isinstance(value, kind)), "")
 
 
-def check_inputs(strategy: type, frame: pd.DataFrame) -> None:
+def check_inputs(strategy: Any, frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
     """Refuse data in which a column that the signal needs is absent or never known."""
     inputs = getattr(strategy, "inputs", ())
+    if hasattr(strategy, "inputs_for"):
+        inputs = strategy.inputs_for(parameters_of(strategy, params)).required
     validate_frame(frame, name=frame.attrs["symbol"], required=inputs)
 
 
@@ -316,7 +318,7 @@ def _check_known(record: Record) -> None:
 
     for pane in record.panes:
         column = pane["column"]
-        if pane["kind"] == "event" or pane["indicator"] not in ours:
+        if pane["kind"] == "event" or pane["indicator"] not in ours or pane.get("sparse"):
             continue
         if record.signals[column].isna().all():
             why = next((r for r in record.remarks if "never known" in r), "")
@@ -394,6 +396,7 @@ def assumptions(config: Config, record: Record) -> Banner:
     options = any("HedgePressure" in pane["indicator"] for pane in record.panes)
     return [
         *([("Dealer sign", config.dealer_sign)] if options else []),
+        *(said for feature in config.features for said in feature.assumptions()),
         ("Open interest", timing),
         ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
         ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),
@@ -419,7 +422,13 @@ def save(record: Record, parent: Path, story: Story, rules: Study | None = None)
 
 
 def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
-    """Return what followed the run's signals; where that cannot be said, a remark says why."""
+    """Return what followed the run's signals; where that cannot be said, a remark says why.
+
+    Raises
+    ------
+    InputError
+        The config asks for a horizon longer than the data.
+    """
     if not rules.enabled:
         return None
     frame, lines = record.frame, record.signals
@@ -434,6 +443,7 @@ def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
             seed=rules.seed,
         )
     except InputError as error:
-        sign = "warning: " if rules.horizons else ""
-        record.remarks.append(f"{sign}signals were not studied: {error}")
+        if rules.horizons and str(error).startswith("horizons"):
+            raise InputError(f"study.{error}") from None
+        record.remarks.append(f"signals were not studied: {error}")
         return None

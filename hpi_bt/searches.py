@@ -39,6 +39,7 @@ from hpi_bt.kernels.memory import sharing
 from hpi_bt.loading import load_strategy
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
+from hpi_bt.report.index import update_index
 from hpi_bt.runs import (
     check_inputs,
     check_params,
@@ -151,7 +152,10 @@ def open_search(
                 check_params(strategy, {name: value}, "sweep")
     check_writable(parent)
     frame = frame_of_config(model, locations(path, data_dir, offline, cache_dir))
-    check_inputs(strategy, frame)
+    choosing = getattr(strategy, "stand_ins", {})  # parameters that choose other columns
+    chosen_by = ({k: point[k] for k in choosing if k in point} for point in points)
+    for own in {repr(one): one for one in chosen_by}.values():
+        check_inputs(strategy, frame, model.strategy.params | own)
     if chosen == "fast":
         symbol, minutes = str(frame.attrs.get("symbol", "")), float(frame.attrs["bar_minutes"])
         for indicator in strategy.shows:
@@ -299,6 +303,7 @@ def _written(
         write_json(folder / "env.json", environment_of(search.frame, search.source))
         axes = list(search.config.sweep)
         write_heatmap(folder / "heatmap.html", table, axes, METRICS, select, summary)
+    update_index(parent)
     return SweepResult(parent / name)
 
 

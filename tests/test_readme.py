@@ -15,7 +15,7 @@ def test_the_python_example_runs_and_so_does_its_filtered_twin(tmp_path, monkeyp
         text = code.replace("addstrategy(Mine)", f"addstrategy({chosen})")
         exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
         assert "<Result mine: DEMO" in capsys.readouterr().out
-    assert len(list((tmp_path / "results").iterdir())) == 2
+    assert len(list((tmp_path / "results").glob("*/"))) == 2
 
 
 @pytest.mark.parametrize("name", re.findall(r"configs/\S+?\.yaml", README.read_text("utf-8")))

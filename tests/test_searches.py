@@ -75,7 +75,7 @@ def test_the_folder_holds_what_the_result_says(done):
     assert done.summary["figures"]["sharpe"] == best["sharpe"] == done.table["sharpe"].max()
     assert done.summary["trials"] == done.summary["points"] == 8
     assert done.returns.shape == (8, 12)
-    assert [p.name for p in done.folder.parent.iterdir()] == [done.folder.name]
+    assert {p.name for p in done.folder.parent.iterdir()} == {done.folder.name, "index.html"}
     totals = np.prod(1.0 + done.returns, axis=1) - 1.0
     np.testing.assert_allclose(by_point(done)["total_return"], totals, rtol=1e-12)
     assert "8 points" in repr(done)

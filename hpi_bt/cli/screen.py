@@ -82,6 +82,8 @@ def show_run(result: Result) -> None:
         else:
             console.print(hanging(f"{figure}   ", row.note, width))
     console.print()
+    for line in s.get("study", ()):
+        console.print(hanging("", line, width))
     for line in (*s["remarks"], *s["notes"]):
         style = "yellow" if line.startswith("warning") else ""
         console.print(Text(hanging("- ", line, width), style))

@@ -9,7 +9,7 @@ from typing import Any
 
 from hpi_bt.errors import InputError, did_you_mean
 
-KINDS = ("line", "step", "area", "histogram", "event")
+KINDS = ("line", "step", "area", "histogram", "event", "zone")
 COLOURS = (
     "color",
     "light",
@@ -21,6 +21,12 @@ COLOURS = (
 )
 OPTIONS = (
     *("pane", "kind", "width", "levels", "range", "gradient", "segment", "on", "up", "down"),
+    "words",  # what values are called: {1: "squeeze up"}
+    "title",  # what the page calls the line
+    *("high", "strength"),  # of a zone: the column of its upper bound, and of its weight in [0, 1]
+    "alert",  # whether an event goes to alerts.csv: true or false
+    "study",  # whether a line is studied against price: true or false
+    "headline",  # the line that a scan shows of its indicator: true or false
     *COLOURS,
 )
 
@@ -79,7 +85,7 @@ def check_style(style: Mapping[str, Any]) -> None:
         given = _options(style, name)
         for option in COLOURS:
             if given.get(option):
-                _colour(given[option], f"style.{name}.{option}")
+                as_colour(given[option], f"style.{name}.{option}")
         _width(given.get("width", 1), f"style.{name}")
 
 
@@ -91,7 +97,7 @@ def mark_colours(style: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         for name in given:
             if name not in usual:
                 raise InputError(f"style.{part}: no colour {name!r}{did_you_mean(name, usual)}")
-        found[part] = usual | {k: _colour(v, f"style.{part}.{k}") for k, v in given.items()}
+        found[part] = usual | {k: as_colour(v, f"style.{part}.{k}") for k, v in given.items()}
     return found
 
 
@@ -129,6 +135,9 @@ def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> 
         "column": full(column, "column"),
         "label": label,
         "name": str(pane.get("line", column)),
+        "title": str(pane.get("title", "")),
+        "words": _words(pane.get("words"), column),
+        "params": str(pane.get("params", "")),
         "pane": str(pane.get("pane", label or column)),
         "kind": kind,
         "width": _width(pane.get("width", 1), column),
@@ -137,14 +146,16 @@ def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> 
         "gradient": full(pane["gradient"], "gradient") if pane.get("gradient") else None,
         "segment": [full(name, "segment") for name in segment],
         "on": full(pane["on"], "on") if pane.get("on") else None,
+        "high": full(pane.get("high"), "high") if kind == "zone" else None,
+        "strength": full(pane["strength"], "strength") if pane.get("strength") else None,
         "up": str(pane.get("up", "up")),
         "down": str(pane.get("down", "down")),
-        **{k: _colour(pane[k], f"{column}: {k}") if pane.get(k) else None for k in COLOURS},
-        "color": _colour(pane.get("color") or colour, f"{column}: color"),
+        **{k: as_colour(pane[k], f"{column}: {k}") if pane.get(k) else None for k in COLOURS},
+        "color": as_colour(pane.get("color") or colour, f"{column}: color"),
     }
 
 
-def _colour(value: object, where: str) -> str:
+def as_colour(value: object, where: str) -> str:
     """Return a colour as #rrggbb or #rrggbbaa; names are Matplotlib's, as Backtrader's are."""
     if isinstance(value, str) and _HEX.fullmatch(value):
         digits = "".join(c * (2 if len(value) < 7 else 1) for c in value[1:]).lower()
@@ -165,6 +176,17 @@ def _number(value: object, where: str) -> float:
     if not good or not math.isfinite(value):  # type: ignore[arg-type]
         raise InputError(f"{where} {value!r}; give a number")
     return float(value)  # type: ignore[arg-type]
+
+
+def _words(value: object, column: str) -> dict[str, str]:
+    """Return what values are called, by the value as a page writes it."""
+    if value is None:
+        return {}
+    given = value.items() if isinstance(value, Mapping) else ()
+    try:
+        return {f"{float(number):g}": str(text) for number, text in given or [(value, "")]}
+    except (TypeError, ValueError):
+        raise InputError(f"{column}: words {value!r}; give number: text pairs") from None
 
 
 def _width(value: object, column: str) -> int:

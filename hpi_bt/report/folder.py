@@ -17,11 +17,15 @@ import pandas as pd
 from hpi_bt import __version__
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import VETO_COLUMNS, Result, write_result
+from hpi_bt.report.index import update_index
 from hpi_bt.report.pages import Banner
 from hpi_bt.report.signals import write_signals
+from hpi_bt.report.study import study_files
 from hpi_bt.report.tearsheet import write_tearsheet
 from hpi_bt.stats.metrics import session_returns
+from hpi_bt.stats.study import SignalStudy
 from hpi_bt.stats.summary import buy_and_hold, figures, summarise
+from hpi_bt.stats.verdicts import conclusions
 
 _PACKAGES = ("hpi-bt", "backtrader", "numpy", "pandas", "numba", "quantstats", "exchange_calendars")
 _STEM_BYTES = 120  # file systems allow 255 bytes, and the stamp and hash come behind
@@ -49,6 +53,8 @@ class Story:
         Colours and widths of the signal page, by line.
     pages : mapping
         Further files: name, and the function that writes it to the path it is given.
+    study : SignalStudy, optional
+        What followed the signals.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Story:
     figures: Mapping[str, Any] = field(default_factory=dict)
     style: Mapping[str, Any] = field(default_factory=dict)
     pages: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    study: SignalStudy | None = None
 
 
 def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Result:
@@ -91,7 +98,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             path,
             returns,
             title=story.name,
-            banner=[*story.banner, ("Trades", _trading(summary)), *_caveats(summary)],
+            banner=[*story.banner, ("Trades", _trading(summary)), *caveats(summary)],
             benchmark=against,
             benchmark_name=f"{summary['symbol'] or 'the instrument'} bought and held",
             demo=record.demo,
@@ -107,14 +114,16 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             record.panes,
             record.trades,
             title=story.name,
-            banner=[*story.banner, *_caveats(summary, warnings_only=True)],
+            banner=[*story.banner, *caveats(summary, warnings_only=True)],
             demo=record.demo,
             vetoes=pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS)),
             style=story.style,
             symbol=summary["symbol"],
+            study=story.study,
         )
 
-    return write_result(
+    tables = {} if story.study is None else study_files(story.study)
+    result = write_result(
         parent,
         folder_name(parent, story.name, digest, made),
         record,
@@ -122,8 +131,10 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
         config=story.config,
         environment=environment,
         log=[*record.remarks, *notes],
-        pages={"tearsheet.html": tearsheet, "chart.html": chart, **story.pages},
+        pages={"tearsheet.html": tearsheet, "chart.html": chart, **tables, **story.pages},
     )
+    update_index(parent)
+    return result
 
 
 def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[str, Any]:
@@ -148,6 +159,7 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
         **counts,
         "remarks": record.remarks,
         "notes": [str(note) for note in frame.attrs.get("notes", ())],
+        "study": [] if story.study is None else conclusions(story.study),
         "assumptions": [list(row) for row in story.banner],
         **story.figures,
     }
@@ -169,7 +181,7 @@ def _trading(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _caveats(summary: Mapping[str, Any], *, warnings_only: bool = False) -> list[tuple[str, str]]:
+def caveats(summary: Mapping[str, Any], *, warnings_only: bool = False) -> list[tuple[str, str]]:
     """Return what a run has noticed, as rows of the banner: a page must not say less than it."""
     lines = [str(line) for line in (*summary["remarks"], *summary["notes"])]
     rows = [

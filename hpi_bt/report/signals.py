@@ -18,6 +18,8 @@ from hpi_bt.report.chart_library import NOTICE, lwc_js
 from hpi_bt.report.drawing import drawings, mark_colours
 from hpi_bt.report.packing import decimals_of, pack
 from hpi_bt.report.pages import Banner, render, write_page
+from hpi_bt.report.study import study_context
+from hpi_bt.stats.study import SignalStudy
 
 _OHLC = ("open", "high", "low", "close")
 _TRADE = (
@@ -40,6 +42,7 @@ def write_signals(
     vetoes: pd.DataFrame | None = None,
     style: Mapping[str, Any] | None = None,
     symbol: str = "",
+    study: SignalStudy | None = None,
 ) -> None:
     """Write the signal page of a run to `path`: one file, no network.
 
@@ -67,6 +70,8 @@ def write_signals(
         declarations.
     symbol : str, default=""
         The instrument of `bars`; trades and vetoes of others are left out. "" takes all.
+    study : SignalStudy, optional
+        What followed the signals; shown below the chart.
 
     Raises
     ------
@@ -100,6 +105,7 @@ def write_signals(
         demo=demo,
         notices=[],
         licence=NOTICE,
+        study=None if study is None else study_context(study),
         library=Markup(lwc_js()),
         data=data,
         # JSON in a script element: nothing to escape but the opening bracket
@@ -167,12 +173,12 @@ def _columns(
     parts |= {name: (values, digits) for name, values in zip(_OHLC, prices, strict=True)}
     wanted = [name for name in ("volume", "openinterest", "target") if name in bars]
     for line in drawn:
-        wanted += [line["column"], line["on"], *line["segment"]]
+        wanted += [line["column"], line["on"], line["high"], *line["segment"]]
     for name in wanted:
         if name is not None and name not in parts:
             values = bars[name].to_numpy(dtype=np.float64)
             parts[name] = (values, decimals_of(values))
-    for name in (line["gradient"] for line in drawn):
+    for name in (line[part] for line in drawn for part in ("gradient", "strength")):
         if name is not None and name not in parts:
             parts[name] = (bars[name].to_numpy(dtype=np.float64), 2)  # a colour, not a number
     return pack(list(parts.values())), [[name, dec] for name, (_, dec) in parts.items()]

@@ -13,12 +13,15 @@ from hpi_bt.stats.sharpe import (
     probabilistic_sharpe,
     sharpe_moments,
 )
+from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
 __all__ = [
     "EntryTest",
     "EventInput",
     "Overfitting",
     "SharpeMoments",
+    "SignalStudy",
+    "Subject",
     "decile_table",
     "deflated_sharpe",
     "entry_test",
@@ -31,4 +34,5 @@ __all__ = [
     "probability_of_backtest_overfitting",
     "q_values",
     "sharpe_moments",
+    "signal_study",
 ]

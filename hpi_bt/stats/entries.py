@@ -11,9 +11,10 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
-from hpi_bt.stats.events import BLOCK_BARS, LEAST_CLUSTERS
+from hpi_bt.stats.events import LEAST_CLUSTERS
 from hpi_bt.stats.forward import Bars, checked_bars
 from hpi_bt.stats.permutation import clustered, permutation_p, permutations_of
+from hpi_bt.stats.pool import BLOCK_BARS
 
 _NEEDED = ("entry_bar", "exit_bar", "direction", "entry_price", "exit_price", "status")
 
@@ -116,6 +117,13 @@ def entry_test(
     tried on the random trades. Daily bars: every bar may take any trade, blocks of 21 bars cluster.
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
+    return trial_of_entries(trades, bars, time_bucket=time_bucket, draws=draws, seed=seed)
+
+
+def trial_of_entries(
+    trades: pd.DataFrame, bars: Bars, *, time_bucket: float = 30, draws: int = 1000, seed: int = 0
+) -> EntryTest:
+    """Return `entry_test` on bars that have been checked."""
     own = _closed_trades(trades, bars)
     if own.entry.size == 0:
         return _without_trades("no closed trade")
@@ -220,10 +228,11 @@ def _drawn(
     earned, excess, at = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.int64)
     typical = np.empty(own.entry.size)
     cache: dict[tuple[int, int, int], _Candidates] = {}
+    members = {int(b): np.flatnonzero(bucket == b) for b in np.unique(bucket[own.entry])}
     for k in range(own.entry.size):
         key = (int(bucket[own.entry[k]]), int(own.bars[k]), int(own.span[k]))
         if key not in cache:
-            cache[key] = _candidates(bars, number, bucket, *key)
+            cache[key] = _candidates(bars, number, members[key[0]], *key[1:])
         pool = cache[key]
         session = move[:, number[own.entry[k]]].copy()
         count = pool.start[session + 1] - pool.start[session]
@@ -239,13 +248,13 @@ def _drawn(
 
 
 def _candidates(
-    bars: Bars, number: IntArray, bucket: IntArray, own_bucket: int, held: int, span: int
+    bars: Bars, number: IntArray, members: IntArray, held: int, span: int
 ) -> _Candidates:
-    """Return the bars of a bucket from which `held` bars on the price is known, `span` sessions on.
+    """Return those of `members` from which `held` bars on the price is known, `span` sessions on.
 
     The trade's own bar is among them unless its price is unknown; at least one bar must be.
     """
-    bar = np.flatnonzero(bucket[: bars.session.size - held] == own_bucket)
+    bar = members[: np.searchsorted(members, bars.session.size - held)]
     bar = bar[number[bar + held] - number[bar] == span]
     end = bars.open[bar + held] if held else bars.close[bar]
     earned = end / bars.open[bar] - 1.0
@@ -256,4 +265,4 @@ def _candidates(
             f"trades: no bar from which {held} bars on the open is known; check the prices"
         )
     start = np.searchsorted(number[bar], np.arange(int(number[-1]) + 2))
-    return _Candidates(bar, start, earned, np.unique(number[bar]))
+    return _Candidates(bar, start, earned, np.flatnonzero(np.diff(start)))

@@ -17,6 +17,10 @@ from hpi_bt.errors import InputError
 #: Bars ahead, or "close" for the last close of the session.
 Horizon: TypeAlias = int | Literal["close"]
 
+#: Horizons that one looks at unasked.
+INTRADAY_HORIZONS: tuple[Horizon, ...] = (1, 5, 15, 30, 60, "close")
+DAILY_HORIZONS: tuple[Horizon, ...] = (1, 5, 10, 21)
+
 _ROUNDING = 1e-14  # a ratio of prices, less 1, is known to 2e-16 only
 _TINY = 1e-9  # minutes; a bar that ends where a slot ends belongs to that slot
 
@@ -209,6 +213,14 @@ def _minutes_by_clock(bars: Bars, stamps: pd.DatetimeIndex) -> FloatArray:
 def is_event(signal: FloatArray, direction: int) -> BoolArray:
     """Return where the signal points that way, by its sign; NaN does not; shape (n_bars,)."""
     return np.asarray(signal * direction > 0.0)
+
+
+def usual_horizons(symbols: Sequence[Bars]) -> tuple[list[Horizon], list[Horizon]]:
+    """Return the horizons that one looks at unasked, and those of them that no session holds."""
+    daily, longest = symbols[0].daily, max(bars.longest() for bars in symbols)
+    usual: tuple[Horizon, ...] = DAILY_HORIZONS if daily else INTRADAY_HORIZONS
+    fits = [h for h in usual if isinstance(h, str) or h < longest]
+    return fits, [h for h in usual if h not in fits]
 
 
 def checked_horizons(horizons: Sequence[Horizon], symbols: Sequence[Bars]) -> list[Horizon]:

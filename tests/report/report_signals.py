@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from hpi_bt.stats.study import Subject, signal_study
+
 BANNER = [("Fills", "next open")]
 TRADE = {
     **{"data": "", "direction": 1, "size": 10.0, "entry_price": 100.0, "exit_price": 101.0},
@@ -52,3 +54,19 @@ def trades(*rows, **same):
     columns = ["entry_bar", "exit_bar", *TRADE]
     made = [TRADE | {"entry_bar": a, "exit_bar": b, "net": net} | same for a, b, net in rows]
     return pd.DataFrame(made, columns=columns)
+
+
+def studied(n=6000, length=300, **options):
+    """A frame of `bars` in sessions of `length` bars, and the study of its lines and of trades."""
+    frame = bars(n)
+    session = np.arange(n) // length
+    frame = frame.assign(session=session + 739_000.0, minutes_open=np.arange(n) % length + 1.0)
+    hits = np.random.default_rng(3).choice([-1.0, 0.0, 1.0], n, p=[0.01, 0.98, 0.01])
+    frame["Osc.div"] = np.where(frame["Osc.div"] > 0.0, 1.0, hits)
+    entries = np.arange(20, n - 40, 150)
+    made = trades(*((int(e), int(e) + 20, 1.0) for e in entries if session[e] == session[e + 20]))
+    prices = frame["open"].to_numpy()
+    for end in ("entry", "exit"):
+        made[f"{end}_price"] = prices[made[f"{end}_bar"]]
+    given = {"permutations": 49, "horizons": (1, 5, "close")} | options
+    return frame, made, signal_study([Subject("ES", frame, PANES, made)], **given)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from report_signals import BANNER, DIVERGENCE, OSCILLATOR, PANES, SCORE, bars, trades
+from report_signals import BANNER, DIVERGENCE, OSCILLATOR, PANES, SCORE, bars, studied, trades
 
 from hpi_bt.report.signals import write_signals
 
@@ -261,6 +261,68 @@ def test_light_and_dark_differ_by_the_button_and_by_the_system(browser, visit, t
         assert abs(other.picture() - dark).mean() < 3
 
 
+def test_the_chosen_theme_is_kept_for_the_next_visit(visit):
+    visit.press("t")
+    assert visit.picture().mean() < 80
+    visit.page.reload()
+    visit.page.wait_for_selector("#wait", state="detached")
+    visit.calm()
+    assert visit.picture().mean() < 80
+    visit.press("t")
+    assert visit.picture().mean() > 200
+
+
+def test_a_forbidden_storage_changes_nothing(browser, tmp_path):
+    with Visit(browser, tmp_path) as seen:
+        forbid = "Object.defineProperty(window, 'localStorage', {get() { throw Error('no'); }})"
+        seen.page.add_init_script(forbid)
+        seen.page.reload()
+        seen.page.wait_for_selector("#wait", state="detached")
+        seen.press("t")
+        assert seen.picture().mean() < 80
+        assert seen.complaints == []
+
+
+def test_the_chart_fills_its_frame_at_once_when_the_window_changes(visit):
+    # what is drawn, measured right after the frame in which the window changed
+    script = """() => new Promise(done => addEventListener("resize", () =>
+      requestAnimationFrame(() => setTimeout(() => done(__signals.chart.panes().map(p => {
+        const own = p.getHTMLElement(), canvas = own.querySelector("canvas");
+        return own.getBoundingClientRect().height - canvas.getBoundingClientRect().height;
+      })))), { once: true }))"""
+    for height in (1000, 760):
+        visit.page.evaluate(f"void (window.__gaps = ({script})())")
+        visit.page.set_viewport_size({"width": 1300, "height": height})
+        gaps = visit.page.evaluate("window.__gaps")
+        assert max(map(abs, gaps)) <= 1.0, (height, gaps)
+
+
+def test_the_legend_names_the_parameters_of_its_indicators(browser, tmp_path):
+    lines = [OSCILLATOR | {"params": "14, 3"}, SCORE | {"params": "14, 3"}]
+    with Visit(browser, tmp_path, panes=lines) as seen:
+        script = "() => [...document.querySelectorAll('.legend i')].map(e => e.textContent)"
+        assert seen.page.evaluate(script) == ["Osc (14, 3)", "Osc (14, 3)"]
+
+
+def test_the_study_stands_below_the_chart(browser, tmp_path):
+    frame, made, study = studied()
+    with Visit(browser, tmp_path, frame, made=made, study=study, symbol="ES") as seen:
+        text = seen.page.locator("#study").inner_text()
+        assert "bullish" in text
+        assert "Entries against random ones" in text
+        assert "nan" not in text.lower()
+        assert seen.page.locator("#study .signal tbody tr[class]").count() == len(study.events)
+        assert seen.page.locator("#study .line figure").count() == 6
+        seen.page.click("a[href='#study']")
+        seen.calm()
+        box = seen.page.locator("#study").bounding_box()
+        assert 0 <= box["y"] < 100
+        light = seen.picture()
+        seen.press("t")
+        assert light.mean() - seen.picture().mean() > 120
+        assert seen.complaints == []
+
+
 def test_a_divergence_joins_its_pivots_on_price_and_indicator(visit):
     visit.show(340, 420)
     # the line between bars 360 and 395, looked for where both panes have it
@@ -337,11 +399,11 @@ def test_a_single_bar_is_a_page(browser, tmp_path):
 
 
 def test_a_hundred_thousand_bars_open_in_seconds(browser, tmp_path):
-    frame = bars(100_000, "2023-01-02 18:00")
+    frame, _, study = studied(100_000, 400, horizons=None)
     entries = np.sort(np.random.default_rng(1).choice(99_900, 5_000, replace=False))
     made = trades(*((int(e), int(e) + 40, float(e % 7) - 3.0) for e in entries))
     lines = [*PANES, SCORE | {"pane": "again"}]
-    with Visit(browser, tmp_path, frame, lines, made) as seen:
+    with Visit(browser, tmp_path, frame, lines, made, study=study) as seen:
         size = seen.bytes / 1e6
         print(f"{size:.2f} MB, written in {seen.written:.2f} s, ready in {seen.ready:.2f} s")
         assert size < 4.0

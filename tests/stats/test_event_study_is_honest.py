@@ -5,9 +5,10 @@ import pytest
 import scipy.stats
 from small_studies import market, sprinkled, study
 
+import hpi_bt.stats.events as events_module
 from hpi_bt.stats.forward import checked_bars
 
-KINDS = ("random", "open", "trend", "volatility", "session", "flow")
+KINDS = ("random", "open", "trend", "volatility", "calm", "session", "flow")
 
 
 def null_signal(kind, frame, session, seed):  # noqa: PLR0911 - one for each kind
@@ -50,13 +51,16 @@ def p_values(seeds, sessions, bar, kinds=KINDS, **options):
 
 def check_uniform(p, q, least):
     for kind, table in p.items():
-        assert np.isnan(table).mean() < 0.25, kind  # too few sessions drew a direction
         for cell in table.T:
             found = cell[np.isfinite(cell)]
+            if kind == "calm" and not found.size:
+                continue  # it fires in one direction only
+            assert found.size > 0.75 * cell.size, kind  # else too few sessions drew a direction
             # the p-values are multiples of 1/(1 + permutations): shifted by half a step
             assert scipy.stats.kstest(found - 0.005, "uniform").pvalue > least, kind
-            often = scipy.stats.binomtest(int((found <= 0.05).sum()), found.size, 0.05)
-            assert often.pvalue > least, kind
+            for level in (0.05, 0.1):
+                often = scipy.stats.binomtest(int((found <= level).sum()), found.size, level)
+                assert often.pvalue > least, (kind, level)
         lucky = int((q[kind] <= 0.2).any(axis=1).sum())
         some = scipy.stats.binomtest(lucky, len(table), 0.2, alternative="greater")
         assert some.pvalue > least, kind  # tables with any discovery, all of them false
@@ -73,13 +77,14 @@ def test_without_edge_p_is_uniform_over_200_markets():
 
 
 @pytest.mark.slow
-def test_signals_of_calm_alone_are_found_a_little_too_often_but_never_wildly():
-    # SPEC's standard error leaves out the baseline's own noise, which is large beside a calm
-    # market's: 7 to 10 % at 5 % in a trial of 1,000 markets
-    p, _ = p_values(range(200), 60, "5min", kinds=("calm",), horizons=(1, 6))
-    calm = p["calm"][:, 2:]
+def test_without_the_noise_of_the_baseline_signals_of_calm_are_found_too_often(monkeypatch):
+    # why p does not compare SPEC's t: its error is that of the events alone
+    without = events_module.whole_t
+    monkeypatch.setattr(events_module, "whole_t", lambda s, n, b: without(s, n, 0.0 * b))
+    p, _ = p_values(range(200), 60, "5min", kinds=("calm",), horizons=(1, 6, "close"))
+    calm = p["calm"][:, 3:]
     assert np.isfinite(calm).all()
-    assert (calm <= 0.05).mean() < 0.13
+    assert (calm <= 0.05).mean() > 0.065
 
 
 def test_errors_that_ignore_the_sessions_find_what_is_not_there():

@@ -12,9 +12,12 @@ from hpi_bt.stats.permutation import (
     add_permuted_sums,
     all_alike,
     clustered,
+    grid_of,
     permutation_p,
     permutations_of,
     q_values,
+    runs_of,
+    whole_t,
 )
 from reference import event_study as slow
 
@@ -23,11 +26,11 @@ probabilities = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05]
 
 
 def grids(seed, clusters=300, slots=7):
-    """Values with holes, a pattern of events, and some permutations; more clusters than a chunk."""
+    """Values with holes, a pattern of events, and some permutations; in runs."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(clusters, slots))
     values[rng.random(values.shape) < 0.2] = np.nan
-    events = (rng.random(values.shape) < 0.3).astype(float)
+    events = rng.random(values.shape) < 0.3
     return values, events, permutations_of(np.zeros(clusters, dtype=int), 5, seed)
 
 
@@ -59,6 +62,28 @@ def test_one_cluster_equal_clusters_and_no_event_have_no_t():
     assert math.isnan(none.t)
 
 
+def test_the_noise_of_the_baseline_widens_the_error_by_hand():
+    # the clusters of above: 2 x 1.5^2 = 4.5 left over; baselines 1 and -1 add 2, and where a
+    # permutation has kept two of four events, a quarter of that
+    sums = np.array([[6.0, 0.0, 4.0], [3.0, 1.0, 0.0]])
+    counts = np.array([[3.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    t = whole_t(sums, counts, np.array([1.0, 0.0, -1.0]))
+    assert_allclose(t, [2.5 * 4 / math.sqrt(4.5 + 2.0), 2.0 * 2 / math.sqrt(2.0 + 0.5)])
+
+
+@law
+@given(st.integers(0, 1000))
+def test_without_that_noise_it_is_the_clustered_t(seed):
+    rng = np.random.default_rng(seed)
+    sums, counts = rng.normal(size=(3, 9)), rng.integers(0, 3, (3, 9)).astype(float)
+    assert_allclose(whole_t(sums, counts, np.zeros(9)), clustered(sums, counts).t)
+
+
+def test_no_event_and_no_spread_have_no_t_either():
+    sums, counts = np.array([[0.1, 0.2], [0.0, 0.0]]), np.array([[1.0, 2.0], [0.0, 0.0]])
+    assert np.isnan(whole_t(sums, counts, np.ones(2))).all()
+
+
 # --- the permutations ---
 
 
@@ -73,6 +98,14 @@ def test_each_row_permutes_within_strata_and_the_first_changes_nothing(strata, s
     assert_array_equal(strata[order], np.tile(strata, (5, 1)))
 
 
+def test_clusters_below_nought_stay_and_take_no_random_number():
+    strata = np.array([0, 1, 0, 1, 0])
+    order = permutations_of(strata, 9, 3)
+    apart = permutations_of(np.array([-1, 0, 1, 0, 1, 0, -1]), 9, 3)
+    assert_array_equal(apart[:, 1:-1] - 1, order)
+    assert (apart[:, [0, -1]] == [0, 6]).all()
+
+
 def test_every_permutation_of_three_is_about_equally_frequent():
     order = permutations_of(np.zeros(3, dtype=int), 6000, 1)[1:]
     counts = np.unique(order, axis=0, return_counts=True)[1]
@@ -84,19 +117,26 @@ def test_every_permutation_of_three_is_about_equally_frequent():
 def test_sums_equal_those_of_a_loop_over_events(seed):
     values, events, order = grids(seed)
     sums, counts = np.zeros((2, *order.shape))
-    add_permuted_sums(values, events, order, (sums, counts))
+    add_permuted_sums(grid_of(values), runs_of(events), order, (sums, counts))
     for row, givers in enumerate(order):
-        landed = np.where(events[givers] > 0, values, np.nan)
+        landed = np.where(events[givers], values, np.nan)
         assert_allclose(sums[row], np.nansum(landed, axis=1), atol=1e-12)
         assert_array_equal(counts[row], np.isfinite(landed).sum(axis=1))
+
+
+def test_runs_by_hand():
+    runs = runs_of(np.array([[1, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 1]], dtype=bool))
+    assert_array_equal(runs.start, [0, 3, 1])
+    assert_array_equal(runs.stop, [2, 4, 4])
+    assert_array_equal(runs.first, [0, 2, 2, 3])
 
 
 def test_sums_of_a_second_symbol_are_added():
     values, events, order = grids(7, clusters=9)
     once, twice = (np.zeros((2, *order.shape)) for _ in range(2))
-    add_permuted_sums(values, events, order, tuple(once))
+    add_permuted_sums(grid_of(values), runs_of(events), order, tuple(once))
     for _ in range(2):
-        add_permuted_sums(values, events, order, tuple(twice))
+        add_permuted_sums(grid_of(values), runs_of(events), order, tuple(twice))
     assert_allclose(twice, 2 * once)
 
 

@@ -1,0 +1,165 @@
+"""The parts of a study: its signals, measured lines and entries against price (SPEC section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import InputError
+from hpi_bt.stats.deciles import Pair, coefficient, pooled_decile_table
+from hpi_bt.stats.entries import EntryTest, trial_of_entries
+from hpi_bt.stats.events import COLUMNS, signal_rows
+from hpi_bt.stats.forward import Horizon
+from hpi_bt.stats.lines import Line, measures_of, signals_of
+from hpi_bt.stats.permutation import q_values
+from hpi_bt.stats.pool import Market, Pool, pool_of
+
+EVENT_COLUMNS = ("signal", "label", "direction", "horizon", "symbols", *COLUMNS)
+DECILE_COLUMNS = (
+    *("line", "horizon", "decile", "n", "low", "high", "mean", "median", "hit_rate"),
+    *("excess", "t"),
+)
+COEFFICIENT_COLUMNS = ("line", "horizon", "symbols", "n", "ic", "t", "note")
+_GROUPS = 10
+
+
+class Subject(NamedTuple):
+    """One symbol's run, as the study reads it.
+
+    Attributes
+    ----------
+    symbol : str
+    bars : DataFrame of shape (n_bars, ...), index bar closes
+        The layout of signals.parquet: open, close, session, minutes_open where it is known, and
+        every column that `panes` names.
+    panes : sequence of mapping
+        What the indicators declare, as panes.json has it.
+    trades : DataFrame, optional
+        Round trips as trades.csv has them; those of other instruments are left out.
+    """
+
+    symbol: str
+    bars: pd.DataFrame
+    panes: Sequence[Mapping[str, Any]]
+    trades: pd.DataFrame | None = None
+
+
+class Parts(NamedTuple):
+    """What all parts of a study share: subjects with their markets, horizons, permutations."""
+
+    subjects: Sequence[Subject]
+    markets: Sequence[Market]
+    horizons: Sequence[Horizon]
+    permutations: int
+    seed: int
+
+    def having(self, lines: Sequence[Mapping[str, Line]]) -> Iterator[tuple[Line, list[int]]]:
+        """Return every line once, and which subjects have it."""
+        for column in dict.fromkeys(name for own in lines for name in own):
+            at = [k for k, own in enumerate(lines) if column in own]
+            yield lines[at[0]][column], at
+
+    def values(self, line: Line, at: Sequence[int]) -> list[FloatArray]:
+        """Return the values of a line for those subjects, each of shape (n_bars,)."""
+        return [np.asarray(self.subjects[k].bars[line.column], dtype=np.float64) for k in at]
+
+
+def event_part(found: Parts) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table of events, and which kinds never occurred."""
+
+    @cache
+    def pool(at: tuple[int, ...]) -> Pool:
+        return pool_of([found.markets[k] for k in at], found.permutations, found.seed)
+
+    rows: list[dict[str, Any]] = []
+    notes = []
+    lines = [signals_of(subject.panes, subject.bars) for subject in found.subjects]
+    every = list(found.having(lines))
+    if not every:
+        notes.append('no signal: no line is declared as an "event" or is -1, 0 or 1 throughout')
+    words = [text for line, _ in every for text in line.texts.values()]
+    for line, at in every:
+        signals = found.values(line, at)
+        bars = sum(signal.size for signal in signals)
+        table = signal_rows(pool(tuple(at)), signals, found.horizons)
+        for side in (1, -1):
+            text = line.texts.get(side, f"{line.name} {'up' if side > 0 else 'down'}")
+            if not any(bool((signal * side > 0.0).any()) for signal in signals):
+                said = f"{text} ({line.label})" if words.count(text) > 1 else text
+                if side in line.texts:
+                    notes.append(f"{said}: none in {bars:,} bars, so nothing can be said")
+                continue
+            about: dict[str, Any] = {
+                "signal": line.column,
+                "label": text,
+                "direction": side,
+                "symbols": len(at),
+            }
+            rows += [{**about, "horizon": h, **table[side, h]} for h in found.horizons]
+    events = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+    numbers = [c for c in COLUMNS if c not in ("n", "note")]
+    events = events.astype(dict.fromkeys(numbers, np.float64))
+    return events.assign(q_value=q_values(events["p_value"].to_numpy())), notes
+
+
+def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the tables of tenths and of rank correlations, and which lines have none."""
+    tenths, rows, notes = [], [], []
+    lines = [measures_of(subject.panes, subject.bars) for subject in found.subjects]
+    for line, at in found.having(lines):
+        values = found.values(line, at)
+        known = sum(int(np.isfinite(v).sum()) for v in values)
+        for horizon in found.horizons:
+            pairs = [
+                Pair(v, found.markets[k].ahead(horizon).forward, found.markets[k].cluster)
+                for v, k in zip(values, at, strict=True)
+            ]
+            enough = [p for p in (pair.known() for pair in pairs) if p.line.size >= _GROUPS]
+            enough = [p for p in enough if p.varies()]
+            if not enough:
+                continue
+            about = {"line": line.column, "horizon": horizon}
+            row = coefficient(enough, found.markets[0].bars.daily)
+            rows.append({**about, "symbols": len(enough), **row})
+            table = pooled_decile_table(enough, groups=_GROUPS).reset_index()
+            tenths.append(table.assign(**about)[list(DECILE_COLUMNS)])
+        if not any(row["line"] == line.column for row in rows):
+            notes.append(f"{line.column}: {known:,} known values, too few or too alike to rank")
+    deciles = pd.concat(tenths) if tenths else pd.DataFrame(columns=list(DECILE_COLUMNS))
+    coefficients = pd.DataFrame(rows, columns=list(COEFFICIENT_COLUMNS))
+    return deciles.reset_index(drop=True), coefficients, notes
+
+
+def entry_part(found: Parts) -> tuple[list[tuple[str, EntryTest]], list[str]]:
+    """Return the entry tests, and why some could not be made."""
+    tests, notes = [], []
+    for subject, market in zip(found.subjects, found.markets, strict=True):
+        if subject.trades is None:
+            continue
+        name = subject.symbol or "the data"
+        try:
+            test = trial_of_entries(
+                _own(subject), market.bars, draws=found.permutations, seed=found.seed
+            )
+        except InputError as error:
+            notes.append(f"{name}: entries were not tested ({error})")
+            continue
+        if test.n:
+            tests.append((subject.symbol, test))
+        else:
+            notes.append(f"{name}: entries were not tested ({test.note})")
+    return tests, notes
+
+
+def _own(subject: Subject) -> pd.DataFrame:
+    """Return the trades of the subject's instrument; rows that name none are its."""
+    trades = subject.trades
+    assert trades is not None
+    if not subject.symbol or "data" not in trades:
+        return trades
+    return trades[trades["data"].fillna("").isin(["", subject.symbol]).to_numpy()]
