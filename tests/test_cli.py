@@ -64,9 +64,9 @@ def test_a_run_prints_its_figures_and_leaves_its_folder(folder: Path, command: C
     (made,) = (folder / "results").glob("*/")
     pages = [f"results/{made.name}/{page}" for page in ("tearsheet.html", "chart.html")]
     assert said.out.splitlines()[-2:] == pages
-    assert listing(made) == ["alerts.csv", "chart.html", "config.yaml", "env.json",
-        "equity.parquet", "panes.json", "run.log", "signals.parquet", "summary.json",
-        "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
+    assert listing(made) == ["alerts.csv", "chart.html", "coefficients.csv", "config.yaml",
+        "deciles.csv", "env.json", "equity.parquet", "panes.json", "run.log", "signals.parquet",
+        "study.csv", "summary.json", "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpi_bt.cli.options import CacheDir, DataDir, Engine, Offline, Overrides, Results
 from hpi_bt.cli.screen import Stages, show_frame
 from hpi_bt.errors import InputError
+
+if TYPE_CHECKING:
+    from hpi_bt.stats.forward import Horizon
 
 _FORMATS = {
     "n": "{:,.0f}", "mean": "{:+.3%}", "hit_rate": "{:.0%}", "effect": "{:+.3%}",
@@ -46,7 +49,7 @@ def signals(
     show_signals(found)
 
 
-def _horizons(text: str | None) -> tuple[int | str, ...] | None:
+def _horizons(text: str | None) -> tuple[Horizon, ...] | None:
     """Return the horizons that a text such as "1,5,close" lists."""
     if text is None:
         return None
@@ -56,7 +59,7 @@ def _horizons(text: str | None) -> tuple[int | str, ...] | None:
         raise InputError(
             f"--horizons {text}: {wrong[0]!r} is no number of bars; write 1,5,30,close"
         )
-    return tuple(w if w == "close" else int(w) for w in words)
+    return tuple("close" if w == "close" else int(w) for w in words)
 
 
 def show_signals(found: Any) -> None:

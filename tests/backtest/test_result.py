@@ -24,9 +24,9 @@ from small_runs import demo_run, listing
 def test_the_folder_holds_what_design_lists() -> None:
     folder = demo_run().folder
     assert re.fullmatch(r"demo-\d{8}T\d{6}-[0-9a-f]{8}", folder.name)
-    assert listing(folder) == ["alerts.csv", "chart.html", "config.yaml", "env.json",
-        "equity.parquet", "panes.json", "run.log", "signals.parquet", "summary.json",
-        "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
+    assert listing(folder) == ["alerts.csv", "chart.html", "coefficients.csv", "config.yaml",
+        "deciles.csv", "env.json", "equity.parquet", "panes.json", "run.log", "signals.parquet",
+        "study.csv", "summary.json", "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
