@@ -14,12 +14,16 @@ _HOME = {
     "Alert": "backtest.alerting",
     "Alerts": "backtest.alerts",
     "AtrDistance": "orders",
+    "ChainReport": "report.chain_result",
     "Comparison": "report.compared",
     "Confirmed": "strategy",
     "DemoHedgePressureIndex": "indicators",
+    "GaugeReport": "report.gauged",
     "GaugeResult": "gauge",
     "HedgeCerebro": "backtest.lean",
     "HedgeData": "feeds",
+    "HedgeFlow": "indicators",
+    "HedgePressureGauge": "indicators",
     "HedgePressureIndex": "indicators",
     "HerrickPayoffIndex": "indicators",
     "HerrickRSI": "indicators",
@@ -33,11 +37,15 @@ _HOME = {
     "SweepResult": "searches",
     "as_series": "arrays",
     "chain_of_yfinance": "sources.chains",
+    "chain_report": "chains",
     "compare": "comparing",
     "defaults_of": "indicators.base",
+    "demo_chain": "sources.demo_books",
     "fetch_chain": "sources.chains",
-    "fetch_gauge": "sources.gauge_fetch",
-    "gauge_inputs": "sources.gauge_assembly",
+    "fetch_gauge": "sources.gauge_data.fetch",
+    "flow": "flowing",
+    "gauge_inputs": "sources.gauge_data.assembly",
+    "gauge_report": "gauging",
     "hedge_score": "gauge",
     "load_frame": "runs",
     "open_chains": "sources.chains",
@@ -62,12 +70,17 @@ if TYPE_CHECKING:
     from hpi_bt.backtest.alerts import Alerts
     from hpi_bt.backtest.lean import HedgeCerebro
     from hpi_bt.backtest.result import Result
+    from hpi_bt.chains import chain_report
     from hpi_bt.comparing import compare
     from hpi_bt.errors import InputError
     from hpi_bt.feeds import HedgeData
+    from hpi_bt.flowing import flow
     from hpi_bt.gauge import GaugeResult, hedge_score
+    from hpi_bt.gauging import gauge_report
     from hpi_bt.indicators import (
         DemoHedgePressureIndex,
+        HedgeFlow,
+        HedgePressureGauge,
         HedgePressureIndex,
         HerrickPayoffIndex,
         HerrickRSI,
@@ -76,13 +89,16 @@ if TYPE_CHECKING:
     from hpi_bt.indicators.base import defaults_of
     from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
+    from hpi_bt.report.chain_result import ChainReport
     from hpi_bt.report.compared import Comparison
+    from hpi_bt.report.gauged import GaugeReport
     from hpi_bt.runs import load_frame, run
     from hpi_bt.scanning import Scan, scan
     from hpi_bt.searches import SweepResult, sweep
     from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain
-    from hpi_bt.sources.gauge_assembly import gauge_inputs
-    from hpi_bt.sources.gauge_fetch import fetch_gauge
+    from hpi_bt.sources.demo_books import demo_chain
+    from hpi_bt.sources.gauge_data.assembly import gauge_inputs
+    from hpi_bt.sources.gauge_data.fetch import fetch_gauge
     from hpi_bt.strategy import Confirmed, KernelStrategy
     from hpi_bt.studying import run_all, signals
     from hpi_bt.walking import walk_forward

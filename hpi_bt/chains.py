@@ -279,8 +279,7 @@ def _flags(
 ) -> tuple[str, ...]:
     """Return what a reader should know, without what notes and cleaning report say already."""
     lines = chain.notes if cleaning is None else (*cleaning.lines, *cleaning.notes)
-    regime = [f"Smile of {flow.regime.expiry:%Y-%m-%d %H:%M}: {f}" for f in flow.regime.flags]
     elsewhere = {*lines, *flow.regime.flags}
     others = [f for f in (*flow.flags, *levels.flags) if f not in elsewhere]
     others = [f for f in others if not f.startswith("Open positions:")]  # in the banner
-    return tuple(dict.fromkeys(sentence(flag) for flag in (*others, *regime)))
+    return tuple(dict.fromkeys(sentence(flag) for flag in (*others, *flow.regime.flags)))

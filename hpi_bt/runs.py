@@ -318,7 +318,7 @@ def _check_known(record: Record) -> None:
 
     for pane in record.panes:
         column = pane["column"]
-        if pane["kind"] == "event" or pane["indicator"] not in ours or pane.get("sparse"):
+        if pane.get("kind") == "event" or pane["indicator"] not in ours or pane.get("sparse"):
             continue
         if record.signals[column].isna().all():
             why = next((r for r in record.remarks if "never known" in r), "")

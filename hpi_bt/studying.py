@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
 from hpi_bt.backtest.result import Result, whole_folder, write_json
 from hpi_bt.config import Config, Study, configs_of, resolved_yaml
@@ -51,6 +52,13 @@ class Signals:
         return f"<Signals of {symbols}: {len(self.study.events)} cells; {self.page}>"
 
 
+class Runs(NamedTuple):
+    """The runs of a config, and the study of all together where it names several symbols."""
+
+    results: tuple[Result, ...]
+    pooled: Signals | None
+
+
 def run_all(
     config: str | Path | Mapping[str, Any] | Config,
     *,
@@ -61,11 +69,17 @@ def run_all(
     cache_dir: str | Path | None = None,
     engine: str = "auto",
     stage: Stage = no_stage,
-) -> list[Result]:
-    """Return the result of each symbol of a config, one where it names none; as `hpi_bt.run`."""
+) -> Runs:
+    """Return the run of each symbol of a config and their pooled study; as `hpi_bt.run`.
+
+    A config without `symbols` is one run, and nothing is pooled.
+    """
     model, path = read_config(config, overrides)
     where = locations(path, data_dir, offline, cache_dir)
-    return _run_each(model, path, where, results, engine, stage)
+    done = _run_each(model, path, where, results, engine, stage)
+    if not (model.symbols and model.study.enabled):
+        return Runs(tuple(done), None)
+    return Runs(tuple(done), _pooled(done, model, Path(results).expanduser()))
 
 
 def _run_each(
@@ -130,22 +144,37 @@ def signals(
             raise InputError(f"-s: {target} is a finished run; give its config to change settings")
         return _redrawn(Result(folder), changed)
     model, path = read_config(target, overrides)
-    rules = model.study.model_copy(update={**changed, "enabled": True})
+    rules = _rules(model.study.model_dump() | changed)
     model = model.model_copy(update={"study": rules})
     where = locations(path, data_dir, offline, cache_dir)
     done = _run_each(model, path, where, results, engine, stage)
-    study = signal_study([subject_of(one) for one in done], **_options(rules))
-    if not model.symbols:
-        return Signals(tuple(done), study, done[0].folder / "chart.html")
-    return Signals(tuple(done), study, _write_pooled(done, study, model, parent))
+    if model.symbols:
+        return _pooled(done, model, parent)
+    return Signals(tuple(done), _study(done, rules), done[0].folder / "chart.html")
 
 
-def _options(rules: Study) -> dict[str, Any]:
-    return {
-        "horizons": rules.horizons,
-        "permutations": rules.permutations,
-        "seed": rules.seed,
-    }
+def _rules(values: Mapping[str, Any]) -> Study:
+    try:
+        return Study.model_validate({**values, "enabled": True})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"][:1]))
+        raise InputError(f"{where}: {first['input']!r}; {first['msg']}") from None
+
+
+def _study(results: Sequence[Result], rules: Study) -> SignalStudy:
+    return signal_study(
+        [subject_of(one) for one in results],
+        horizons=rules.horizons,
+        permutations=rules.permutations,
+        seed=rules.seed,
+    )
+
+
+def _pooled(results: Sequence[Result], model: Config, parent: Path) -> Signals:
+    """Return the study of several symbols as one, its folder written."""
+    study = _study(results, model.study)
+    return Signals(tuple(results), study, _write_pooled(results, study, model, parent))
 
 
 def _run_folder(target: Any, parent: Path) -> Path | None:
@@ -195,8 +224,7 @@ def _redrawn(result: Result, changed: Mapping[str, Any]) -> Signals:
     subject, summary = subject_of(result), result.summary
     kept = yaml.safe_load((result.folder / "config.yaml").read_text("utf-8"))
     banner = [(str(what), str(how)) for what, how in summary["assumptions"]]
-    rules = Study.model_validate({**(kept.get("study") or {}), **changed, "enabled": True})
-    study = signal_study([subject], **_options(rules))
+    study = _study([result], _rules({**(kept.get("study") or {}), **changed}))
     vetoes = pd.read_csv(result.folder / "vetoed.csv", parse_dates=["time"])
 
     def chart(path: Path) -> None:

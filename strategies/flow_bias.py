@@ -1,7 +1,7 @@
 """Trade the direction of the Hedge Pressure Index; fade or leave when it comes back."""
 
 from hpi_bt import HedgePressureIndex, KernelStrategy, Orders, defaults_of, part
-from hpi_bt.indicators.hedge_pressure_index import hedge_pressure_lines
+from hpi_bt.indicators.hedge_pressure_index import PROXIES, hedge_pressure_lines
 from hpi_bt.kernels.targets import held_target
 
 
@@ -45,7 +45,8 @@ class FlowBias(KernelStrategy):
     optional_inputs = ("put_oi", "call_oi", "net_oi", "session", "slot")
     shows = (HedgePressureIndex,)
     signal_kernel = staticmethod(flow_bias)
-    params = defaults_of(flow_bias)
+    stand_ins = {"proxy": PROXIES}  # proxy: gamma counts in dollars of gamma
+    params = {**defaults_of(flow_bias), "proxy": "volume"}
     orders = Orders(
         size={"kind": "risk", "percent": 0.5},
         stop={"kind": "atr", "period": 14, "multiple": 2.0},

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpi_bt import HedgePressureIndex, KernelStrategy, Orders, defaults_of, part
-from hpi_bt.indicators.hedge_pressure_index import hedge_pressure_lines
+from hpi_bt.indicators.hedge_pressure_index import PROXIES, hedge_pressure_lines
 from hpi_bt.kernels.targets import held_target
 
 
@@ -47,7 +47,8 @@ class OpeningWindow(KernelStrategy):
     optional_inputs = ("put_oi", "call_oi", "net_oi", "slot")
     shows = (HedgePressureIndex,)
     signal_kernel = staticmethod(opening_window)
-    params = defaults_of(opening_window)
+    stand_ins = {"proxy": PROXIES}  # proxy: gamma counts in dollars of gamma
+    params = {**defaults_of(opening_window), "proxy": "volume"}
     orders = Orders(
         size={"kind": "risk", "percent": 0.5},
         stop={"kind": "atr", "period": 14, "multiple": 2.0},

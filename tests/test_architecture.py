@@ -33,8 +33,11 @@ ROOMS = (
     "finished",
     "report",
     "runs",  # STYLE's run.py; a module of that name would hide the function hpi_bt.run
+    "chains",
+    "flowing",
     "studying",
     "scanning",
+    "gauging",
     "searches",
     "walking",
     "filtering",
@@ -58,6 +61,7 @@ OUTSIDE = (
     "report",
     "runs",
     "studying",
+    "gauging",
     "searches",
     "walking",
     "finished",
@@ -67,7 +71,7 @@ OUTSIDE = (
 )
 CLOCK = (
     *("runs", "scanning", "comparing", "studying", "searches", "walking", "cli"),
-    *("sources.yahoo", "sources.gauge_clock"),  # they note when they downloaded
+    *("sources.yahoo", "sources.gauge_data.clock"),  # they note when they downloaded
 )
 
 HEAVY = {"backtrader", "quantstats", "yfinance"}

@@ -54,6 +54,7 @@ def test_the_longest_name_leaves_room_for_the_symbol():
         ({"kind": "csv", "path": "bars.csv"}, ["A", "B"], "bars.csv would serve all 2"),
         ({"kind": "demo"}, ["A", "A"], "'A' is given twice"),
         ({"kind": "yahoo", "symbol": "A"}, ["A,B"], "symbol"),
+        ({"kind": "demo", "symbol": "{symbol}"}, [], "symbols: none is named for"),
     ],
 )
 def test_symbols_that_cannot_be_served_are_refused(source, symbols, said):

@@ -10,7 +10,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 def test_the_python_example_runs_and_so_does_its_filtered_twin(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     for chosen in ("Mine", "Filtered"):
         text = code.replace("addstrategy(Mine)", f"addstrategy({chosen})")
         exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})

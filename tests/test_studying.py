@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_runs import commander, demo_run, listing, mapping, workshop
 
 import hpi_bt as hb
 from hpi_bt import InputError
 from hpi_bt.stats.study import signal_study
 from hpi_bt.studying import subject_of
+from small_runs import commander, demo_run, listing, mapping, workshop
 
 SHORT = ("data.source.sessions=12", "data.source.bar=5min")
 
@@ -42,7 +42,7 @@ def test_the_page_of_a_finished_run_comes_out_as_the_run_had_written_it(finished
 
 
 def test_a_config_is_run_and_its_study_is_the_one_of_its_folder(tmp_path: Path):
-    found = hb.signals("configs/demo.yaml", overrides=SHORT, results=tmp_path, permutations=49)
+    found = hb.signals("configs/demo.yaml", overrides=SHORT, results=tmp_path, permutations=99)
     (result,) = found.results
     assert found.page == result.folder / "chart.html"
     kept = pd.read_csv(result.folder / "study.csv")
@@ -53,10 +53,10 @@ def test_a_config_is_run_and_its_study_is_the_one_of_its_folder(tmp_path: Path):
 def test_symbols_get_a_run_each_and_one_pooled_study(tmp_path: Path):
     found = hb.signals(
         "configs/demo.yaml", overrides=[*SHORT, "symbols=[IWM, SPY]"], results=tmp_path,
-        permutations=49,
+        permutations=99,
     )  # fmt: skip
     assert [r.summary["symbol"] for r in found.results] == ["IWM", "SPY"]
-    alone = [signal_study([subject_of(r)], permutations=49) for r in found.results]
+    alone = [signal_study([subject_of(r)], permutations=99) for r in found.results]
     events = [study.events for study in (found.study, *alone)]
     pooled, *counts = (
         dict(zip(zip(e["signal"], e["direction"], e["horizon"], strict=True), e["n"], strict=True))
@@ -72,18 +72,30 @@ def test_symbols_get_a_run_each_and_one_pooled_study(tmp_path: Path):
 
 def test_run_all_of_a_config_without_symbols_is_run(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(workshop(tmp_path))
-    (result,) = hb.run_all(mapping(), results=tmp_path / "out")
-    assert result.summary["name"] == "small"
+    done = hb.run_all(mapping(), results=tmp_path / "out")
+    (result,) = done.results
+    assert (result.summary["name"], done.pooled) == ("small", None)
+
+
+def test_run_pools_the_symbols_of_a_config_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    given = [f"-s{key}" for key in (*SHORT, "symbols=[A, B]", "study.permutations=99")]
+    said = commander(monkeypatch, capsys)("run", "configs/demo.yaml", *given, "--results", tmp_path)
+    assert (said.code, said.err) == (0, "")
+    assert "Signals against price: A, B  DEMO" in said.out
+    assert len(list(tmp_path.glob("*/study.html"))) == 1
+    assert len(list(tmp_path.glob("*/chart.html"))) == 2
 
 
 def test_the_command_prints_every_signal_with_its_verdict(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     command = commander(monkeypatch, capsys)
-    said = command("signals", finished, "--horizons", "1,5,close", "--permutations", "49")
+    said = command("signals", finished, "--horizons", "1,5,close", "--permutations", "99")
     assert said.code == 0
     assert "HedgePressureIndex.extreme: mechanical bid" in said.out
-    assert "DEMO" in said.out.splitlines()[0]
+    assert "Signals against price: IWM  DEMO" in said.out
     assert said.out.rstrip().endswith(str(finished / "chart.html"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, sim
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
 from hpi_bt.errors import InputError
-from hpi_bt.indicators.base import kernel_series
+from hpi_bt.indicators.base import defaults_of, kernel_series
 from hpi_bt.indicators.shown import check_allowed, demo_reason, kernel_shown
 from hpi_bt.kernels.wilder import wilder_atr
 from hpi_bt.orders import REASONS, STOP, TARGET, Orders, Rules
@@ -25,7 +25,7 @@ _DECLARED = frozenset({
     "__doc__", "__module__", "__qualname__", "__annotations__", "__static_attributes__",
     "__firstlineno__", "alias", "aliased", "frompackages", "inputs", "lines", "linealias",
     "optional_inputs", "orders", "packages", "params", "plotinfo", "plotlines", "shows",
-    "signal_kernel", "csv",
+    "signal_kernel", "csv", "stand_ins", "inputs_for",
 })  # fmt: skip
 
 
@@ -52,9 +52,18 @@ def parameters_of(strategy: type, params: Mapping[str, Any]) -> dict[str, Any]:
 def signal_of(strategy: type, params: Mapping[str, Any], frame: pd.DataFrame) -> FloatArray:
     """Return the target of a strategy's signal kernel on a frame, shape (n_bars,)."""
     known: Any = strategy
-    series = kernel_series(frame, known.inputs, known.optional_inputs)
-    target: FloatArray = np.ascontiguousarray(known.signal_kernel(*series, **params), dtype=float)
-    return target
+    series = kernel_series(frame, *known.inputs_for(params))
+    return target_of(strategy, params, series)
+
+
+def target_of(
+    strategy: type, params: Mapping[str, Any], series: Sequence[FloatArray]
+) -> FloatArray:
+    """Return what a strategy's signal kernel makes of its series, shape (n_bars,)."""
+    known: Any = strategy
+    options = {k: params[k] for k in defaults_of(known.signal_kernel) if k in params}
+    made = known.signal_kernel(*series, **options)
+    return np.ascontiguousarray(made, dtype=np.float64)
 
 
 def market_of(frame: pd.DataFrame) -> Market:

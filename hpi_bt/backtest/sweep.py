@@ -13,7 +13,7 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +29,7 @@ from hpi_bt.backtest.fast import (
     parameters_of,
     rules_of,
     runs_fast,
+    target_of,
 )
 from hpi_bt.backtest.fast_loop import Account, Market, simulate
 from hpi_bt.backtest.points import Point
@@ -36,7 +37,7 @@ from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import alive
 from hpi_bt.config import Config, overridden, validated
 from hpi_bt.errors import InputError, did_you_mean, raised_by_us
-from hpi_bt.indicators.base import kernel_series
+from hpi_bt.indicators.base import Inputs, kernel_series
 from hpi_bt.loading import load_strategy
 from hpi_bt.orders import Orders
 from hpi_bt.stats.metrics import performance, session_changes, session_ends
@@ -89,8 +90,19 @@ class Prepared:
     strategy: Any
     frame: pd.DataFrame
     market: Market
-    series: tuple[FloatArray, ...]
     ends: IntArray
+    columns: dict[str, FloatArray] = field(default_factory=dict)
+
+    def series(self, params: Mapping[str, Any]) -> list[FloatArray]:
+        """Return the series of the signal kernel, each column the same array for every point."""
+        names = self.strategy.inputs_for(params)
+        lacking = [n for n in sum(names, ()) if n not in self.columns]
+        if lacking:
+            made = Inputs(*(tuple(n for n in part if n in lacking) for part in names))
+            found = kernel_series(self.frame, *made)
+            for name, column in zip(sum(made, ()), found, strict=True):
+                self.columns.setdefault(name, column)
+        return [self.columns[n] for n in sum(names, ())]
 
 
 @lru_cache(maxsize=4)
@@ -101,13 +113,8 @@ def prepare(task: Task) -> Prepared:
         config.strategy.reference, [Path(folder) for folder in task.folders]
     )
     frame = pd.read_parquet(task.frame)
-    series = (
-        tuple(kernel_series(frame, strategy.inputs, strategy.optional_inputs))
-        if task.engine == "fast"
-        else ()
-    )
     ends = session_ends(frame["session"].to_numpy())
-    return Prepared(config, strategy, frame, market_of(frame), series, ends)
+    return Prepared(config, strategy, frame, market_of(frame), ends)
 
 
 def split_point(point: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -211,8 +218,7 @@ def fast_targets(
             configs[key] = with_point(ready.config, point, ready.strategy)
         params = parameters_of(ready.strategy, ready.config.strategy.params | own)
         if params != last:
-            made = ready.strategy.signal_kernel(*ready.series, **params)
-            target, last = np.ascontiguousarray(made, dtype=np.float64), params
+            target, last = target_of(ready.strategy, params, ready.series(params)), params
         yield configs[key], target
 
 

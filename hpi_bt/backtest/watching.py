@@ -70,7 +70,7 @@ class _Computed:
         label = indicator.__name__
         self.panes = panes_of(indicator, label, every, lines._getlines())
         self.names = [f"{label}.{name}" for name in lines._getlines()]
-        self._series = (*indicator.inputs, *indicator.optional_inputs)
+        self._series = sum(indicator.inputs_for(every), ())
         self._bar, self._state, self._before = 0, {}, {}  # type: ignore[var-annotated]
         self._whole: list[list[float]] | None = None
 

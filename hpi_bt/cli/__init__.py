@@ -9,9 +9,16 @@ from typing import Annotated
 
 import typer
 
+from hpi_bt.cli.chain import chain_command
+from hpi_bt.cli.compare import compare_command
+from hpi_bt.cli.fetch import fetch_app
+from hpi_bt.cli.flow import flow_command
+from hpi_bt.cli.gauge import gauge_command
 from hpi_bt.cli.options import CacheDir, DataDir, Engine, Offline, Overrides, Results
+from hpi_bt.cli.scan import scan_configs
 from hpi_bt.cli.screen import Stages, show_run, show_table
 from hpi_bt.cli.search import sweep, walk_forward
+from hpi_bt.cli.study import show_conclusions, signals
 from hpi_bt.errors import InputError
 
 app = typer.Typer(
@@ -22,8 +29,15 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Make, show and describe configs.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(fetch_app, name="fetch")
 app.command()(sweep)
 app.command()(walk_forward)
+app.command("chain")(chain_command)
+app.command("compare")(compare_command)
+app.command()(signals)
+app.command("scan")(scan_configs)
+app.command("gauge")(gauge_command)
+app.command("flow")(flow_command)
 
 
 def _version(wanted: bool) -> None:
@@ -55,13 +69,13 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead.")] = False,
 ) -> None:
     """Run backtests: a result folder, a tear sheet and a summary for each config."""
-    from hpi_bt.runs import run as run_config
+    from hpi_bt.studying import run_all
 
     failed = 0
     for config in configs:
         with Stages(quiet=as_json) as stage:
             try:
-                result = run_config(
+                done = run_all(
                     config,
                     overrides=overrides,
                     data_dir=data_dir,
@@ -77,10 +91,13 @@ def run(
                 _complain(error, 2)
                 failed += 1
                 continue
-        if as_json:
-            print(json.dumps(result.summary, indent=2, allow_nan=False))
-        else:
-            show_run(result)
+        for result in done.results:
+            if as_json:
+                print(json.dumps(result.summary, indent=2, allow_nan=False))
+            else:
+                show_run(result)
+        if done.pooled is not None and not as_json:
+            show_conclusions(done.pooled)
     if failed:
         raise typer.Exit(2)
 

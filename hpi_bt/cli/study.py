@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from hpi_bt.errors import InputError
 
 if TYPE_CHECKING:
     from hpi_bt.stats.forward import Horizon
+    from hpi_bt.studying import Signals
 
 _FORMATS = {
     "n": "{:,.0f}", "mean": "{:+.3%}", "hit_rate": "{:.0%}", "effect": "{:+.3%}",
@@ -62,13 +63,10 @@ def _horizons(text: str | None) -> tuple[Horizon, ...] | None:
     return tuple("close" if w == "close" else int(w) for w in words)
 
 
-def show_signals(found: Any) -> None:
-    """Print the table of every signal that had events, and what the study notes."""
-    from hpi_bt.stats.verdicts import conclusions, verdict
+def show_signals(found: Signals) -> None:
+    """Print the table of every signal that had events, then what the study says in words."""
+    from hpi_bt.stats.verdicts import verdict
 
-    names = ", ".join(str(r.summary["symbol"]) for r in found.results)
-    demo = "  DEMO" if any(r.summary["demo"] for r in found.results) else ""
-    print(f"Signals against price: {names}{demo}\n")
     study = found.study
     seen = study.events[study.events["n"] > 0]
     for (signal, label), rows in seen.groupby(["signal", "label"], sort=False):
@@ -76,6 +74,16 @@ def show_signals(found: Any) -> None:
         words = [verdict(row) for row in rows.to_dict("records")]
         show_frame(rows[["horizon", *_FORMATS]].assign(verdict=words), _FORMATS)
         print()
-    for line in (*conclusions(study), *study.notes):
+    show_conclusions(found)
+
+
+def show_conclusions(found: Signals) -> None:
+    """Print in words what a study found, what it could not say, and where its page lies."""
+    from hpi_bt.stats.verdicts import conclusions
+
+    names = ", ".join(str(r.summary["symbol"]) for r in found.results)
+    demo = "  DEMO" if any(r.summary["demo"] for r in found.results) else ""
+    print(f"Signals against price: {names}{demo}")
+    for line in (*conclusions(found.study), *found.study.notes):
         print(f"- {line}")
     print(found.page)

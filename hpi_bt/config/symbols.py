@@ -16,16 +16,20 @@ _NAME_LENGTH = 80  # Config.name
 def configs_of(config: Config) -> list[Config]:
     """Return the config of each of its symbols; the config itself where it names none.
 
-    In the data section `{symbol}` becomes the symbol wherever it stands, and the source's own
-    `symbol` too.
+    In the sections data and features `{symbol}` becomes the symbol wherever it stands, and the
+    source's own `symbol` too, and that of the features' chains.
 
     Raises
     ------
     InputError
-        A symbol given twice, one that the source refuses, or a file source that would give every
-        symbol the same rows.
+        A symbol given twice, one that the source refuses, or files that would give every symbol
+        the same rows.
     """
     if not config.symbols:
+        if _PLACE in str(config.data.model_dump()):
+            raise InputError(
+                f"symbols: none is named for the {_PLACE} under data; name at least one"
+            )
         return [config]
     for symbol in config.symbols:
         if config.symbols.count(symbol) > 1:
@@ -37,6 +41,16 @@ def configs_of(config: Config) -> list[Config]:
             f"symbols: {source['path']} would serve all {len(config.symbols)}; write {_PLACE} "
             f"in data.source.path or select (select: {{symbol: '{_PLACE}'}})"
         )
+    for chains in (feature.get("chains") for feature in plain["features"]):
+        if (
+            chains
+            and chains["kind"] == "file"
+            and _PLACE not in f"{chains['path']}{chains['symbol']}"
+        ):
+            raise InputError(
+                f"symbols: the chains {chains['path']} would serve all {len(config.symbols)}; "
+                f"write {_PLACE} in their path or symbol"
+            )
     return [_one(plain, symbol) for symbol in config.symbols]
 
 
@@ -44,7 +58,12 @@ def _one(plain: Mapping[str, Any], symbol: str) -> Config:
     data = _filled(plain["data"], symbol)
     data["source"]["symbol"] = symbol
     name = f"{plain['name'][: _NAME_LENGTH - 1 - len(symbol)]}-{symbol}"
-    return validated({**plain, "name": name, "data": data, "symbols": ()}, f"symbols, {symbol}")
+    features = [_filled(feature, symbol) for feature in plain["features"]]
+    for chains in (feature.get("chains") for feature in features):
+        if chains and chains["kind"] != "file":
+            chains["symbol"] = symbol
+    own = {"name": name, "data": data, "features": features, "symbols": ()}
+    return validated({**plain, **own}, f"symbols, {symbol}")
 
 
 def _filled(value: Any, symbol: str) -> Any:

@@ -24,6 +24,10 @@ class Feature(Settings, ABC):
     max_age_days: float | None = Field(None, gt=0)
     """Values older than this are unknown again."""
 
+    def assumptions(self) -> tuple[tuple[str, str], ...]:
+        """Return what the pages must say of it first, as (what, how)."""
+        return ()
+
     @abstractmethod
     def rows(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the rows that the feature adds to a frame.

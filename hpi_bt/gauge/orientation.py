@@ -66,7 +66,7 @@ def components(
     -------
     components : DataFrame
         Columns of `COMPONENTS` that could be made; NaN on dates without their inputs (nothing is
-        carried forward: `hpi_bt.sources.gauge_assembly.gauge_inputs` does that, by publication).
+        carried forward: `hpi_bt.gauge_inputs` does that, by publication).
     """
     made: dict[str, pd.Series | None] = {
         "vix": vix,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import backtrader as bt
 import numpy as np
@@ -20,6 +20,38 @@ from hpi_bt.arrays import FloatArray, copy_state
 from hpi_bt.errors import InputError
 
 Kernel = Callable[..., Any]
+
+#: {parameter: {value: {input: the column that takes its place}}}; the first value is the default.
+StandIns: TypeAlias = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+class Inputs(NamedTuple):
+    """The columns that a kernel takes, in its order; optional ones may be absent (NaN)."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+
+
+def inputs_under(declared: Any, params: Mapping[str, Any]) -> Inputs:
+    """Return the columns that a class takes under some parameters, as its `stand_ins` say.
+
+    Raises
+    ------
+    InputError
+        A parameter has a value for which the class declares nothing.
+    """
+    instead: dict[str, str] = {}
+    for name, choices in declared.stand_ins.items():
+        value = params.get(name, next(iter(choices)))
+        if value not in choices:
+            raise InputError(
+                f"{declared.__name__}: {name} must be {' or '.join(choices)}, got {value!r}"
+            )
+        instead |= choices[value]
+    required, optional = declared.inputs, declared.optional_inputs
+    return Inputs(
+        tuple(instead.get(n, n) for n in required), tuple(instead.get(n, n) for n in optional)
+    )
 
 
 def defaults_of(kernel: Kernel) -> dict[str, Any]:
@@ -186,6 +218,9 @@ class KernelIndicator(_Bulk):
         the data lacks is NaN to the kernel.
     line_inputs : tuple of tuple of str
         Which inputs separate lines stand for, one entry for each accepted number of lines.
+    stand_ins : dict
+        Columns that take the place of inputs, by the value of a parameter:
+        {"proxy": {"volume": {}, "gamma": {"put_volume": "put_gamma_volume"}}}.
     demo : bool
         True for an indicator whose numbers are made up from price: whatever shows it says DEMO.
     daily : bool
@@ -200,6 +235,7 @@ class KernelIndicator(_Bulk):
     inputs: ClassVar[tuple[str, ...]] = ()
     optional_inputs: ClassVar[tuple[str, ...]] = ()
     line_inputs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    stand_ins: ClassVar[StandIns] = {}
     demo: ClassVar[bool] = False
     chart: ClassVar[dict[str, dict[str, Any]]] = {}
     kernel: ClassVar[Kernel]
@@ -214,6 +250,11 @@ class KernelIndicator(_Bulk):
             child.lines[i].addbinding(getattr(self.lines, name))
 
     @classmethod
+    def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
+        """Return the columns that it takes from a data under these parameters."""
+        return inputs_under(cls, params)
+
+    @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
     ) -> list[str]:
@@ -221,17 +262,18 @@ class KernelIndicator(_Bulk):
         return []
 
     def _sources(self) -> list[Any]:
+        of_data = self.inputs_for(self.p._getkwargs())
         accepted = self.line_inputs or (self.inputs,)
         named = {len(names): names for names in accepted}
-        if len(self.datas) == 1 and not (len(self.data.lines) == 1 and 1 in named):
+        if len(self.datas) == 1 and not (self.data.size() <= 1 and 1 in named):
             try:
-                return lines_by_name(self.data, self.inputs, self.optional_inputs)
+                return lines_by_name(self.data, *of_data)
             except TypeError as error:
                 raise TypeError(f"{type(self).__name__}: {error}") from None
         if len(self.datas) not in named:
             wanted = " or ".join(f"({', '.join(names)})" for names in accepted)
             raise TypeError(
-                f"{type(self).__name__} takes one data with lines {', '.join(self.inputs)}, "
+                f"{type(self).__name__} takes one data with lines {', '.join(of_data.required)}, "
                 f"or the lines {wanted}; got {len(self.datas)} inputs"
             )
         given = dict(zip(named[len(self.datas)], (d.lines[0] for d in self.datas), strict=True))

@@ -9,11 +9,23 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
-from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
+from hpi_bt.indicators.base import Kernel, KernelIndicator, StandIns, defaults_of
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
 from hpi_bt.kernels.pressure import demo_flow, hedge_pressure
+
+#: What volume and open interest are counted in: contracts, or dollars of gamma (SPEC section 7).
+PROXIES: dict[str, dict[str, str]] = {
+    "volume": {},
+    "gamma": {
+        "put_volume": "put_gamma_volume",
+        "call_volume": "call_gamma_volume",
+        "put_oi": "put_gamma_oi",
+        "call_oi": "call_gamma_oi",
+        "net_oi": "net_gamma_oi",  # never contracts against dollars
+    },
+}
 
 
 @shared
@@ -136,7 +148,10 @@ class HedgePressureIndex(KernelIndicator):
     (+1 flow crosses above oi, -1 below), extreme (+1 mechanical bid, -1 offer). Takes one data
     with put_volume, call_volume and put_oi and call_oi (or net_oi alone; session and slot where
     it has them), or separate lines: (put_volume, call_volume, net_oi), as the script's three
-    symbols, or (put_volume, call_volume, put_oi, call_oi[, session[, slot]]).
+    symbols, or (put_volume, call_volume, put_oi, call_oi[, session[, slot]]). proxy="gamma" takes
+    put_gamma_volume, call_gamma_volume, put_gamma_oi and call_gamma_oi of the data in their place
+    (dollars of delta per 1 % move; the feature `gamma_volume` makes them); separate lines are
+    taken as given.
     """
 
     alias = ("HedgePressure",)
@@ -148,8 +163,9 @@ class HedgePressureIndex(KernelIndicator):
         ("put_volume", "call_volume", "put_oi", "call_oi", "session"),
         ("put_volume", "call_volume", "put_oi", "call_oi", "session", "slot"),
     )
+    stand_ins: ClassVar[StandIns] = {"proxy": PROXIES}
     lines: Any = ("oi", "flow", "spread", "hpi", "cross", "extreme")
-    params = defaults_of(hedge_pressure_lines)
+    params = {**defaults_of(hedge_pressure_lines), "proxy": "volume"}
     kernel: ClassVar[Kernel] = staticmethod(hedge_pressure_lines)
     plotinfo: Any = dict(plothlines=[-1.5, 0.0, 1.5])
     plotlines = dict(
@@ -187,8 +203,9 @@ class HedgePressureIndex(KernelIndicator):
         if self.p.scale != "ratio" or self.demo:
             return
         lines = self.data.lines.getlinealiases() if len(self.datas) == 1 else ()
-        if len(self.datas) < 4 and not {"put_oi", "call_oi"} <= set(lines):
-            raise ValueError("scale='ratio' needs put_oi and call_oi; net_oi alone will not do")
+        sides = [PROXIES[self.p.proxy].get(name, name) for name in ("put_oi", "call_oi")]
+        if len(self.datas) < 4 and not set(sides) <= set(lines):
+            raise ValueError(f"scale='ratio' needs {' and '.join(sides)}; net_oi alone will not do")
 
     @classmethod
     def remarks(
@@ -196,10 +213,12 @@ class HedgePressureIndex(KernelIndicator):
     ) -> list[str]:
         """Return the counts of crosses and extremes, and what speaks against trusting them."""
         found = hedge_pressure_remarks(frame, lines, options)
-        return [r for r in found if not (cls.demo and r.startswith("only net_oi"))]
+        contracts = not cls.demo and options.get("proxy", "volume") == "volume"
+        return [r for r in found if contracts or not r.startswith("only net_oi")]
 
     def _plotlabel(self) -> list[object]:
-        return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]
+        proxy = [] if self.p.proxy == "volume" else [self.p.proxy]
+        return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale, *proxy]
 
 
 class DemoHedgePressureIndex(HedgePressureIndex):
@@ -209,6 +228,7 @@ class DemoHedgePressureIndex(HedgePressureIndex):
     inputs = ("high", "low", "close", "volume")
     optional_inputs = ("session", "slot")
     line_inputs = (("high", "low", "close", "volume"),)
+    stand_ins = {"proxy": {"volume": {}}}
     params = defaults_of(demo_hedge_pressure_lines)
     kernel = staticmethod(demo_hedge_pressure_lines)
     plotinfo = dict(plotname="DEMO HedgePressureIndex")

@@ -12,17 +12,21 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.indicators.base import KernelIndicator, data_of, defaults_of, kernel_series
+from hpi_bt.indicators.plotted import Chart, plotted_chart
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One indicator of a run: its class, label, options and lines of shape (n_bars,)."""
+    """One indicator of a run: its class, label, options and lines of shape (n_bars,).
+
+    `plotted` is what its plotinfo and plotlines say, None where nobody has made it.
+    """
 
     indicator: type
     label: str
     options: Mapping[str, Any]
     lines: Mapping[str, FloatArray]
-    on_price: bool = False
+    plotted: Chart | None = None
 
     def columns(self) -> dict[str, FloatArray]:
         """Return its lines under the names that signals.parquet gives them."""
@@ -30,7 +34,7 @@ class Shown:
 
     def panes(self) -> list[dict[str, Any]]:
         """Return what to draw where, one entry a line."""
-        return panes_of(self.indicator, self.label, self.options, self.lines, self.on_price)
+        return panes_of(self.indicator, self.label, self.options, self.lines, self.plotted)
 
     def remarks(self, frame: pd.DataFrame) -> list[str]:
         """Return what the indicator has to say about its own numbers."""
@@ -44,27 +48,47 @@ def panes_of(
     label: str,
     options: Mapping[str, Any],
     lines: Collection[str],
-    on_price: bool = False,
+    plotted: Chart | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what to draw where, one entry a line, as the `chart` of an indicator declares it."""
+    """Return what to draw where, one entry a line.
+
+    As the `chart` of an indicator declares it, else its plotinfo and plotlines (`plotted`).
+    """
     chart = getattr(indicator, "chart", {})
-    drawn = (
-        chart
-        if chart and isinstance(chart, Mapping)
-        else {name: {"pane": "price" if on_price else label, "kind": "line"} for name in lines}
-    )
-    about = {"indicator": indicator.__name__, "label": label}
+    drawn = chart if chart and isinstance(chart, Mapping) else plotted
+    if drawn is None:
+        drawn = {name: {"pane": label} for name in lines}
+    about = {
+        "indicator": indicator.__name__,
+        "label": label,
+        "params": _changed(indicator, options),
+    }
     return [
-        about | {"column": f"{label}.{name}", "line": name} | _styled(style, options)
+        about
+        | {"column": f"{label}.{name}", "line": name, "kind": "line"}
+        | _styled(style, options, f"{label}.{name}")
         for name, style in drawn.items()
         if name in lines
     ]
 
 
-def _styled(style: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(indicator: Any, options: Mapping[str, Any]) -> str:
+    """Return the parameters that are not the usual ones, as the legend shows them."""
+    usual = indicator.params._getpairs() if hasattr(indicator, "params") else {}
+    simple = (str, int, float, bool)
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in options.items()
+        if isinstance(value, simple) and name in usual and value != usual[name]
+    )
+
+
+def _styled(style: Mapping[str, Any], options: Mapping[str, Any], column: str) -> dict[str, Any]:
     """Return a style whose "$name" values are the parameters of that name."""
     if not isinstance(style, Mapping):
-        raise InputError(f"chart: {style!r} says nothing of a line; give {{'kind': 'line', ...}}")
+        raise InputError(
+            f"{column}: chart: {style!r} says nothing of a line; give {{'kind': 'line', ...}}"
+        )
     return {
         k: options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
         for k, v in style.items()
@@ -85,7 +109,7 @@ def kernel_shown(
 ) -> Shown:
     """Return an indicator computed on a frame, with the parameters whose names agree."""
     every, options = kernel_options(indicator, params)
-    series = kernel_series(frame, indicator.inputs, indicator.optional_inputs)
+    series = kernel_series(frame, *indicator.inputs_for(every))
     out = indicator.kernel(*series, **options)
     values = out if isinstance(out, tuple) else (out,)
     known: Any = indicator
@@ -118,17 +142,18 @@ def _stamps(data: Any, n: int) -> list[float]:
 
 
 class Made(NamedTuple):
-    """An indicator that a strategy has made: the object, its label, and the data it is on."""
+    """An indicator that a strategy has made: the object, its label, its data, and its plot."""
 
     indicator: Any
     label: str
     data: Any
+    plotted: Chart
 
     def panes(self) -> list[dict[str, Any]]:
         """Return what to draw where, one entry a line."""
         made = self.indicator
-        names, on_price = made.lines.getlinealiases(), not made.plotinfo.subplot
-        return panes_of(type(made), self.label, made.p._getkwargs(), names, on_price)
+        names = made.lines.getlinealiases()
+        return panes_of(type(made), self.label, made.p._getkwargs(), names, self.plotted)
 
 
 def made_by(strategy: Any) -> list[Made]:
@@ -137,19 +162,23 @@ def made_by(strategy: Any) -> list[Made]:
     The second of a class is called <class>_2, and so on.
     """
     found: list[Made] = []
+    panes: dict[Any, str] = {}
     for made in strategy.getindicators_lines():
         name = type(made).__name__
-        if made.plotinfo.plot and not name.startswith("_"):
+        if made.plotinfo.plot and not made.plotinfo.plotskip and not name.startswith("_"):
             same = sum(type(m.indicator) is type(made) for m in found)
-            found.append(Made(made, f"{name}_{same + 1}" if same else name, data_of(made)))
+            label = f"{name}_{same + 1}" if same else name
+            found.append(Made(made, label, data_of(made), plotted_chart(made, panes, label)))
+            drawn = found[-1].panes()
+            panes[made] = drawn[0].get("pane", label) if drawn else label
     return found
 
 
 def shown_of(made: Made, n: int) -> Shown | None:
     """Return an indicator with its first `n` bars; None where it has kept fewer (exactbars)."""
     lines, kind = _arrays(made.indicator, n), type(made.indicator)
-    options, on_price = made.indicator.p._getkwargs(), not made.indicator.plotinfo.subplot
-    return Shown(kind, made.label, options, lines, on_price) if lines else None
+    options = made.indicator.p._getkwargs()
+    return Shown(kind, made.label, options, lines, made.plotted) if lines else None
 
 
 def _arrays(made: Any, n: int) -> dict[str, FloatArray]:

@@ -17,6 +17,11 @@ from hpi_bt.errors import InputError
 from hpi_bt.options.columns import checked_contracts, checked_moment, checked_number
 from hpi_bt.options.expiries import exchange_zone, timestamp_of
 
+#: Said of a chain without bids and asks whose contracts have last prices.
+LAST_PRICES = (
+    "No bid or ask is known: forwards and vols come from last prices of contracts with volume, "
+    "which need not be of one moment."
+)
 YEAR = 365 * 86_400 * 10**9  # nanoseconds of the year that tau_years counts in
 
 
@@ -82,6 +87,8 @@ class OptionChain:
         )
         object.__setattr__(self, "contracts", frame)
         self._add_notes(notes)
+        if self.without_quotes:
+            self._add_notes([LAST_PRICES])
         self._check_alive()
 
     def __repr__(self) -> str:
@@ -129,9 +136,23 @@ class OptionChain:
 
     @cached_property
     def mid(self) -> FloatArray:
-        """Middle of bid and ask where there is a bid and they are not crossed, else NaN."""
+        """Middle of bid and ask where there is a bid and they are not crossed, else NaN.
+
+        In a chain `without_quotes`: the last price of a contract with volume.
+        """
+        last = self.optional("last")
+        if self.without_quotes and last is not None:
+            return _frozen(np.where((last > 0.0) & (self.volume > 0.0), last, np.nan))
         good = (self.bid > 0.0) & (self.ask >= self.bid)
         return _frozen(np.where(good, 0.5 * (self.bid + self.ask), np.nan))
+
+    @cached_property
+    def without_quotes(self) -> bool:
+        """Whether no contract has a bid or an ask, but some that traded have a last price."""
+        last = self.optional("last")
+        if last is None or np.isfinite(self.bid).any() or np.isfinite(self.ask).any():
+            return False
+        return bool(((last > 0.0) & (self.volume > 0.0)).any())
 
     @cached_property
     def iv(self) -> FloatArray:

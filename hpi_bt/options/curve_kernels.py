@@ -107,7 +107,6 @@ def contract_drift(
     return book.shares * (after - before)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def kernel_means(
     prices: FloatArray, strikes: FloatArray, values: FloatArray, width: float
 ) -> FloatArray:
@@ -115,16 +114,7 @@ def kernel_means(
 
     w = exp(-((K - S)/width)^2), with the largest weight taken out so that none underflows.
     """
-    out = np.zeros((values.shape[0], prices.size))
-    for j in range(prices.size):
-        nearest = np.min(np.abs(strikes - prices[j])) / width
-        total = 0.0
-        for i in range(strikes.size):
-            z = (strikes[i] - prices[j]) / width
-            weight = np.exp((nearest - abs(z)) * (nearest + abs(z)))
-            total += weight
-            for kind in range(values.shape[0]):
-                out[kind, j] += weight * values[kind, i]
-        for kind in range(values.shape[0]):
-            out[kind, j] /= total
-    return out
+    z = np.abs(strikes - prices[:, None]) / width
+    nearest = z.min(axis=1, keepdims=True)
+    weight = np.exp((nearest - z) * (nearest + z))
+    return np.asarray(values @ (weight / weight.sum(axis=1, keepdims=True)).T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from datetime import date, time
@@ -18,8 +19,11 @@ from hpi_bt.errors import InputError, did_you_mean
 
 #: Roots whose monthly contracts settle on opening prices; their weeklies have other roots.
 AM_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX"})
+#: Roots whose contracts all settle on opening prices: VIX on the morning of its Wednesdays.
+ALWAYS_AM_ROOTS = frozenset({"VIX", "VIXW"})
 
 _FRIDAY = 4  # of the week that starts on Monday, 0
+_CLOCK = re.compile(r"\d{1,2}(:\d{2})+([.,]\d+)?")  # a time of day
 
 
 class _Hours(NamedTuple):
@@ -76,12 +80,15 @@ def expiry_time(
     Where `settlement` is silent, contracts of SPX, NDX, RUT and DJX settle in the morning on the
     monthly expiry (the third Friday, or the session before it where that is a holiday) and in
     the afternoon on every other date. So "SPX" alone means the morning for all contracts of a
-    third Friday; a file that lists SPXW beside SPX on it must give their roots. A date that is no
-    session (the Saturday expiries before 2015, holidays) takes the last session before it.
+    third Friday; a file that lists SPXW beside SPX on it must give their roots. VIX and VIXW
+    settle in the morning of every date, usually a Wednesday: the date is that of settlement, not
+    that of the last trading day before it. A date that is no session (the Saturday expiries
+    before 2015, holidays) takes the last session before it.
     """
     days, place = np.unique(_days(dates), return_inverse=True)
     wall, zone = _wall_time(at), exchange_zone(calendar, timezone)
-    monthly_root = _filled(root, symbol, len(place), "root").isin(AM_ROOTS).to_numpy()
+    roots = _filled(root, symbol, len(place), "root")
+    monthly_root, always = (roots.isin(names).to_numpy() for names in (AM_ROOTS, ALWAYS_AM_ROOTS))
     settled = _settlements(settlement, len(place))
     if calendar is None:
         if wall is None:
@@ -93,8 +100,8 @@ def expiry_time(
     closes = hours.closes[held]
     if wall is not None:
         closes = np.minimum(closes, _at_wall(hours.days[held], wall, zone))
-    monthly = _is_monthly(hours, held)[place] & monthly_root
-    morning = np.where(settled == "", monthly, settled == "AM")
+    own = (_is_monthly(hours, held)[place] & monthly_root) | always
+    morning = np.where(settled == "", own, settled == "AM")
     return _moments(np.where(morning, hours.opens[held][place], closes[place]), zone)
 
 
@@ -120,14 +127,21 @@ def exchange_zone(calendar: str | None, timezone: str | None = None) -> str:
 
 
 def timestamp_of(value: Any) -> pd.Timestamp | None:
-    """Return a date, moment or its text as a Timestamp, None where it is none of them."""
+    """Return a date, moment or its text as a Timestamp, None where it is none of them.
+
+    A text must name the year: "now", "today" and "10:00" would be read from the clock.
+    """
     if not isinstance(value, str | date | np.datetime64):
         return None
     try:
-        stamp = pd.Timestamp(value)
+        stamp: Any = pd.Timestamp(value)  # or NaT, of which its annotation knows nothing
     except (TypeError, ValueError):
         return None
-    return stamp if isinstance(stamp, pd.Timestamp) else None
+    if stamp is pd.NaT:
+        return None
+    if isinstance(value, str) and f"{stamp.year % 100:02d}" not in _CLOCK.sub("", value):
+        return None
+    return pd.Timestamp(stamp)
 
 
 def clean_symbol(symbol: str) -> str:
@@ -136,10 +150,17 @@ def clean_symbol(symbol: str) -> str:
 
 
 def _days(dates: Sequence[date | str] | pd.DatetimeIndex) -> npt.NDArray[np.datetime64]:
-    try:
-        stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(dates)))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"expiry: {error}; give dates such as 2023-09-15") from None
+    if isinstance(dates, pd.DatetimeIndex):
+        stamps = dates
+    else:
+        given = list(dates)
+        if any(pd.isna(one) for one in given):
+            raise InputError("expiry: an empty date; every contract needs one")
+        found = [timestamp_of(one) for one in given]
+        if None in found:
+            wrong = given[found.index(None)]
+            raise InputError(f"expiry: {wrong!r} is no date; give dates such as 2023-09-15")
+        stamps = pd.DatetimeIndex(found)
     if stamps.hasnans:
         raise InputError("expiry: an empty date; every contract needs one")
     if stamps.tz is not None or (stamps != stamps.normalize()).any():

@@ -104,7 +104,9 @@ def exposures(
     sigma, flags = contract_vols(chain, smiles)
     known = np.isfinite(sigma)
     per_share = sensitivities(chain, sigma)
-    shares = chain.multiplier * book.positions * per_share
+    shares = np.zeros_like(per_share)  # nothing held is 0, whatever a share of it would do
+    held = book.positions != 0.0
+    shares[:, held] = chain.multiplier * book.positions[held] * per_share[:, held]
     excluded = int(np.count_nonzero(~known & chain.is_live & (book.positions != 0.0)))
     if excluded:
         flags.append(f"{excluded} contracts with a position have no vol and count as none.")

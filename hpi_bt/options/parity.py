@@ -14,6 +14,7 @@ from hpi_bt.options.parity_kernels import fixed_slope, free_slope, near_the_mone
 
 LEAST_FOR_DISCOUNT = 6  # pairs; fewer say nothing about the slope
 SURE = 4.0  # standard errors by which quotes must contradict the given rate
+LAST_HALF = 0.002  # half-spread of last prices, as a share of call + put
 PLAUSIBLE = (-0.015, 0.15)  # implied rates, per year
 
 
@@ -46,7 +47,8 @@ class QuotedPairs(NamedTuple):
     code : ndarray of int
         Place of the expiry in `chain.expiries`.
     strike, gap, straddle, half : ndarray
-        Dollars: the strike, call - put, call + put (middles), half of both spreads together.
+        Dollars: the strike, call - put, call + put (middles), half of both spreads together (of
+        last prices, which have none, a share of call + put).
     """
 
     code: IntArray
@@ -111,13 +113,14 @@ def quoted_pairs(chain: OptionChain) -> QuotedPairs:
         & (chain.right[put] < chain.right[call])
     )
     put, call = put[together], call[together]
-    spread = chain.ask - chain.bid
+    spread, straddle = chain.ask - chain.bid, chain.mid[call] + chain.mid[put]
+    half = 0.5 * (spread[call] + spread[put])
     return QuotedPairs(
         chain.expiry_code[put],
         chain.strike[put],
         chain.mid[call] - chain.mid[put],
-        chain.mid[call] + chain.mid[put],
-        0.5 * (spread[call] + spread[put]),
+        straddle,
+        LAST_HALF * straddle if chain.without_quotes else half,
     )
 
 
@@ -127,7 +130,7 @@ def _forward(pairs: QuotedPairs, tau: float, chain: OptionChain) -> Forward:
     if not len(pairs.gap):
         carried = chain.spot * math.exp((chain.rate - chain.dividend) * tau)
         return Forward(carried, discount, 0, "No put-call pair is quoted: the forward is carried.")
-    near = near_the_money(pairs.strike, pairs.gap, pairs.straddle, discount) > 0.0
+    near = near_the_money(pairs.strike, pairs.gap, pairs.straddle, discount)
     strike, gap, half = pairs.strike[near], pairs.gap[near], pairs.half[near]
     forward, used = fixed_slope(strike, gap, half, discount)
     flag = ""

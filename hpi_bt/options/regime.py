@@ -33,7 +33,7 @@ class MarketRegime:
     expiry : Timestamp
         Of the smile.
     flags : tuple of str
-        What a reader should know, one plain sentence each.
+        What a reader should know, one plain sentence each, which name the smile's expiry.
     """
 
     label: str
@@ -87,7 +87,7 @@ def market_regime(surface: Mapping[pd.Timestamp, Smile] | Smile) -> MarketRegime
         spot_vol_correlation=rho,
         vol_of_vol=nu,
         expiry=smile.expiry,
-        flags=tuple(flags),
+        flags=tuple(f"Smile of {smile.expiry:%Y-%m-%d %H:%M}: {flag}" for flag in flags),
     )
 
 

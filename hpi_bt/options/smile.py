@@ -13,7 +13,7 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.options.parity import Forward
-from hpi_bt.options.svi import RawSvi, fit_svi
+from hpi_bt.options.svi import RawSvi, SviFit, fit_svi
 
 LEAST_FOR_SVI = 5  # quotes
 
@@ -28,7 +28,8 @@ class SmileQuotes(NamedTuple):
     sigma : ndarray
         Implied vols, decimals.
     from_mid : ndarray of bool
-        Whether the vol is that of the middle of bid and ask; else it is the chain's own `iv`.
+        Whether the vol is that of the middle of bid and ask (or of the last price, in a chain
+        without any); else it is the chain's own `iv`.
     """
 
     strike: FloatArray
@@ -54,7 +55,7 @@ class Smile:
     used : ndarray of bool, shape (n_quotes,)
         False for quotes so far off the fit that they were left out.
     stage : int
-        How butterfly arbitrage was kept out: see `SviFit`.
+        What was done about butterfly arbitrage: see `SviFit`.
     parity : str
         What a reader should know of the forward; "" where parity gives it at the chain's rate.
     flags : tuple of str
@@ -145,7 +146,7 @@ def smile_of(expiry: pd.Timestamp, tau_years: float, ahead: Forward, quotes: Smi
         y = np.log(quotes.strike / ahead.forward)
         fit = fit_svi(y, w, _vega(y, w))
         svi, used, stage, kind = fit.svi, fit.used, fit.stage, "svi"
-        flags += _fit_flags(stage, int(np.count_nonzero(~used)))
+        flags += _fit_flags(fit)
     else:
         flags.append(f"Only {n} {'quotes' if n > 1 else 'quote'}: the smile is {kind}.")
     return Smile(
@@ -169,13 +170,16 @@ def _vega(y: FloatArray, w: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-0.5 * (squared - squared.min())))
 
 
-def _fit_flags(stage: int, outliers: int) -> list[str]:
+def _fit_flags(fit: SviFit) -> list[str]:
     """Return what is worth saying of an SVI fit."""
+    where = " and ".join(f"{low:.3f} to {high:.3f}" for low, high in fit.arbitrage)
     how = {
         1: "Refitted to be free of butterfly arbitrage.",
         2: "Wings flattened to be free of butterfly arbitrage.",
+        3: f"Butterfly arbitrage at y = {where}, which no smile near the quotes avoids.",
     }
-    flags = [how[stage]] if stage else []
+    flags = [how[fit.stage]] if fit.stage else []
+    outliers = int(np.count_nonzero(~fit.used))
     if outliers:
         flags.append(f"{outliers} quotes lie far off the smile and were left out.")
     return flags

@@ -91,6 +91,7 @@ def surface_notes(surface: Mapping[pd.Timestamp, Smile]) -> list[str]:
         "smiles had their wings flattened against butterfly arbitrage": [
             s.stage == 2 for s in smiles
         ],
+        "smiles keep butterfly arbitrage far from the money": [s.stage == 3 for s in smiles],
         "smiles leave out quotes far off them": [not s.used.all() for s in smiles],
         "smiles use the chain's own iv": [not s.quotes.from_mid.all() for s in smiles],
         "forwards are carried, or imply another rate than the given one": [

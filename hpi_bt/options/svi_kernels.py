@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
 import numpy as np
 from numba import njit
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.options.svi_arbitrage import CHECK, flattened, lack_of_density
+from hpi_bt.options.svi_arbitrage import Scales, Shape, lack_of_density
 
-#: Lowest and highest y, the units of y and of w, and the points at which a refit looks for
-#: arbitrage (0 in the free fit).
-Scales: TypeAlias = tuple[float, float, float, float, float]
-
+ARBITRAGE = "c65b4803d2dc"  # fingerprint of svi_arbitrage.py, as greek_kernels.py explains
 WIDEST, NARROWEST = math.log(50.0), math.log(0.1)  # ln of sigma over the quotes' own width
-#: Points of each grid on which the two refits look for butterfly arbitrage.
-COARSE, FINE = 31.0, 121.0
 PENALTY = 1e3  # of arbitrage in the refit, per unit of mean negative density
 PASSES, SEARCHES = 300, 2
 
@@ -55,22 +49,22 @@ def _boxed(
 
 
 @njit(cache=True, nogil=True)
-def _inner(
+def least_squares(
     y: FloatArray,
     w: FloatArray,
     weight: FloatArray,
-    scratch: tuple[FloatArray, FloatArray],
+    scratch: FloatArray,
     m: float,
     s: float,
     lee: float,
 ) -> tuple[float, float, float, float]:
-    """Return the cost and the best a, p, q of w = a + p (h + x)/2 + q (h - x)/2.
+    """Return the mean squared error and the best a, p, q of w = a + p (h + x)/2 + q (h - x)/2.
 
     x = (y - m)/s, h = sqrt(1 + x^2). Wings that neither fall outwards nor rise faster than
     Lee's bound are p and q between 0 and `lee` s; a keeps the smallest variance above 0.
-    `scratch` holds two arrays of the quotes' length.
+    y, w and weight have shape (n_quotes,), `scratch` (2, n_quotes).
     """
-    up, down = scratch
+    up, down = scratch[0], scratch[1]
     sw = sp = sq = sy = 0.0
     for i in range(y.size):
         x = (y[i] - m) / s
@@ -107,128 +101,113 @@ def _cost(
     y: FloatArray,
     w: FloatArray,
     weight: FloatArray,
-    scratch: tuple[FloatArray, FloatArray],
+    scratch: FloatArray,
     scales: Scales,
+    points: int,
 ) -> float:
     """Return the cost of the best smile at (m, s = e^t), arbitrage added where points are given."""
-    low, high, ys, ws, points = scales
-    kept_m, kept_t = min(max(m, low), high), min(max(t, NARROWEST), WIDEST)
+    kept_m = min(max(m, scales.low), scales.high)
+    kept_t = min(max(t, NARROWEST), WIDEST)
     outside = abs(m - kept_m) + abs(t - kept_t)
     s = math.exp(kept_t)
-    cost, a, p, q = _inner(y, w, weight, scratch, kept_m, s, 2.0 * ys / ws)
-    if points > 0.0:
-        lacking, _ = lack_of_density(low, high, kept_m, s, a, p, q, ys, ws, int(points))
+    lee = 2.0 * scales.ys / scales.ws
+    cost, a, p, q = least_squares(y, w, weight, scratch, kept_m, s, lee)
+    if points > 0:
+        lacking, _ = lack_of_density(Shape(kept_m, s, a, p, q), scales, points)
         cost += PENALTY * lacking * (lacking + 1e-3)
     return cost * (1.0 + outside) + 1e-12 * outside
 
 
 @njit(cache=True, nogil=True)
+def _rank(at: FloatArray, f: FloatArray) -> float:
+    """Sort the corners of a simplex, `at` of shape (3, 2), by their costs `f`; return its size."""
+    for i in (0, 1, 0):
+        if f[i + 1] < f[i]:
+            f[i], f[i + 1] = f[i + 1], f[i]
+            for side in range(2):
+                at[i, side], at[i + 1, side] = at[i + 1, side], at[i, side]
+    size = 0.0
+    for i in range(1, 3):
+        size = max(size, abs(at[i, 0] - at[0, 0]), abs(at[i, 1] - at[0, 1]))
+    return size
+
+
+@njit(cache=True, nogil=True)
 def _search(
-    m: float,
-    t: float,
+    at: FloatArray,
     y: FloatArray,
     w: FloatArray,
     weight: FloatArray,
-    scratch: tuple[FloatArray, FloatArray],
+    scratch: FloatArray,
     scales: Scales,
-) -> tuple[float, float, float]:
-    """Return the minimum of `_cost` near (m, t) and its place, by the Nelder-Mead simplex."""
-    at = np.array([[m, t], [m + 0.25, t], [m, t + 0.35]])
+    points: int,
+) -> None:
+    """Move the simplex `at`, three places (m, t), to a minimum of `_cost`: Nelder and Mead.
+
+    The best place comes first at the end. Written so that the cost is asked at two places of
+    the code alone: each of them is compiled with all that it needs.
+    """
     f = np.empty(3)
-    for i in range(3):
-        f[i] = _cost(at[i, 0], at[i, 1], y, w, weight, scratch, scales)
+    stale = 0  # corners from here on have no cost yet
     for _ in range(PASSES):
-        order = np.argsort(f)
-        at, f = at[order], f[order]
-        size = np.abs(at[1:] - at[0]).max()
+        for i in range(stale, 3):
+            f[i] = _cost(at[i, 0], at[i, 1], y, w, weight, scratch, scales, points)
+        stale = 3
+        size = _rank(at, f)
         if f[0] < 1e-26 or size < 1e-9 or (f[2] - f[0] <= 1e-8 * f[0] and size < 1e-2):
             break
-        centre = 0.5 * (at[0] + at[1])
-        step = centre - at[2]
-        mirrored = centre + step
-        new = _cost(mirrored[0], mirrored[1], y, w, weight, scratch, scales)
-        if new < f[0]:
-            farther = centre + 2.0 * step
-            more = _cost(farther[0], farther[1], y, w, weight, scratch, scales)
-            if more < new:
-                mirrored, new = farther, more
-        elif new >= f[1]:
-            nearer = centre + (0.5 if new < f[2] else -0.5) * step
-            less = _cost(nearer[0], nearer[1], y, w, weight, scratch, scales)
-            if less >= min(new, f[2]):
-                for i in range(1, 3):
-                    at[i] = at[0] + 0.5 * (at[i] - at[0])
-                    f[i] = _cost(at[i, 0], at[i, 1], y, w, weight, scratch, scales)
-                continue
-            mirrored, new = nearer, less
-        at[2], f[2] = mirrored, new
-    best = np.argmin(f)
-    return f[best], at[best, 0], at[best, 1]
+        centre_m, centre_t = 0.5 * (at[0, 0] + at[1, 0]), 0.5 * (at[0, 1] + at[1, 1])
+        step_m, step_t = centre_m - at[2, 0], centre_t - at[2, 1]
+        kept, new, factor = 1.0, math.inf, 1.0  # mirrored, then farther or nearer
+        for trial in range(2):
+            value = _cost(
+                centre_m + factor * step_m, centre_t + factor * step_t,
+                y, w, weight, scratch, scales, points,
+            )  # fmt: skip
+            if trial == 0:
+                new = value
+                if f[0] <= value < f[1]:
+                    break
+                factor = 2.0 if value < f[0] else 0.5 if value < f[2] else -0.5
+            elif value < min(new, f[2]):
+                kept, new = factor, value
+            elif factor < 1.0:
+                kept = 0.0
+        if kept == 0.0:
+            for i in range(1, 3):
+                for side in range(2):
+                    at[i, side] = at[0, side] + 0.5 * (at[i, side] - at[0, side])
+            stale = 1
+        else:
+            at[2, 0], at[2, 1], f[2] = centre_m + kept * step_m, centre_t + kept * step_t, new
+    _rank(at, f)
 
 
 @njit(cache=True, nogil=True)
-def _best_start(
+def minimum(
+    starts: FloatArray,
     y: FloatArray,
     w: FloatArray,
     weight: FloatArray,
-    scratch: tuple[FloatArray, FloatArray],
+    scratch: FloatArray,
     scales: Scales,
+    points: int,
 ) -> tuple[float, float]:
-    """Return the best (m, ln s) of a coarse grid."""
-    best, at_m, at_t = math.inf, 0.0, 0.0
-    for m in (-1.5, -0.7, -0.2, 0.0, 0.2, 0.7, 1.5):
-        for t in (-1.6, -0.4, 0.7, 1.8):
-            cost = _cost(m, t, y, w, weight, scratch, scales)
-            if cost < best:
-                best, at_m, at_t = cost, m, t
-    return at_m, at_t
+    """Return the place (m, t = ln s) of the best smile, sought from the best of `starts`.
 
-
-@njit(cache=True, nogil=True)
-def fit_svi_loop(
-    y: FloatArray, w: FloatArray, weight: FloatArray
-) -> tuple[float, float, float, float, float, float, int]:
-    """Return raw SVI (a, b, rho, m, sigma) of total variance, the least g and the stage.
-
-    y, w, weight have shape (n_quotes,), n_quotes at least 5. Stage 0: the free fit has no
-    butterfly arbitrage; 1: refitted with a penalty; 2: flattened on top of that.
+    `starts` has shape (n_starts, 2); y, w in the units of `scales`. With `points` above 0,
+    butterfly arbitrage on grids of so many points is penalised.
     """
-    total = weight.sum()
-    ws = (weight * w).sum() / total
-    centre = (weight * y).sum() / total
-    ys = math.sqrt((weight * (y - centre) ** 2).sum() / total)
-    if not ys > 0.0:
-        ys = max(np.abs(y).max(), 1e-12)
-    z, v = y / ys, w / ws
-    scratch = (np.empty(y.size), np.empty(y.size))
-    scales = (z.min() - 1.0, z.max() + 1.0, ys, ws, 0.0)
-    m, t = _best_start(z, v, weight, scratch, scales)
+    best, m, t = math.inf, 0.0, 0.0
+    for i in range(starts.shape[0]):
+        cost = _cost(starts[i, 0], starts[i, 1], y, w, weight, scratch, scales, points)
+        if cost < best:
+            best, m, t = cost, starts[i, 0], starts[i, 1]
+    at = np.empty((3, 2))
     for _ in range(SEARCHES):
-        _, m, t = _search(m, t, z, v, weight, scratch, scales)
-    stage = 0
-    least = -math.inf
-    a = p = q = 0.0
-    s = 1.0
-    for points in (0.0, COARSE, FINE):
-        if points > 0.0:
-            scales = (scales[0], scales[1], ys, ws, points)
-            stage = 1
-            if points == FINE:  # the free fit's corner holds no smile without arbitrage
-                m, t = _best_start(z, v, weight, scratch, scales)
-            _, m, t = _search(m, t, z, v, weight, scratch, scales)
-        m = min(max(m, scales[0]), scales[1])
-        s = math.exp(min(max(t, NARROWEST), WIDEST))
-        _, a, p, q = _inner(z, v, weight, scratch, m, s, 2.0 * ys / ws)
-        _, least = lack_of_density(scales[0], scales[1], m, s, a, p, q, ys, ws, CHECK)
-        if least >= 0.0:
-            break
-    if least < 0.0:
-        stage = 2
-        x = (z - m) / s
-        up = 0.5 * (np.sqrt(1.0 + x * x) + x)
-        mean = ((weight * up).sum() / total, (weight * (up - x)).sum() / total)
-        a, p, q = flattened(m, s, a, p, q, mean, scales)
-        _, least = lack_of_density(scales[0], scales[1], m, s, a, p, q, ys, ws, CHECK)
-    half = 0.5 * (p + q)
-    rho = 0.5 * (p - q) / half if half > 0.0 else 0.0
-    return ws * a, ws * half / (ys * s), rho, ys * m, ys * s, least, stage
+        for i in range(3):
+            at[i, 0] = m + 0.25 if i == 1 else m
+            at[i, 1] = t + 0.35 if i == 2 else t
+        _search(at, y, w, weight, scratch, scales, points)
+        m, t = at[0, 0], at[0, 1]
+    return min(max(m, scales.low), scales.high), min(max(t, NARROWEST), WIDEST)

@@ -245,7 +245,9 @@ def _vol_words(report: ChainReport) -> str:
     text = f"Raw SVI in {svi} of {len(report.chain.expiries)} expiries, on {quotes:,} quotes"
     own = quotes - mids
     text += " out of the money"
-    return text + (f", {own:,} of them the file's own IV." if own else ", mids of bid and ask.")
+    if own:
+        return text + f", {own:,} of them the file's own IV."
+    return text + (", last prices." if report.chain.without_quotes else ", mids of bid and ask.")
 
 
 def _coupling_words(report: ChainReport) -> str:

@@ -182,10 +182,9 @@ def _words(value: object, column: str) -> dict[str, str]:
     """Return what values are called, by the value as a page writes it."""
     if value is None:
         return {}
-    given = value.items() if isinstance(value, Mapping) else ()
     try:
-        return {f"{float(number):g}": str(text) for number, text in given or [(value, "")]}
-    except (TypeError, ValueError):
+        return {f"{float(k):g}": str(text) for k, text in _mapping(value, column).items()}
+    except ValueError:  # InputError is one
         raise InputError(f"{column}: words {value!r}; give number: text pairs") from None
 
 

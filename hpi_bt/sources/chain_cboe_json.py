@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.errors import InputError
+from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.chain_cboe import DELAYED
 from hpi_bt.sources.chain_cleaning import NUMBERS
 from hpi_bt.sources.chain_file import NEW_YORK, Given, RawChain
@@ -83,11 +84,10 @@ def _json_contracts(options: list[dict[str, Any]], name: str) -> pd.DataFrame:
 def _json_moment(made: Any, traded: Any, notes: list[str], name: str) -> pd.Timestamp | None:
     if not made:
         return None
-    try:
-        moment = pd.Timestamp(made)
-        trade = pd.Timestamp(traded) if traded else None
-    except ValueError:
-        raise InputError(f"{name}: timestamp is {str(made)[:40]!r}; wanted a time") from None
+    moment, trade = timestamp_of(made), timestamp_of(traded)
+    if moment is None or (traded and trade is None):
+        wrong = made if moment is None else traded
+        raise InputError(f"{name}: timestamp is {str(wrong)[:40]!r}; wanted a time")
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
     moment = moment.tz_convert(NEW_YORK)
     if trade is not None:

@@ -130,9 +130,15 @@ def stamps_of(values: pd.Series, given: Given, *, name: str) -> pd.DatetimeIndex
     if (codes < 0).any():
         row = values.index[int(np.argmin(codes))] + 1
         raise InputError(f"{name}: row {row}, {values.name} is blank; wanted a time, mend the file")
-    unique = _no_words(pd.Series(words, name=values.name), name)
+    unique = _no_words(_firsts(values, codes, words), name)
     moments = _read(unique, lambda: _moments(unique, given, name), name)
     return moments.tz_convert("UTC").as_unit("ns")[codes]
+
+
+def _firsts(values: pd.Series, codes: npt.NDArray[np.intp], words: pd.Index) -> pd.Series:
+    """Return the different values of a column, each at the row in which it comes first."""
+    rows = np.unique(codes, return_index=True)[1]
+    return pd.Series(words, index=values.index[rows], name=values.name)
 
 
 def _moments(stamps: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
@@ -173,7 +179,7 @@ def _expiries(values: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
     if (codes < 0).any():
         row = values.index[int(np.argmin(codes))] + 1
         raise InputError(f"{name}: row {row}, expiry is blank; wanted a date, mend the file")
-    unique = _no_words(pd.Series(words, name="expiry"), name)
+    unique = _no_words(_firsts(values, codes, words).rename("expiry"), name)
     return _read(unique, lambda: _expiry_days(unique, given, name), name)[codes]
 
 

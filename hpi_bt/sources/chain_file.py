@@ -18,7 +18,7 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
-from hpi_bt.options.expiries import expiry_time
+from hpi_bt.options.expiries import expiry_time, timestamp_of
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
     checked_contracts,
@@ -147,17 +147,15 @@ def moment_of(value: Moment, zone: str | None, calendar: str, name: str) -> pd.T
         It is no moment, or neither it nor `zone` names a time zone.
     """
     try:
-        if isinstance(value, str) and not re.search(r"\d", value):  # "now" would read the clock
+        stamp = timestamp_of(value)
+        if stamp is None:
             raise ValueError
-        stamp = pd.Timestamp(value)
         known = None if zone is None else ZoneInfo(zone)
     except (ValueError, TypeError, KeyError, OSError):
         raise InputError(
             f"{name}: as_of {str(value)!r} in {zone or 'no zone'} is no moment; "
             "wanted one such as 2023-09-14 15:30 and a zone such as America/New_York"
         ) from None
-    if pd.isna(stamp):
-        raise InputError(f"{name}: as_of is no time; wanted a moment such as 2023-09-14 15:30")
     _sensible(stamp, name)
     text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip())
     if text or (isinstance(value, date) and not isinstance(value, datetime)):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.errors import InputError
+from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_columns import contracts_of, find_columns, stamps_of
 from hpi_bt.sources.chain_file import NEW_YORK, ChainFile, Given, Moment, RawChain, finished
@@ -94,7 +95,9 @@ def _meta(
         return None, None, ()
     try:
         meta = json.loads(beside.read_text(encoding="utf-8"))
-        moment = pd.Timestamp(meta["utc"])
+        moment = timestamp_of(meta["utc"])
+        if moment is None:
+            raise ValueError
         spot = float(meta["tickers"][symbol]["spot_live"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -12,11 +12,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.demo_bars import bar_grid, simulate_bars
-from hpi_bt.sources.demo_options import option_volumes, simulate_pressure, strike_ladder
+from hpi_bt.sources.demo_options import (
+    far_volumes,
+    near_part,
+    option_volumes,
+    simulate_pressure,
+    strike_ladder,
+)
 
 BAR_MINUTES = {"1min": 1, "5min": 5, "15min": 15, "30min": 30, "60min": 60, "1day": 1440}
 
@@ -25,6 +31,7 @@ _STREAMS = (
     *("shares_day", "shares_bar", "futures_oi"),
     *("pressure_day", "pressure_bar", "options_day", "options_bar", "put_share"),
     *("opened", "strikes", "contracts"),
+    *("far_day", "far_bar"),  # new ones go last: a stream is known by its place
 )
 
 
@@ -46,6 +53,9 @@ class DemoSource(Settings):
     start: date = date(2024, 1, 2)
     price: float = Field(200.0, gt=0.0)
     """Price before the first bar, in dollars."""
+    near_money_pct: float | None = Field(None, gt=0.0, le=2.5)
+    """Hedging pressure shows in strikes within so many percent of the session's open alone; nine
+    tenths of the volume trade beyond three times that and know nothing of it."""
 
     def read(self, where: Locations, calendar: str = "XNYS") -> pd.DataFrame:
         """Return the simulated bars on `calendar`; `where` is not used (see `simulate`)."""
@@ -70,6 +80,10 @@ class DemoMarket:
         Contracts; axis 1 is puts, calls. Open interest is the count before the session's open.
     seed : SeedSequence
         Places each contract of a session in a bar when `strike_volumes` is called.
+    near : ndarray of shape (n_sessions, n_strikes), optional
+        Where the strikes are that hedging pressure shows in; None where it shows in all.
+    near_volume : ndarray of shape (n_bars, 2), optional
+        Puts and calls of each bar in those strikes.
     """
 
     frame: pd.DataFrame
@@ -79,6 +93,8 @@ class DemoMarket:
     ladder_open_interest: IntArray
     ladder_volume: IntArray
     seed: np.random.SeedSequence
+    near: BoolArray | None = None
+    near_volume: IntArray | None = None
 
     @cached_property
     def open_interest(self) -> pd.DataFrame:
@@ -105,21 +121,34 @@ class DemoMarket:
             )
         day = int(self.dates.get_loc(pd.Timestamp(session_date)))  # type: ignore[arg-type]
         index = pd.DatetimeIndex(self.frame.index)
-        bars = self.frame[index.tz_localize(None).normalize() == self.dates[day]]
+        ours = np.asarray(index.tz_localize(None).normalize() == self.dates[day])
+        bars = self.frame[ours]
         rng = np.random.default_rng(np.random.SeedSequence(self.seed.entropy, spawn_key=(99, day)))
         parts = []
         for side, name in enumerate(("put_volume", "call_volume")):
-            contracts = np.repeat(np.arange(self.strikes.size), self.ladder_volume[day, side])
-            rng.shuffle(contracts)
-            bar = np.repeat(np.arange(len(bars)), bars[name].to_numpy().astype(np.int64))
-            size = len(bars) * self.strikes.size
-            table = np.bincount(bar * self.strikes.size + contracts, minlength=size)
+            by_bar = bars[name].to_numpy().astype(np.int64)
+            groups = [(self.ladder_volume[day, side], by_bar)]
+            if self.near is not None and self.near_volume is not None:
+                close, near_by_bar = self.near[day], self.near_volume[ours, side]
+                groups = [
+                    (np.where(close, groups[0][0], 0), near_by_bar),
+                    (np.where(close, 0, groups[0][0]), by_bar - near_by_bar),
+                ]
+            table = np.sum([_placed(*group, rng) for group in groups], axis=0)
             place = np.flatnonzero(table)
             at, strike = np.divmod(place, self.strikes.size)
             columns: dict[str, Any] = {"close_time": bars.index[at], "strike": self.strikes[strike]}
             parts.append(pd.DataFrame(columns | {"right": "PC"[side], "volume": table[place]}))
         joined = pd.concat(parts).sort_values(["close_time", "strike", "right"])
         return joined.reset_index(drop=True)
+
+
+def _placed(by_strike: IntArray, by_bar: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return the contracts of each bar and strike, flat, drawn to have these sums."""
+    contracts = np.repeat(np.arange(by_strike.size), by_strike)
+    rng.shuffle(contracts)
+    bar = np.repeat(np.arange(by_bar.size), by_bar)
+    return np.bincount(bar * by_strike.size + contracts, minlength=by_bar.size * by_strike.size)
 
 
 def simulate(settings: DemoSource, calendar: str = "XNYS") -> DemoMarket:
@@ -159,8 +188,15 @@ def simulate(settings: DemoSource, calendar: str = "XNYS") -> DemoMarket:
     )
     put, call = option_volumes(grid, rng, pressure, step)
     first = np.flatnonzero(grid.place == 0)
-    totals = np.stack([np.add.reduceat(side, first) for side in (put, call)], axis=1)
-    strikes, traded, held = strike_ladder(columns["open"][first], totals, settings.price, rng)
+    near, bands = None, dict[str, Any]()
+    if settings.near_money_pct is not None:
+        far = far_volumes(grid, rng, put, call, step)
+        near = np.stack([near_part(put), near_part(call)], axis=1).astype(np.int64)
+        put, call = near[:, 0] + far[0], near[:, 1] + far[1]
+        bands = {"far": _sums(far, first), "near_pct": settings.near_money_pct}
+    strikes, traded, held, close = strike_ladder(
+        columns["open"][first], _sums((put, call), first), settings.price, rng, **bands
+    )
     puts, calls = held.sum(axis=2)[grid.session].T
     columns |= {"put_volume": put, "call_volume": call, "put_oi": puts, "call_oi": calls}
     frame = pd.DataFrame(columns, index=grid.close_time, dtype=np.float64)
@@ -172,4 +208,10 @@ def simulate(settings: DemoSource, calendar: str = "XNYS") -> DemoMarket:
         "notes": [f"DEMO: {settings.sessions} simulated sessions, no real price or trade"],
     }
     latent = pd.Series(pressure, index=grid.close_time, name="pressure")
-    return DemoMarket(frame, latent, strikes, grid.dates, held, traded, seed)
+    close_by = None if near is None else close
+    return DemoMarket(frame, latent, strikes, grid.dates, held, traded, seed, close_by, near)
+
+
+def _sums(sides: tuple[FloatArray, FloatArray], first: IntArray) -> FloatArray:
+    """Return puts and calls of each session, whose bars begin at `first`; (n_sessions, 2)."""
+    return np.stack([np.add.reduceat(side, first) for side in sides], axis=1)

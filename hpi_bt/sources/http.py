@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from urllib3.util import Retry
 
+from hpi_bt import __version__
 from hpi_bt.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def fetch_text(
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         try:
+            session.headers["User-Agent"] = f"hpi-bt/{__version__}"  # some refuse the library's own
             answer = session.get(url, params=params, timeout=timeout)
         except requests.RequestException as error:
             raise InputError(f"{_shown(url)}: {_reason(error, timeout)}") from None

@@ -6,6 +6,8 @@ that volume are the flow of the bar in which they were seen.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +20,7 @@ from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
 from hpi_bt.sources.snapshots import (
+    PricedSnapshots,
     SnapshotChain,
     first_per_group,
     increments,
@@ -30,13 +33,15 @@ from hpi_bt.sources.tables import header, load_table, match_columns, to_numbers
 
 _NEEDED = ("strike", "right", "cum_volume", "open_interest")
 _PRICES = ("spot", "last")
+_DAY = 86_400 * 10**9  # nanoseconds
+_READING = ("path", "symbol", "columns", "timezone", "stamp_format")  # what the rows depend on
 
 
 class OptionSnapshotsSource(Settings):
     """Snapshots of an option chain (CSV or Parquet) as bars with put and call flow.
 
     Columns: ts, expiry (optional), strike, right (C/P), cum_volume since the open,
-    open_interest, and spot or last (the options' own prices) or both.
+    open_interest, and spot or last (the options' own prices) or both; iv (decimals) for features.
     """
 
     kind: Literal["option_snapshots"] = "option_snapshots"
@@ -64,17 +69,9 @@ class OptionSnapshotsSource(Settings):
         none, the forward of put-call parity. Snapshots up to the open are left out (they may
         still show the day before); those after the close make bars after the close.
         """
-        chain = self._chain(where, calendar)
-        opens, _, _ = session_bounds(chain.session, calendar)
-        chain, notes = chain.where(chain.moment > opens), []
-        if len(opens) > len(chain.moment):
-            notes.append(
-                f"{counted(len(opens) - len(chain.moment), 'row')} up to the open left out"
-            )
-        chain, price = self._priced(chain, notes)
-        flow = increments(chain, notes)
-        note_late(chain, calendar, notes)
-        frame = snapshot_bars(chain, price, flow / self.lot_size, calendar, self.bar_minutes)
+        found = self.snapshots(where, calendar)
+        flow, notes = found.flow / self.lot_size, found.notes
+        frame = snapshot_bars(found.chain, found.price, flow, calendar, self.bar_minutes)
         frame[["put_oi", "call_oi"]] /= self.lot_size
         return describe(
             frame,
@@ -84,10 +81,31 @@ class OptionSnapshotsSource(Settings):
             notes=notes,
         )
 
-    def _chain(self, where: Locations, calendar: str) -> SnapshotChain:
-        path = where.find(self.path)
+    def snapshots(self, where: Locations, calendar: str) -> PricedSnapshots:
+        """Return every row after the open, in the file's units; a file is read once a process.
+
+        The arrays must not be changed in place.
+        """
+        path, settings = where.find(self.path), self.model_dump_json(include=set(_READING))
+        stat = path.stat()
+        return _read_once(settings, path, stat.st_mtime_ns, stat.st_size, calendar)
+
+    def _snapshots(self, path: Path, calendar: str) -> PricedSnapshots:
+        chain, notes = self._chain(path, calendar), list[str]()
+        opens, _, _ = session_bounds(chain.session, calendar)
+        chain = chain.where(chain.moment > opens)
+        if len(opens) > len(chain.moment):
+            notes.append(
+                f"{counted(len(opens) - len(chain.moment), 'row')} up to the open left out"
+            )
+        chain, price = self._priced(chain, notes)
+        flow = increments(chain, notes)
+        note_late(chain, calendar, notes)
+        return PricedSnapshots(chain, price, flow, tuple(notes))
+
+    def _chain(self, path: Path, calendar: str) -> SnapshotChain:
         names = header(path, self.path)
-        wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol"))
+        wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol", "iv"))
         places = match_columns(names, self.columns, wanted, name=self.path, stamp="ts")
         lacking = [c for c in _NEEDED if c not in places]
         if lacking or not places.keys() & set(_PRICES):
@@ -137,30 +155,39 @@ def _parsed(table: pd.DataFrame, rules: StampRules, calendar: str) -> SnapshotCh
     at = np.asarray(stamps.asi8)[codes]
     session = session_ordinals(stamps, calendar)[codes]
     expiry = np.zeros(len(table), dtype=np.int64)
+    expires = np.full(len(table), -1)
     if "expiry" in table:
-        expiry = _expiries(table["expiry"], rules)
+        expiry, expires = _expiries(table["expiry"], rules)
     strike, right = to_numbers(table["strike"], rules.name), _rights(table["right"], rules.name)
     strikes, _ = pd.factorize(strike)
     contract = (expiry * (strikes.max() + 1) + strikes) * 2 + (right > 0)
     blank = np.full(len(table), np.nan)
     columns = [
         to_numbers(table[c], rules.name) if c in table else blank
-        for c in ("cum_volume", "open_interest", "spot", "last")
+        for c in ("cum_volume", "open_interest", "spot", "last", "iv")
     ]
     columns[2:] = [np.where(c > 0, c, np.nan) for c in columns[2:]]
-    chain = SnapshotChain(at, session, contract, expiry, strike, right, *columns)
+    chain = SnapshotChain(at, session, contract, expiry, expires, strike, right, *columns)
     order = np.argsort(at, kind="stable")
     return chain.where(order)
 
 
-def _expiries(values: pd.Series, rules: StampRules) -> IntArray:
-    """Return 0 for the nearest expiry of the file, 1 for the next and so on."""
+@lru_cache(maxsize=2)
+def _read_once(
+    settings: str, path: Path, _changed: int, _size: int, calendar: str
+) -> PricedSnapshots:
+    return OptionSnapshotsSource.model_validate_json(settings)._snapshots(path, calendar)
+
+
+def _expiries(values: pd.Series, rules: StampRules) -> tuple[IntArray, IntArray]:
+    """Return 0 for the nearest expiry of the file, 1 for the next and so on; and the dates."""
     codes, dates = pd.factorize(values)
     if (codes < 0).any():
         raise InputError(f"{rules.name}: expiry is blank in a row; wanted a date, mend the file")
     wall = parse_stamps(pd.Series(dates, name="expiry"), rules).wall
     rank: IntArray = np.unique(wall.asi8, return_inverse=True)[1].astype(np.int64)
-    return rank[codes]
+    days = wall.as_unit("ns").asi8 // _DAY
+    return rank[codes], days[codes]
 
 
 def _rights(values: pd.Series, name: str) -> IntArray:

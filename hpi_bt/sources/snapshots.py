@@ -16,22 +16,41 @@ _MINUTE = 60 * 10**9  # nanoseconds
 
 
 class SnapshotChain(NamedTuple):
-    """Rows of snapshots, oldest first; each (n_rows,). Moments are UTC ns, a call is +1."""
+    """Rows of snapshots, oldest first; each (n_rows,). Moments are UTC ns, a call is +1.
+
+    `expiry` is the rank of the expiry, `expires` its date in days since 1970 (-1 where the file
+    has none); `iv` is a decimal, NaN where there is none.
+    """
 
     moment: IntArray
     session: IntArray
     contract: IntArray
     expiry: IntArray
+    expires: IntArray
     strike: FloatArray
     right: IntArray
     volume: FloatArray
     open_interest: FloatArray
     spot: FloatArray
     last: FloatArray
+    iv: FloatArray
 
     def where(self, keep: BoolArray | IntArray) -> SnapshotChain:
         """Return these rows."""
         return SnapshotChain(*(cast(Any, column[keep]) for column in self))
+
+
+class PricedSnapshots(NamedTuple):
+    """Rows after each session's open in snapshots with a price, and what they say.
+
+    `price` is the underlying's and `flow` the volume that each row adds to its contract's
+    session, in the file's units; each of shape (n_rows,).
+    """
+
+    chain: SnapshotChain
+    price: FloatArray
+    flow: FloatArray
+    notes: tuple[str, ...]
 
 
 def first_per_group(place: IntArray, values: FloatArray, n: int) -> FloatArray:

@@ -21,6 +21,9 @@ from hpi_bt.sources.hours import (
 _DAILY = 1440.0
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 _AWARE = r":\d{2}(?:[.,]\d+)?" + _OFFSET
+_WORDS = ("now", "today")  # which pandas reads from the clock
+_MOST = str(2**63 - 1)  # nanoseconds
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds can count
 _EPOCH_UNITS: dict[int, Literal["s", "ms", "us", "ns"]] = {10: "s", 13: "ms", 16: "us", 19: "ns"}
 
 
@@ -48,7 +51,9 @@ def parse_stamps(values: pd.Series, rules: StampRules) -> ParsedStamps:
     Raises
     ------
     InputError
-        A stamp is blank or no date, or only some of them carry a UTC offset.
+        A stamp is blank or no date, lies outside the years 1678 to 2261 (what nanoseconds can
+        count), or is a word such as "now", which pandas would read from the clock; only some of
+        them carry a UTC offset, or they carry several in a form that is not understood.
     """
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         _refuse_bad(pd.DatetimeIndex(values), values, rules)
@@ -68,7 +73,12 @@ def _from_digits(digits: pd.Series, values: pd.Series, rules: StampRules) -> Par
     width = int(digits.str.len().max())
     if width in _EPOCH_UNITS:
         unit = _EPOCH_UNITS[width]
-        utc = pd.DatetimeIndex(pd.to_datetime(digits.astype("int64"), unit=unit, utc=True))
+        beyond = (digits.str.len() == len(_MOST)) & (digits > _MOST)
+        utc = pd.DatetimeIndex(
+            pd.to_datetime(digits.mask(beyond, "0").astype("int64"), unit=unit, utc=True)
+        )
+        known = pd.DatetimeIndex(utc.where(~beyond.to_numpy(dtype=bool)))
+        _refuse_bad(known, values, rules)
         return ParsedStamps(utc.tz_localize(None), utc)
     dates = pd.to_datetime(digits, format=rules.stamp_format or "%Y%m%d", errors="coerce")
     _refuse_bad(pd.DatetimeIndex(dates), values, rules)
@@ -86,7 +96,18 @@ def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedS
         )
     written = text.str.replace(_OFFSET, "", regex=True) if aware.any() else text
     naive_layout = layout.removesuffix("%z").rstrip()
-    wall = pd.to_datetime(written, format=naive_layout, errors="coerce")
+    written = written.mask(written.str.lower().isin(_WORDS), "")
+    try:
+        wall = pd.to_datetime(written, format=naive_layout, errors="coerce")
+    except ValueError:  # offsets without minutes, of two seasons
+        raise InputError(
+            f"{rules.name}: {values.name} holds stamps of several UTC offsets such as "
+            f"{text.iloc[0][:40]!r}; write times as 2026-01-02T09:35:00-05:00, mend the file"
+        ) from None
+    if isinstance(wall.dtype, pd.DatetimeTZDtype):
+        _refuse_bad(pd.DatetimeIndex(wall), values, rules)
+        aware_wall = pd.DatetimeIndex(wall)
+        return ParsedStamps(aware_wall.tz_localize(None), aware_wall.tz_convert("UTC"))
     _refuse_bad(pd.DatetimeIndex(wall), values, rules)
     if not aware.any():
         return ParsedStamps(pd.DatetimeIndex(wall), None)
@@ -95,12 +116,17 @@ def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedS
 
 
 def _refuse_bad(parsed: pd.DatetimeIndex, values: pd.Series, rules: StampRules) -> None:
-    bad = parsed.isna()
+    bad = parsed.isna() | ~((parsed.year >= _FIRST_YEAR) & (parsed.year <= _LAST_YEAR))
     if bad.any():
         row = int(np.argmax(bad))
+        told = f"{rules.name}: row {values.index[row] + 1}, {values.name} is "
+        told += f"{str(values.iloc[row])[:40]!r}"
+        if not pd.isna(parsed[row]):
+            raise InputError(
+                f"{told}; wanted a year from {_FIRST_YEAR} to {_LAST_YEAR}, mend the file"
+            )
         raise InputError(
-            f"{rules.name}: row {values.index[row] + 1}, {values.name} is "
-            f"{str(values.iloc[row])[:40]!r}; wanted a date or time such as 2026-01-02 09:35, "
+            f"{told}; wanted a date or time such as 2026-01-02 09:35, "
             "give another layout as stamp_format (%m/%d/%Y)"
         )
 

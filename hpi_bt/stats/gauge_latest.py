@@ -111,8 +111,14 @@ def _components(inputs: GaugeInputs, result: GaugeResult, at: int) -> pd.DataFra
     return table.assign(state=states).rename_axis("component")
 
 
-def fullest_row(result: GaugeResult, *, within: int = 252) -> tuple[pd.Timestamp, int]:
-    """Return the latest of the last rows that rests on the most components, and their number."""
+def last_fuller_row(result: GaugeResult, *, within: int = 252) -> tuple[pd.Timestamp, int] | None:
+    """Return the latest row that rests on more than half of the components, and on how many.
+
+    None where that is the last row, or none of the last `within` ones. Half is meant of the most
+    that any of these had.
+    """
     count = result.component_scores.notna().sum(axis=1).iloc[-within:]
-    most = int(count.max())
-    return pd.Timestamp(count.index[count == most][-1]), most
+    full = count[2 * count > count.max()]
+    if full.empty or full.index[-1] == count.index[-1]:
+        return None
+    return pd.Timestamp(full.index[-1]), int(full.iloc[-1])

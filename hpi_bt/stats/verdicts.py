@@ -94,7 +94,10 @@ def _on_signals(study: SignalStudy) -> str:
         return "Signals: none occurred."
     tested = events[events["p_value"].notna().to_numpy()]
     kinds = events.groupby(["signal", "direction"]).ngroups
-    about = f"{len(tested)} tests ({kinds} kinds, {len(study.horizons)} horizons)"
+    about = (
+        f"{_counted(len(tested), 'test')} ({_counted(kinds, 'kind')}, "
+        f"{_counted(len(study.horizons), 'horizon')})"
+    )
     if tested.empty:
         return "Signals: too few sessions with events to judge any."
     found = events[is_found(events).to_numpy()]
@@ -107,6 +110,10 @@ def _on_signals(study: SignalStudy) -> str:
     kinds_found = found.groupby(["signal", "label"], sort=False)
     names = [_named(study, str(label), rows) for (_, label), rows in kinds_found]
     return f"Signals: of {about}, found {'; '.join(names)}."
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _named(study: SignalStudy, label: str, rows: pd.DataFrame) -> str:

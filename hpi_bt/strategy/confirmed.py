@@ -54,13 +54,12 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
     def __init__(self) -> None:
         options = dict(self.p.confirm or {})
         index: Any = HedgePressureIndex
+        needed = index.inputs_for(options).required
         self.confirm_pressure = {
-            d: index(d, **options) for d in self.datas if "put_volume" in d.lines.getlinealiases()
+            d: index(d, **options) for d in self.datas if needed[0] in d.lines.getlinealiases()
         }
         if not self.confirm_pressure:
-            raise TypeError(
-                f"{type(self).__name__}: no data has the lines put_volume and call_volume"
-            )
+            raise TypeError(f"{type(self).__name__}: no data has the lines {' and '.join(needed)}")
         for asked in self.confirm_pressure.values():
             asked._minperiod = 1  # the user's own next() starts when it would without the filter
         self.confirm_vetoes: list[dict[str, Any]] = []

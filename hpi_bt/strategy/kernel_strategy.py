@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import backtrader as bt
@@ -11,9 +12,12 @@ import numpy as np
 from hpi_bt import orders as rulebook
 from hpi_bt.feeds import bar_minutes
 from hpi_bt.indicators.base import (
+    Inputs,
     Kernel,
     KernelIndicator,
+    StandIns,
     defaults_of,
+    inputs_under,
     kernel_lines,
     lines_by_name,
 )
@@ -41,6 +45,8 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
     ----------
     inputs, optional_inputs : tuple of str
         Names of the kernel's series, in its order, the optional ones last (NaN where absent).
+    stand_ins : dict
+        Columns that take the place of inputs, by the value of a parameter, as in KernelIndicator.
     shows : tuple of KernelIndicator classes
         What the signal page draws for it; each takes the parameters of the same name.
     counts : Counter
@@ -49,6 +55,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
 
     inputs: ClassVar[tuple[str, ...]] = ()
     optional_inputs: ClassVar[tuple[str, ...]] = ()
+    stand_ins: ClassVar[StandIns] = {}
     shows: ClassVar[tuple[type[KernelIndicator], ...]] = ()
     signal_kernel: ClassVar[Kernel]
     orders: Orders = Orders()
@@ -59,7 +66,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         if self.p.orders is not None:
             self.orders = Orders.model_validate(self.p.orders)
         options = {k: getattr(self.p, k) for k in defaults_of(self.signal_kernel)}
-        sources = lines_by_name(self.data, self.inputs, self.optional_inputs)
+        sources = lines_by_name(self.data, *self.inputs_for(self.p._getkwargs()))
         self.signal = kernel_lines(self.signal_kernel, [self.data], sources, options).lines[0]
         self._atr = None
         if self.orders.stop or self.orders.target or self.orders.size.kind == "risk":
@@ -71,6 +78,11 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         self._forget()
         self._blocked = 0
         self._signal_atr = np.nan
+
+    @classmethod
+    def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
+        """Return the columns that its signal kernel takes under these parameters."""
+        return inputs_under(cls, params)
 
     def _day_lines(self) -> list[Any]:
         needed = self.orders.window is not None or self.orders.flat_at_close

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.gauge import hedge_score
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.gauge_assembly import gauge_inputs
+from hpi_bt.sources.gauge_data.assembly import gauge_inputs
 from tests.reference import gauge as reference
 
 pytestmark = pytest.mark.real_data

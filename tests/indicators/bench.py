@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 import hpi_bt.indicators
+from hedge_columns import hedge_columns
+from hpi_bt.features.flow_columns import COLUMNS
 from hpi_bt.feeds import HedgeData
 from hpi_bt.indicators import KernelIndicator
 from hpi_bt.indicators.base import defaults_of
@@ -25,6 +27,9 @@ MODES: dict[str, dict[str, Any]] = {
 }
 PRICES = ("open", "high", "low", "close", "volume", "openinterest")
 EXTRAS = ("put_volume", "call_volume", "put_oi", "call_oi", "net_oi")
+GAMMA = ("put_gamma_volume", "call_gamma_volume", "put_gamma_oi", "call_gamma_oi")
+GAUGE = ("gauge",)
+HEDGE = COLUMNS
 ZONE = "America/New_York"
 
 INDICATORS: dict[str, type[KernelIndicator]] = {
@@ -38,8 +43,13 @@ _PRESSURE: list[dict[str, Any]] = [
 ]
 #: Parameter sets beside the defaults; a new indicator joins all contracts by one entry here.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "HedgePressureIndex": _PRESSURE,
+    "HedgePressureIndex": [*_PRESSURE, _PRESSURE[0] | {"proxy": "gamma"}],
+    "HedgeFlow": [{"min_strength": 0.3}, {"min_strength": 0.9}],
     "DemoHedgePressureIndex": [_PRESSURE[0], _PRESSURE[1] | {"scale": "contracts"}],
+    "HedgePressureGauge": [
+        {"change_sessions": 1, "moderate": 20.0},
+        {"change_sessions": 3, "elevated": 40.5, "high": 60.0},
+    ],
     "HerrickPayoffIndex": [
         {"max_oi_change": 0.5, "oi_base": "max", "oi_lag": 2, "alert_length": 5},
         {"gradient": False, "smoothing": 0.5, "divisor": 7.0, "color_norm_length": 3},
@@ -54,6 +64,12 @@ CASES = [(name, number) for name in INDICATORS for number in range(1 + len(OPTIO
 
 def options_of(name: str, number: int) -> dict[str, Any]:
     return {} if number == 0 else OPTIONS[name][number - 1]
+
+
+def names_of(name: str, number: int) -> tuple[str, ...]:
+    """The columns that the kernel takes, in its order."""
+    required, optional = INDICATORS[name].inputs_for(options_of(name, number))
+    return (*required, *optional)
 
 
 def make(case: tuple[str, int], *datas: Any) -> KernelIndicator:
@@ -90,6 +106,12 @@ def clean_frame(seed: int = 3, sessions: int = 12, bars: int = 26) -> pd.DataFra
         },
         index=pd.DatetimeIndex(stamps).tz_localize(ZONE),
     )
+    for side in ("put", "call"):  # dollars of gamma: another weight on every bar and session
+        frame[f"{side}_gamma_volume"] = frame[f"{side}_volume"] * (np.arange(n) * 7 % 11 * 1e5)
+        weight = 3e6 + np.arange(sessions).repeat(bars) * (1e5 if side == "put" else -1e5)
+        frame[f"{side}_gamma_oi"] = frame[f"{side}_oi"] * weight
+    frame["gauge"] = rng.integers(0, 101, sessions).repeat(bars).astype(float)
+    frame = frame.join(hedge_columns(frame, seed))
     frame.attrs["bar_minutes"] = 15.0
     return frame
 
@@ -104,7 +126,7 @@ def rough_frame(seed: int = 4, sessions: int = 12) -> pd.DataFrame:
     flat = rng.random(n) < 0.05
     for column in ("open", "high", "low"):
         frame.loc[flat, column] = frame.loc[flat, "close"]
-    for column in ("volume", "openinterest", *EXTRAS):
+    for column in ("volume", "openinterest", *EXTRAS, *GAUGE):
         frame.loc[rng.random(n) < 0.03, column] = np.nan
     frame.loc[rng.random(n) < 0.05, "openinterest"] = 0.0
     kept = rng.random(n) > 0.06
@@ -117,8 +139,8 @@ def rough_frame(seed: int = 4, sessions: int = 12) -> pd.DataFrame:
 class StockData(bt.feeds.PandasData):  # type: ignore[misc]
     """Backtrader's own feed with the option columns as further lines."""
 
-    lines = EXTRAS
-    params = dict.fromkeys(EXTRAS, -1)
+    lines = (*EXTRAS, *GAMMA, *GAUGE, *HEDGE)
+    params = dict.fromkeys((*EXTRAS, *GAMMA, *GAUGE, *HEDGE), -1)
 
 
 def stock(frame: pd.DataFrame, **options: Any) -> bt.feeds.PandasData:
@@ -195,7 +217,7 @@ def by_kernel(case: tuple[str, int], frame: pd.DataFrame) -> np.ndarray[Any, Any
     given = frame.assign(
         session=[float(day.toordinal()) for day in index], slot=index.hour * 60.0 + index.minute
     )
-    names = (*indicator.inputs, *indicator.optional_inputs)
+    names = names_of(*case)
     unknown = np.full(len(frame), np.nan)
     series = [given[n].to_numpy(np.float64) if n in given else unknown for n in names]
     options = {k: v for k, v in options_of(*case).items() if k in defaults_of(indicator.kernel)}

@@ -25,6 +25,8 @@ from hpi_bt.indicators.base import defaults_of
 from indicators.bench import (
     CASES,
     EXTRAS,
+    GAUGE,
+    HEDGE,
     INDICATORS,
     MODES,
     OPTIONS,
@@ -34,6 +36,7 @@ from indicators.bench import (
     clean_frame,
     in_mode,
     make,
+    names_of,
     options_of,
     price_based,
     record,
@@ -49,6 +52,19 @@ PRESSURE_LINES = ("oi", "flow", "spread", "hpi", "cross", "extreme")
 SPEC_LINES = {
     "HedgePressureIndex": PRESSURE_LINES,
     "DemoHedgePressureIndex": PRESSURE_LINES,
+    "HedgeFlow": (
+        *("impulse", "slope", "asymmetry", "coupling", "gex", "vex", "cex"),
+        *("zero_gamma", "call_wall", "put_wall", "attractor_above", "attractor_below"),
+        *("charm_to_close", "regime"),
+        *(
+            f"{kind}_{side}_{part}"
+            for kind in ("stable", "unstable")
+            for side in ("below", "above")
+            for part in ("low", "high", "strength")
+        ),
+        *("stability_touch", "acceleration_touch"),
+    ),
+    "HedgePressureGauge": ("score", "change", "band", "alert"),
     "HerrickPayoffIndex": ("raw", "hpi", "alert", "gradient"),
     "HerrickRSI": (
         *("payoff", "rsi", "signal", "cross", "divergence"),
@@ -287,7 +303,7 @@ def test_the_future_changes_nothing(case, change, mode):
 def test_any_split_into_chunks_gives_the_same_numbers(case):
     indicator, frame = INDICATORS[case[0]], rough_frame()
     series = kernel_inputs(case, frame)
-    options = options_of(*case)
+    options = {k: v for k, v in options_of(*case).items() if k in defaults_of(indicator.kernel)}
     whole = np.stack(indicator.kernel(*series, **options), axis=1)
 
     @few
@@ -304,9 +320,10 @@ def test_any_split_into_chunks_gives_the_same_numbers(case):
 
 
 def kernel_inputs(case: tuple[str, int], frame: pd.DataFrame) -> list[Any]:
-    indicator, index = INDICATORS[case[0]], pd.DatetimeIndex(frame.index)
+    index = pd.DatetimeIndex(frame.index)
     given_ = frame.assign(session=[d.toordinal() for d in index], slot=index.hour * 60.0)
-    return [given_[n].to_numpy(np.float64) for n in (*indicator.inputs, *indicator.optional_inputs)]
+    unknown = np.full(len(frame), np.nan)
+    return [given_[n].to_numpy(np.float64) if n in given_ else unknown for n in names_of(*case)]
 
 
 def size_of(state: Any) -> int:
@@ -349,11 +366,11 @@ def with_added_lines(parent: type) -> type:
 
 def with_next(parent: type) -> type:
     class Overridden(parent):
-        lines = ("twice", "change")
+        lines = ("twice", "moved")
 
         def next(self) -> None:
             self.lines.twice[0] = 2.0 * self.lines[1][0]
-            self.lines.change[0] = self.lines[0][0] - self.lines[0][-1]
+            self.lines.moved[0] = self.lines[0][0] - self.lines[0][-1]
 
     return Overridden
 
@@ -497,7 +514,7 @@ def test_a_wrong_number_of_lines_names_what_was_found(name):
 @every_indicator
 def test_a_missing_line_names_those_found(name):
     lacking = INDICATORS[name].inputs[-1]
-    frame = clean_frame().drop(columns=list(EXTRAS))
+    frame = clean_frame().drop(columns=[*EXTRAS, *GAUGE, *HEDGE])
     if lacking in PRICES:  # every feed has it: an indicator as data has not
 
         def build(s):
@@ -510,8 +527,59 @@ def test_a_missing_line_names_those_found(name):
         def build(s):
             return [INDICATORS[name](s.data)]
 
-        found, lacking = "found: close, low", INDICATORS[name].inputs[0]
+        found = "found: close, low"
+        lacking = next(n for n in INDICATORS[name].inputs if n not in frame)
     with pytest.raises(TypeError, match=rf"{name}: the data has no line '{lacking}' \({found}"):
+        record(build, hb.HedgeData(frame))
+
+
+# ---- columns chosen by a parameter ----------------------------------------------------------
+
+
+@every_mode
+def test_proxy_gamma_is_the_index_of_the_gamma_columns(mode):
+    frame = rough_frame()
+    gamma = {
+        "put_volume": "put_gamma_volume", "call_volume": "call_gamma_volume",
+        "put_oi": "put_gamma_oi", "call_oi": "call_gamma_oi",
+    }  # fmt: skip
+    renamed = frame.drop(columns=list(EXTRAS)).rename(columns={v: k for k, v in gamma.items()})
+    options = {"scale": "standard", "zscore_lookback": 20, "smoothing": 3}
+    runs = [
+        table(record(lambda s, o=o: [hb.HedgePressureIndex(s.data, **o)], hb.HedgeData(f),
+                     **MODES[mode]).seen)
+        for f, o in ((frame, options | {"proxy": "gamma"}), (renamed, options))
+    ]  # fmt: skip
+    assert same(*runs)
+    assert not same(runs[0], in_mode(mode)[("HedgePressureIndex", 1)])
+
+
+def test_contracts_of_net_oi_are_never_set_against_dollars_of_gamma():
+    frame = clean_frame().drop(columns=["put_gamma_oi", "call_gamma_oi"])
+    build = lambda s: [hb.HedgePressureIndex(s.data, proxy="gamma")]  # noqa: E731
+    assert np.isnan(table(record(build, hb.HedgeData(frame)).seen)[:, 0]).all()
+
+
+def test_a_proxy_that_there_is_not_is_refused_with_those_there_are():
+    for indicator, choices in (
+        (hb.HedgePressureIndex, "volume or gamma"),
+        (hb.DemoHedgePressureIndex, "volume"),
+    ):
+        wanted = rf"{indicator.__name__}: proxy must be {choices}, got 'vega'"
+        with pytest.raises(hb.InputError, match=wanted):
+            record(lambda s, i=indicator: [i(s.data, proxy="vega")], hb.HedgeData(clean_frame()))
+
+
+def test_a_missing_gamma_column_is_named():
+    frame = clean_frame().drop(columns=["call_gamma_volume"])
+    with pytest.raises(TypeError, match="HedgePressureIndex: the data has no line 'call_gamma_vol"):
+        record(lambda s: [hb.HedgePressureIndex(s.data, proxy="gamma")], hb.HedgeData(frame))
+
+
+def test_the_ratio_of_gamma_needs_both_sides_of_its_open_interest():
+    frame = clean_frame().drop(columns=["call_gamma_oi"])
+    build = lambda s: [hb.HedgePressureIndex(s.data, proxy="gamma", scale="ratio")]  # noqa: E731
+    with pytest.raises(ValueError, match="scale='ratio' needs put_gamma_oi and call_gamma_oi"):
         record(build, hb.HedgeData(frame))
 
 

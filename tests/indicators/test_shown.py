@@ -14,3 +14,11 @@ def test_the_legend_names_the_parameters_that_were_changed_and_no_others():
     changed = usual | {"smoothing": 5, "scale": "standard"}
     told = panes_of(hb.HedgePressureIndex, "HedgePressureIndex", changed, lines)
     assert {pane["params"] for pane in told} == {"smoothing 5, scale standard"}
+
+
+def test_a_line_whose_chart_names_no_kind_is_a_line():
+    class Plain(hb.HedgePressureIndex):
+        chart = {"hpi": dict(pane="score"), "cross": dict(kind="event")}
+
+    panes = panes_of(Plain, "Plain", {}, ("hpi", "cross"))
+    assert [pane["kind"] for pane in panes] == ["line", "event"]

@@ -17,6 +17,7 @@ from hpi_bt.kernels import (
     sessions,
     targets,
     wilder,
+    zones,
 )
 from hpi_bt.kernels import windows as w
 from kernels.market import Array, Market
@@ -101,6 +102,7 @@ CASES = [
         for m in ("ema", "sma")
     ),
     Case(pressure.demo_flow, "high low close volume session"),
+    Case(zones.zone_entries, "high low x low close high session"),
     Case(targets.held_target, "enter leave_long leave_short"),
     Case(targets.held_target, "enter leave_long leave_short", {"fade": "reverse"}, ("session",)),
     Case(pressure.demo_flow, "high low close volume session", {"accumulate": "bar", "lam": 0.5}),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hpi_bt.errors import InputError
 from hpi_bt.options import expiry_time
-from hpi_bt.options.expiries import clean_symbol, exchange_zone
+from hpi_bt.options.expiries import clean_symbol, exchange_zone, timestamp_of
 
 THIRD_FRIDAY, ANY_FRIDAY = "2023-09-15", "2023-09-22"
 days = st.dates(date(2005, 1, 1), date(2030, 12, 31))
@@ -29,6 +29,28 @@ def test_worked_example_of_roots_on_a_third_friday():
 )
 def test_a_symbol_alone_decides_on_third_fridays(symbol, hour):
     assert expiry_time([THIRD_FRIDAY], symbol=symbol)[0].hour == hour
+
+
+def test_volatility_options_settle_in_the_morning_of_every_date():
+    wednesday, friday = "2023-09-20", "2023-09-22"
+    got = at([wednesday, wednesday, friday], root=["VIX", "VIXW", "^VIX"])
+    assert got == ["2023-09-20 09:30 EDT", "2023-09-20 09:30 EDT", "2023-09-22 09:30 EDT"]
+    assert at([wednesday], symbol="VIX", settlement=["pm"]) == ["2023-09-20 16:00 EDT"]
+    assert at([wednesday], symbol="VIXY") == ["2023-09-20 16:00 EDT"]  # a fund
+
+
+@pytest.mark.parametrize("word", ["now", "today", " NOW", "10:00", "10:26", "Sep 15", "", "NaT"])
+def test_words_that_the_clock_would_fill_in_are_no_dates(word):
+    assert timestamp_of(word) is None
+    with pytest.raises(InputError, match=r"^expiry: .* is no date; give dates such as 2023-09-15$"):
+        expiry_time([THIRD_FRIDAY, word])
+
+
+@settings(deadline=None)
+@given(days)
+def test_dates_are_read_in_whatever_way_they_are_written(day):
+    forms = (str(day), f"{day:%Y%m%d}", f"{day:%d %b %Y}", f"{day} 16:00", day)
+    assert {timestamp_of(form).date() for form in forms} == {day}
 
 
 def test_settlement_goes_before_the_root_and_an_empty_one_falls_back_to_it():

@@ -256,3 +256,13 @@ def test_real_gamma_exposure_agrees_with_the_exchanges_own_gammas(real_data):
     assert_allclose(np.median(got.gamma[near] / listed[near]), 1.0, atol=0.01)
     gross = (listed * book.open_interest)[near].sum()
     assert_allclose((got.gamma * book.open_interest)[near].sum(), gross, rtol=0.01)
+
+
+def test_what_nobody_holds_adds_nothing_even_where_its_greeks_are_unknown():
+    # the vol in the middle is too small for a gamma
+    vols, held = [0.2, 5e-324, 0.2], [1.0, 0.0, 1.0]
+    got = exposures(chain([90.0, 100.0, 110.0], iv=vols, puts=held), surface={})
+    assert np.isnan(got.gamma[1])
+    assert got.by_strike["gex"][1] == 0.0
+    assert np.isfinite(got.by_expiry.to_numpy()).all()
+    assert got.gex == pytest.approx(got.by_strike["gex"][0] + got.by_strike["gex"][2], rel=1e-15)

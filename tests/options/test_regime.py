@@ -105,7 +105,7 @@ def test_a_surface_is_judged_by_its_nearest_fitted_smile() -> None:
 
 def test_what_the_smile_flags_is_passed_on() -> None:
     smile = dataclasses.replace(line_smile(0.2, -0.3, TODAY), flags=("Refitted.",))
-    assert "Refitted." in market_regime(smile).flags
+    assert market_regime(smile).flags[0] == f"Smile of {TODAY:%Y-%m-%d %H:%M}: Refitted."
 
 
 def test_a_surface_without_a_smile_is_refused() -> None:

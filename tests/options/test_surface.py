@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hpi_bt.options import OptionChain, fit_surface
+from hpi_bt.options import OptionChain, fit_surface, svi_arbitrage, svi_kernels
 from hpi_bt.options.surface import smile_vols, surface_notes
 from hpi_bt.options.svi import RawSvi, fit_svi
 from options.books import AS_OF, FRIDAY, cboe, chain, quoted
@@ -81,15 +84,20 @@ def messy_quotes(draw):
 
 @settings(deadline=None, max_examples=80)
 @given(messy_quotes())
-def test_whatever_the_quotes_the_smile_is_finite_and_free_of_butterfly_arbitrage(quotes):
+def test_whatever_the_quotes_the_smile_is_finite_and_says_where_it_has_butterfly_arbitrage(quotes):
     y, root = quotes
     w = root**2
     fit = fit_svi(y, w, np.exp(-0.5 * np.minimum(y * y / w, 60.0)))
     grid = np.linspace(y.min(), y.max(), 200)
+    told = np.zeros(200, dtype=bool)
+    for low, high in fit.arbitrage:
+        told |= (grid >= low) & (grid <= high)
     assert np.isfinite(fit.svi).all()
     assert (fit.svi.total_variance(np.linspace(-9, 9, 99)) > 0).all()
-    assert fit.least_g >= 0
-    assert fit.svi.durrleman(grid).min() >= -1e-3  # between the points that were looked at
+    assert (fit.stage == 3) == (fit.least_g < 0) == bool(fit.arbitrage)
+    assert (~told & (fit.svi.durrleman(grid) < -1e-3)).sum() <= 2 * len(fit.arbitrage)
+    near = np.abs(grid) <= 3.0 * np.sqrt(fit.svi.total_variance(0.0))
+    assert not (told & near).any()
     assert fit.svi.b * (1 + abs(fit.svi.rho)) <= 2 * (1 + 1e-9)  # Lee
     again = fit_svi(y, w, np.exp(-0.5 * np.minimum(y * y / w, 60.0)))
     assert again.svi == fit.svi
@@ -121,6 +129,20 @@ def test_arbitrage_in_the_quotes_is_fitted_away_and_flagged():
     assert fit.stage == 1
     assert fit.svi.durrleman(np.linspace(-2, 2, 400)).min() >= 0
     assert np.abs(np.sqrt(fit.svi.total_variance(y)) - np.sqrt(w))[np.abs(y) < 0.5].max() < 0.01
+
+
+def test_a_smile_off_its_quotes_near_the_money_is_no_price_for_a_sound_wing():
+    # like SPX a day before expiry: at seven deviations and beyond the put wing has arbitrage
+    svi = RawSvi(a=-6.938e-4, b=0.01651, rho=-0.3713, m=-0.01725, sigma=0.04735)
+    y = np.linspace(-0.12, 0.04, 161)
+    w = svi.total_variance(y)
+    fit = fit_svi(y, w, np.exp(-0.5 * np.minimum(y * y / w, 60.0)))
+    ((low, high),) = fit.arbitrage
+    assert fit.stage == 3
+    assert_allclose(fit.svi.total_variance(y), w, rtol=1e-6)
+    assert high < -7.0 * np.sqrt(svi.total_variance(0.0))
+    assert_array_equal(svi.durrleman(y) < 0, (y >= low) & (y <= high))
+    assert fit.least_g == pytest.approx(svi.durrleman(y).min(), abs=1e-4)
 
 
 def test_a_quote_gone_mad_is_left_out_and_counted():
@@ -175,6 +197,43 @@ def test_mids_go_before_the_chains_own_iv_which_fills_in_where_they_are_few():
     assert_allclose(got.quotes.sigma, [0.2, 0.2, 0.5], rtol=1e-9)
     assert_array_equal(got.quotes.from_mid, [True, True, False])
     assert "1 of 3 quotes are the chain's own iv, not mids." in got.flags
+
+
+def traded(book: OptionChain, **columns) -> OptionChain:
+    """The chain with its mids as last prices, all traded today, instead of bids and asks."""
+    frame = book.contracts.drop(columns=["bid", "ask"]).assign(last=book.mid, volume=7.0)
+    return OptionChain(frame.assign(**columns), book.spot, book.as_of)
+
+
+def test_without_bids_and_asks_last_prices_give_the_forward_and_the_vols():
+    book = quoted(STRIKES, lambda y: 0.2 - 0.1 * y, expiry=LONG, rate=0.05, dividend=0.02)
+    # a vol of the file that rests on spot jumps at the forward; it is not asked
+    own = np.where(book.right > 0, 0.15, 0.25)
+    chain = traded(OptionChain(book.contracts, 100.0, AS_OF), iv=own)
+    got = only(fit_surface(chain))
+    tau = chain.tau_years[0]
+    assert chain.without_quotes
+    assert any("No bid or ask is known: forwards and vols come from" in n for n in chain.notes)
+    assert_allclose(got.forward, 100.0 * np.exp(0.03 * tau), rtol=1e-6)
+    assert_allclose(got.s0, 0.2, atol=1e-4)
+    assert_allclose(got.skew, -0.1, atol=1e-3)
+
+
+def test_the_last_price_of_a_contract_without_volume_says_nothing():
+    book = quoted(STRIKES, lambda y: np.full_like(y, 0.2), expiry=LONG)
+    volume = np.where(book.strike == 100.0, 0.0, 5.0)
+    got = only(fit_surface(traded(book, volume=volume)))
+    assert 100.0 not in got.quotes.strike
+    assert not traded(book, volume=0.0).without_quotes
+    assert not traded(book, volume=np.nan).without_quotes
+
+
+def test_one_bid_makes_a_chain_of_quotes():
+    book = quoted(STRIKES, lambda y: np.full_like(y, 0.2), expiry=LONG)
+    bid = np.where(book.strike == 100.0, 3.0, np.nan)
+    chain = traded(book, bid=bid)
+    assert not chain.without_quotes
+    assert np.isnan(chain.mid).all()
 
 
 def test_where_mids_are_enough_contracts_without_a_bid_say_nothing():
@@ -240,6 +299,12 @@ def test_smile_vols_go_to_their_expiries():
     ]
 
 
+def test_compiled_searches_are_renewed_when_the_arbitrage_they_inline_changes():
+    source = Path(svi_arbitrage.__file__).read_bytes()
+    wanted = hashlib.sha256(source).hexdigest()[:12]
+    assert f'\nARBITRAGE = "{wanted}"' in Path(svi_kernels.__file__).read_text(encoding="utf-8")
+
+
 FILES = pytest.mark.parametrize(
     ("name", "as_of"),
     [
@@ -267,10 +332,46 @@ def test_real_smiles_agree_with_the_exchanges_own_vols(real_data, name, as_of):
 
 @pytest.mark.real_data
 @FILES
-def test_real_smiles_are_free_of_butterfly_arbitrage_and_near_their_mids(real_data, name, as_of):
-    for smile in fit_surface(cboe(real_data, name, as_of, "SPX")).values():
+def test_real_smiles_are_near_their_mids_and_free_of_arbitrage_or_say_where(real_data, name, as_of):
+    surface = fit_surface(cboe(real_data, name, as_of, "SPX"))
+    kept = [smile for smile in surface.values() if smile.stage == 3]
+    assert len(kept) <= 2
+    assert all("Butterfly arbitrage at y = -0.0" in smile.flags[-1] for smile in kept)
+    for smile in surface.values():
         width = smile.s0 * np.sqrt(smile.tau_years)
-        y = np.linspace(smile.quoted_y[0], smile.quoted_y[-1], 500)
-        assert smile.svi.durrleman(y).min() > -1e-3
+        wide = np.linspace(smile.quoted_y[0], smile.quoted_y[-1], 500)
+        looked = np.abs(wide) < 3 * width if smile.stage == 3 else wide < np.inf
+        assert smile.svi.durrleman(wide[looked]).min() > -1e-3
         near = np.abs(smile.quoted_y) < 2 * width
         assert np.median(np.abs(smile.residual[near])) < 0.005
+
+
+@pytest.mark.real_data
+def test_tomorrows_smiles_are_within_a_fifth_of_a_vol_point_of_the_money(real_data):
+    # free of arbitrage they would miss the calls one to three deviations out by a whole point
+    surface = fit_surface(cboe(real_data, FILES.args[1][0][0], FILES.args[1][0][1], "SPX"))
+    for smile in list(surface.values())[:2]:
+        z = np.abs(smile.quoted_y) / np.sqrt(smile.total_variance(0.0))
+        assert smile.stage == 3
+        assert np.abs(smile.residual[z <= 1.0]).max() < 0.002
+        assert np.abs(smile.residual[z <= 3.0]).max() < 0.007
+
+
+@pytest.mark.real_data
+def test_last_prices_of_nifty_make_smoother_smiles_than_vols_that_rest_on_spot(real_data):
+    from hpi_bt.sources.chains import read_chain
+
+    path = real_data / "options_flow_long" / "nifty_chain_iv_2026-08-19.parquet"
+    book = read_chain(path, timezone="Asia/Kolkata", calendar="XBOM", symbol="NIFTY").chain
+    blind = OptionChain(book.contracts.drop(columns="last"), book.spot, book.as_of, calendar="XBOM")
+    ours, theirs = list(fit_surface(book).values()), list(fit_surface(blind).values())
+    assert book.without_quotes
+    assert not blind.without_quotes
+    for last, own in zip(ours, theirs, strict=True):
+        worst = [
+            np.abs(smile.residual[np.abs(smile.quoted_y) < smile.s0 * smile.tau_years**0.5]).max()
+            for smile in (last, own)
+        ]
+        assert worst[0] < min(0.003, worst[1])
+        assert last.skew < 0.0
+        assert last.forward > own.forward == book.spot

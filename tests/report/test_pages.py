@@ -23,7 +23,7 @@ def short(**changes):
 
 def test_banner_demo_and_title_stand_above_the_content():
     page = short(banner=[("Fills", "next open")], demo="made-up prices")
-    places = [page.index(x) for x in ("<h1>T", ">DEMO<", "made-up prices", "next open", "<h2>")]
+    places = [page.index(x) for x in ("<bdi>T", ">DEMO<", "made-up prices", "next open", "<h2>")]
     assert places == sorted(places)
     assert "50.00 %" in page
 

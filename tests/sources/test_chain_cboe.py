@@ -221,7 +221,7 @@ def test_a_file_that_is_no_chain_is_refused_in_one_line(tmp_path, text, message)
         ({"as_of": "now"}, "as_of 'now' in America/New_York is no moment"),  # never the clock
         ({"timezone": "Mars/Base", "as_of": "2023-09-14 12:00"}, "Mars/Base"),
         ({"spot": -1}, "spot is -1; wanted a positive number"),
-        ({"as_of": pd.NaT}, "as_of is no time"),
+        ({"as_of": pd.NaT}, "as_of 'NaT' in .* is no moment"),
         ({"as_of": "0203-09-14 15:00"}, "its moment is in the year 203; give as_of"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from hpi_bt import __version__
 from hpi_bt.errors import InputError
 from hpi_bt.sources import http
 from hpi_bt.sources.http import fetch_text
@@ -18,10 +19,12 @@ class Page(BaseHTTPRequestHandler):
 
     answers: ClassVar[list[tuple[int, dict[str, str], bytes]]] = []
     asked: ClassVar[list[str]] = []
+    agents: ClassVar[list[str]] = []
     hang = threading.Event()
 
     def do_GET(self):
         self.asked.append(self.path)
+        self.agents.append(self.headers["User-Agent"])
         status, headers, body = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if status == 0:
             self.hang.wait(5)
@@ -40,6 +43,7 @@ class Page(BaseHTTPRequestHandler):
 def address(monkeypatch) -> Iterator[str]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     Page.asked.clear()
+    Page.agents.clear()
     Page.hang.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -55,6 +59,12 @@ def test_a_page_is_returned_as_text_with_its_query_sent(address):
     Page.answers = [(200, {"Content-Type": "text/csv"}, "date,café\n".encode())]
     assert fetch_text(address, params={"id": "A B"}) == "date,café\n"
     assert Page.asked == ["/data.csv?id=A+B"]
+
+
+def test_a_request_says_who_asks(address):
+    Page.answers = [(200, {}, b"x")]
+    fetch_text(address)
+    assert Page.agents == [f"hpi-bt/{__version__}"]
 
 
 def test_the_encoding_that_the_server_names_is_used(address):

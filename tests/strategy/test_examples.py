@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hedge_columns import hedge_columns
 from hpi_bt import Confirmed, KernelStrategy, defaults_of
 from hpi_bt.backtest.cerebro import run_cerebro
 from hpi_bt.indicators.base import kernel_series
@@ -42,6 +43,10 @@ every_kernel = pytest.mark.parametrize("strategy", KERNELS, ids=lambda c: c.__na
 def demo_frame(daily):
     source = DemoSource(sessions=160 if daily else 40, bar="1day" if daily else "5min")
     frame = simulate(source).frame
+    attrs = frame.attrs
+    frame = frame if daily else frame.join(hedge_columns(frame, every=3))
+    frame = frame.assign(gauge=50.0 + 45.0 * np.sin(np.arange(len(frame)) / 40.0))
+    frame.attrs = attrs
     return add_hours(frame, "XNYS", bar_minutes=frame.attrs["bar_minutes"])
 
 

@@ -1,0 +1,70 @@
+"""The command that computes a config's features ahead of its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpi_bt.cli.options import CacheDir, DataDir, Offline, Overrides
+from hpi_bt.cli.screen import Stages, show_frame
+from hpi_bt.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hpi_bt.features.ahead import Ahead
+
+_LARGE = 1e5
+_FORMATS = {
+    "impulse": "{:,.0f}", "gex": "{:,.0f}", "charm_to_close": "{:,.0f}",
+    "zero_gamma": "{:,.2f}", "call_wall": "{:,.6g}", "put_wall": "{:,.6g}",
+}  # fmt: skip
+
+
+def flow_command(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML config.")],
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = None,
+    offline: Offline = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every snapshot's numbers there.")
+    ] = None,
+) -> None:
+    """Compute a config's features (hedge flow of every chain snapshot) and keep them."""
+    from hpi_bt.flowing import flow
+
+    with Stages() as stage:
+        found = flow(
+            config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, offline=offline,
+            stage=stage,
+        )  # fmt: skip
+    for at, one in enumerate(found):
+        _show(one)
+        if csv is not None:
+            _write(one, csv if not at else csv.with_stem(f"{csv.stem}_{at + 1}"))
+
+
+def _show(one: Ahead) -> None:
+    print(f"{one.name}: {len(one.rows):,} snapshots, {'kept' if one.kept else 'computed'}\n")
+    show_frame(one.table, {**_amounts(one.table), **_FORMATS})
+    print()
+    for line in dict.fromkeys((*one.notes, *one.flags)):
+        print(f"- {line}")
+
+
+def _amounts(table: pd.DataFrame) -> dict[str, str]:
+    """Return the format of the columns that are large amounts."""
+    numbers = table.select_dtypes("float")
+    return {str(c): "{:,.0f}" for c in numbers if numbers[c].abs().max() >= _LARGE}
+
+
+def _write(one: Ahead, path: Path) -> None:
+    try:
+        one.rows.to_csv(path)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror}); give another file"
+        raise InputError(f"--csv {path}: {reason}") from None
+    print(path)

@@ -1,0 +1,234 @@
+"""The hedge flow of many snapshots: on all processors, and kept from one run to the next."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from hpi_bt.errors import InputError
+from hpi_bt.features.ahead import Progress, no_progress
+from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
+from hpi_bt.features.hedge_values import flow_values
+from hpi_bt.features.snapshots import Snapshots
+from hpi_bt.options.threads import processors
+from hpi_bt.sources.cache import Cache, Provenance, package_versions
+from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
+from hpi_bt.sources.hours import counted
+
+__all__ = ["Computed", "Progress", "computed", "merged", "no_progress"]
+
+_CODE = ("options/*.py", "sources/chain*.py", "features/*.py")  # what the numbers come from
+_NUMBER = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?|(?<![\w.])[+-]?\d+(?:\.\d+)?")
+_CHUNK = 8  # snapshots between two words on progress
+_PARTS = 8  # of the work of each further process
+_WORTH = 12.0  # seconds of work for which further processes are started: they take some themselves
+
+
+class Computed(NamedTuple):
+    """The hedge flow of all snapshots.
+
+    Attributes
+    ----------
+    rows : DataFrame, index moment (UTC)
+        COLUMNS and `until`; a row that could not be computed is NaN.
+    notes : tuple of str
+        What was read, assumed and left blank.
+    flags : tuple of str
+        What the chains say of themselves, with how many of them do.
+    kept : bool
+        Whether it came from the cache.
+    """
+
+    rows: pd.DataFrame
+    notes: tuple[str, ...]
+    flags: tuple[str, ...]
+    kept: bool
+
+
+class _Row(NamedTuple):
+    numbers: tuple[float, ...]
+    until: int
+    assumed: tuple[str, ...]
+    flags: tuple[str, ...]
+    failed: str
+
+
+def computed(
+    snapshots: Snapshots,
+    options: FlowOptions,
+    cache: Cache,
+    *,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> Computed:
+    """Return the hedge flow of every snapshot, from the cache where it is there already.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+    options : FlowOptions
+    cache : Cache
+        Asked first; written when all is done. A damaged file is ignored and noted.
+    jobs : int, optional
+        Processes; by default one a processor, and one in all for a few snapshots.
+    progress : callable
+        Called with (snapshots done, snapshots in all).
+
+    Raises
+    ------
+    InputError
+        There are no snapshots, or not one of them can be computed.
+    """
+    key = _key(snapshots, options)
+    found = cache.load(key)
+    damaged = tuple(cache.problems)
+    if found is not None:
+        known = found[1].parameters
+        return Computed(found[0], (*damaged, *known["notes"]), tuple(known["flags"]), kept=True)
+    times = snapshots.times
+    if not len(times):
+        raise InputError("chains: no snapshot in them; give a file with at least one")
+    made = _all(snapshots, options, jobs, progress)
+    rows = _frame(made, times)
+    notes = [*snapshots.notes, *_notes(made, times)]
+    flags = merged([row.flags for row in made if not row.failed])
+    # nothing was downloaded: the moment is that of the last snapshot
+    about = {"notes": notes, "flags": flags, "options": options._asdict()}
+    versions = package_versions("hpi_bt", "numpy", "scipy")
+    said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
+    lost = _kept(cache, key, rows, said)
+    return Computed(rows, (*damaged, *lost, *notes), tuple(flags), kept=False)
+
+
+def _kept(cache: Cache, key: str, rows: pd.DataFrame, about: Provenance) -> list[str]:
+    """Keep the rows; return what there is to note where that cannot be done."""
+    try:
+        cache.store(key, rows, about)
+    except InputError as error:
+        return [f"not kept for the next run: {error}"]
+    return []
+
+
+def _key(snapshots: Snapshots, options: FlowOptions) -> str:
+    said = {"options": options._asdict(), "columns": COLUMNS, "code": code_fingerprint(*_CODE)}
+    versions = package_versions("numpy", "scipy")
+    return f"hedge_flow/{snapshots.fingerprint}/{fingerprint_of(said | versions)}"
+
+
+def _all(
+    snapshots: Snapshots, options: FlowOptions, jobs: int | None, progress: Progress
+) -> list[_Row]:
+    """Return the row of each snapshot, in order.
+
+    The first ones tell whether the rest is worth further processes. Not threads: most of the
+    time goes into Python and pandas, which hold the lock.
+    """
+    n = len(snapshots.times)
+    edges = list(pairwise([*range(0, n, _CHUNK), n]))
+    workers, done = jobs or processors(), list[_Row]()
+    begun, ahead = perf_counter(), 0
+    while edges and (workers == 1 or ahead < 2 or _left(begun, len(done), n) < _WORTH):
+        done.extend(_part(snapshots, options, *edges.pop(0)))
+        progress(len(done), n)
+        ahead += 1
+    if edges:
+        for part in _spread(snapshots, options, edges[0][0], workers):
+            done.extend(part)
+            progress(len(done), n)
+    return done
+
+
+def _spread(
+    snapshots: Snapshots, options: FlowOptions, first: int, workers: int
+) -> Iterator[list[_Row]]:
+    """Yield the rows of the snapshots from `first` on, in order, computed in processes.
+
+    In few large parts, since each of them carries all snapshots to its process.
+    """
+    n = len(snapshots.times)
+    step = max(_CHUNK, -(-(n - first) // (_PARTS * workers)))
+    edges = pairwise([*range(first, n, step), n])
+    run = Parallel(workers, return_as="generator")
+    yield from run(delayed(_part)(snapshots, options, a, b) for a, b in edges)
+
+
+def _left(begun: float, done: int, n: int) -> float:
+    """Return the seconds that the rest will take here, by what was done so far."""
+    return (perf_counter() - begun) / done * (n - done)
+
+
+def _part(snapshots: Snapshots, options: FlowOptions, first: int, last: int) -> list[_Row]:
+    return [_row(snapshots, options, place) for place in range(first, last)]
+
+
+def _row(snapshots: Snapshots, options: FlowOptions, place: int) -> _Row:
+    try:
+        chain = snapshots.chain_at(place)
+        found = flow_values(chain, options)
+    except InputError as error:
+        return _Row((np.nan,) * len(COLUMNS), 0, (), (), str(error))
+    numbers = tuple(found.columns[name] for name in COLUMNS)
+    until = found.until.as_unit("ns").value
+    return _Row(numbers, until, chain.notes, found.flags, "")
+
+
+def _frame(made: Sequence[_Row], times: pd.DatetimeIndex) -> pd.DataFrame:
+    rows = pd.DataFrame([row.numbers for row in made], columns=list(COLUMNS), index=times)
+    until = np.array([row.until for row in made], dtype="M8[ns]")
+    until[[bool(row.failed) for row in made]] = np.datetime64("NaT")
+    return rows.assign(**{UNTIL: pd.DatetimeIndex(until, tz="UTC")}).rename_axis("time")
+
+
+def _notes(made: Sequence[_Row], times: pd.DatetimeIndex) -> list[str]:
+    """Return what was assumed of the chains that were computed, and how many were not."""
+    good = [row.assumed for row in made if not row.failed]
+    failed = [(row.failed, time) for row, time in zip(made, times, strict=True) if row.failed]
+    if not good:
+        raise InputError(
+            f"chains: not one of {counted(len(made), 'snapshot')} can be computed; "
+            f"the first of {times[0]:%Y-%m-%d %H:%M %Z}: {failed[0][0]}"
+        )
+    notes = merged(good)
+    for reason, number in Counter(_NUMBER.sub("#", reason) for reason, _ in failed).most_common():
+        first = next(item for item in failed if _NUMBER.sub("#", item[0]) == reason)
+        which = counted(number, "snapshot")
+        notes.append(f"{which} left blank, the first {first[1]:%Y-%m-%d %H:%M %Z}: {first[0]}")
+    return notes
+
+
+def merged(said: Sequence[Sequence[str]]) -> list[str]:
+    """Return each sentence once, its numbers as a range where they differ.
+
+    Parameters
+    ----------
+    said : sequence of sequence of str
+        The sentences of each chain. One that not all of them say begins with how many do.
+    """
+    found: dict[str, list[list[str]]] = {}
+    for sentences in said:
+        for sentence in sentences:
+            numbers = found.setdefault(_NUMBER.sub("\0", sentence), [])
+            numbers.append(_NUMBER.findall(sentence))
+    out = []
+    for frame, numbers in found.items():
+        ranges = [_range(column) for column in zip(*numbers, strict=True)]
+        words = frame.split("\0")
+        text = words[0] + "".join(a + b for a, b in zip(ranges, words[1:], strict=True))
+        some = len(numbers) < len(said)
+        out.append(f"{len(numbers)} of {len(said)} snapshots: {text}" if some else text)
+    return out
+
+
+def _range(numbers: Sequence[str]) -> str:
+    """Return numbers or dates as written: one where they agree, else the least and greatest."""
+    dates = len(numbers[0]) > 4 and numbers[0][4] == "-"
+    low, high = min(numbers, key=str if dates else float), max(numbers, key=str if dates else float)
+    return low if low == high else f"{low}..{high}"

@@ -1,0 +1,167 @@
+"""Chains of many moments for the features: the contract, and those that lie in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from hpi_bt.errors import InputError
+from hpi_bt.options.chain import OptionChain
+from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.chains import ChainSeries, Kind, open_chains
+from hpi_bt.sources.fingerprints import fingerprint_of
+from hpi_bt.sources.hours import counted
+
+
+class Snapshots(Protocol):
+    """Option chains of many moments, read one by one; it must survive pickling.
+
+    A section `chains` of a config has a method `open(where, calendar)` that returns them.
+    """
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """When the quotes of each chain were true, with a zone, oldest first."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a text that changes with the data and with how they are read."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found while opening, one sentence each."""
+
+    @property
+    def demo(self) -> str:
+        """What is made up, "" where nothing is."""
+
+    def chain_at(self, place: int) -> OptionChain:
+        """Return the chain of one moment, by its place in `times`.
+
+        Raises
+        ------
+        InputError
+            Its contracts make no chain.
+        """
+
+
+class ChainSection(Protocol):
+    """A section `chains` of a config."""
+
+    def open(self, where: Locations, calendar: str) -> Snapshots:
+        """Return the snapshots, not yet read into chains."""
+
+
+def snapshots_of(chains: ChainSection, where: Locations, calendar: str) -> Snapshots:
+    """Return the snapshots of a section `chains`."""
+    make = chains.open
+    return make(where, calendar)
+
+
+class FileChains(Settings):
+    """Chains from files: one file of many moments, or several files of one moment each."""
+
+    kind: Literal["file"] = "file"
+    path: str | tuple[str, ...]
+    layout: Kind = "auto"
+    """cboe_csv, cboe_json, yahoo, tidy or profile; by default what the file shows."""
+    symbol: str | None = None
+    """Underlying; selects the rows of a table that holds several."""
+    columns: dict[str, str] = Field({})
+    """Our name of a column: its name in the file (tables)."""
+    timezone: str | None = None
+    """Zone of stamps that carry none."""
+    late_minutes: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """How much older the quotes are than the stamps: a chain is taken as of that much earlier.
+    Say known_at: {delay_minutes: ...} of the same length, since it was known at its stamp."""
+    spot: float | Literal["parity"] | None = None
+    """Price of the underlying where the file has none; parity takes it from calls and puts."""
+    rate: float = Field(0.0, allow_inf_nan=False)
+    dividend: float = Field(0.0, allow_inf_nan=False)
+    multiplier: float = Field(100.0, gt=0, allow_inf_nan=False)
+    """Shares per unit of open interest; 1 where a feed counts shares."""
+    expiry_at: str | None = None
+    """Time of expiry where it is not the session's close ("15:30")."""
+
+    @model_validator(mode="after")
+    def _some(self) -> FileChains:
+        if not self.path:
+            raise ValueError("path names no file; give one, or a list of them")
+        return self
+
+    def open(self, where: Locations, calendar: str) -> FileSnapshots:
+        """Return the snapshots of the files, which are read when first asked of."""
+        files = [where.find(path) for path in self.paths]
+        said = self.model_dump(exclude={"path"}) | {"calendar": calendar}
+        said["names"] = [file.name for file in files]  # some layouts name symbol and moment there
+        return FileSnapshots(self, where, calendar, fingerprint_of(said, files))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files, as the config names them."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+@dataclass(frozen=True)
+class FileSnapshots:
+    """The snapshots of one or several files; see `Snapshots`."""
+
+    chains: FileChains
+    where: Locations
+    calendar: str
+    fingerprint: str
+    demo: str = ""
+
+    @cached_property
+    def _series(self) -> tuple[ChainSeries, ...]:
+        made, found = self.chains, []
+        settings = made.model_dump(exclude={"path", "kind", "layout", "late_minutes"})
+        for path in made.paths:
+            one = open_chains(
+                path, where=self.where, kind=made.layout, calendar=self.calendar, **settings
+            )
+            if not len(one.moments):
+                raise InputError(f"{path}: does not say when it was made; add a column ts")
+            found.append(one)
+        return tuple(found)
+
+    @cached_property
+    def _order(self) -> tuple[pd.DatetimeIndex, list[tuple[int, int]]]:
+        stamps = [one.moments.tz_convert("UTC").as_unit("ns") for one in self._series]
+        whole = pd.DatetimeIndex(stamps[0].append(stamps[1:]))
+        if not whole.is_unique:
+            twice = whole[whole.duplicated()][0]
+            raise InputError(
+                f"chains: two snapshots of {twice:%Y-%m-%d %H:%M %Z}; give each moment once"
+            )
+        places = [(i, j) for i, one in enumerate(stamps) for j in range(len(one))]
+        order = np.argsort(whole.asi8, kind="stable")
+        return pd.DatetimeIndex(whole[order]) - self._late, [places[i] for i in order.tolist()]
+
+    @property
+    def _late(self) -> pd.Timedelta:
+        return pd.Timedelta(minutes=self.chains.late_minutes)
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """When the quotes were true: the stamps, less `late_minutes`; UTC, oldest first."""
+        return self._order[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many snapshots there are, and how late they came."""
+        number = counted(len(self.times), "chain snapshot")
+        late = self.chains.late_minutes
+        return (number + (f", quotes {late:g} minutes older than the stamps" if late else ""),)
+
+    def chain_at(self, place: int) -> OptionChain:
+        """Return the chain of one moment, as of the moment of its quotes."""
+        which, own = self._order[1][place]
+        chain = self._series[which].chain(own).chain
+        return chain.with_(as_of=chain.as_of - self._late) if self._late else chain

@@ -1,0 +1,223 @@
+"""The gauge's inputs, from files or from the cache, as each session's close could know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.errors import InputError
+from hpi_bt.gauge.orientation import COMPONENTS, curve, drawdown, funding, term_structure
+from hpi_bt.sources.base import Locations
+from hpi_bt.sources.gauge_data.clock import new_york_date
+from hpi_bt.sources.gauge_data.publication import Known, known_at, next_opens
+from hpi_bt.sources.gauge_data.reading import Files, read_files
+from hpi_bt.sources.gauge_data.series import GIVEN_AS, Joined, Piece, join_pieces, pieces_of
+
+_PAIRS: dict[str, tuple[str, str, Callable[[pd.Series, pd.Series], pd.Series]]] = {
+    "term_structure": ("vix", "vix3m", term_structure),
+    "curve": ("y10", "y2", curve),
+    "funding": ("sofr", "bill3m", funding),
+}
+_SINGLES = {"vix": "vix", "put_call": "put_call", "credit": "oas"}
+
+
+@dataclass(frozen=True)
+class GaugeInputs:
+    """What `hedge_score` takes, and where it comes from.
+
+    Parameters
+    ----------
+    components : DataFrame of shape (n_sessions, n_components)
+        Columns of `COMPONENTS`, larger = more stress. Row t holds what was published before the
+        open of the session after t.
+    spy : Series of length n_sessions
+        Closes, in dollars, on the same index.
+    data_dates : DataFrame of shape (n_sessions, n_components)
+        Date of each value; NaT where there is none.
+    freshness : DataFrame, index component
+        source, first and last (dates of the data at hand), age_sessions (of the last row's
+        value, or of the data where it has become too old), stale (older than it need be).
+    notes : tuple of str
+        Splices, substitutes, gaps and whatever else was noticed.
+    sources : dict of str to str
+        Names of each component's sources.
+    """
+
+    components: pd.DataFrame
+    spy: pd.Series
+    data_dates: pd.DataFrame
+    freshness: pd.DataFrame
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+
+
+def gauge_inputs(
+    files: str | Path | Files | None = None,
+    where: Locations | None = None,
+    *,
+    as_of: date | str | None = None,
+    credit: bool = False,
+    product: str = "total",
+    max_age_sessions: int = 5,
+    today: date | None = None,
+) -> GaugeInputs:
+    """Return the components and SPY, each row as its close could know them.
+
+    Parameters
+    ----------
+    files : mapping, str, Path or None
+        Series (spy, vix, vix3m, put_call, treasury, sofr, oas, y10, y2, bill3m, t10y3m) to a file
+        or a list of files; or a folder, whose files are told by their content and, where that
+        says nothing (VIX or VIX3M, Yahoo's symbol), by their names (in a mapping: folder); or
+        None for what `hpi-bt fetch gauge` has kept in the cache.
+    where : Locations, optional
+        Where relative paths, and the cache, lie.
+    as_of : date, optional
+        Last session whose close may be known: the gauge for the session after it, as it was.
+        Nothing that was published later is read, and later revisions are undone.
+    credit : bool, default=False
+        Use the high-yield spread; FRED offers its last three years only.
+    product : {"total", "index", "etp", "equity"}, default="total"
+        Put/call ratio of which options.
+    max_age_sessions : int, default=5
+        Sessions for which a value is carried forward where its market rests.
+    today : date, optional
+        Dates later than this are refused; the clock's date in New York by default.
+
+    Returns
+    -------
+    inputs : GaugeInputs
+
+    Raises
+    ------
+    InputError
+        No SPY, no other component, an unknown series, a file that is not what it is given as, a
+        date in the future, two values for a date, or `as_of` before the first session.
+    """
+    where = where or Locations()
+    today = today or new_york_date()
+    limit, day = _limit(as_of, today)
+    read, notes = read_files(files, where, product, today, limit)
+    pieces: list[Piece] = []
+    for one in read:
+        found, noticed = pieces_of(one.frame, one.given_as, one.name, product)
+        pieces += [p for p in found if credit or p.series != "oas"]
+        notes += noticed
+    joined = join_pieces(pieces, limit)
+    spy = joined["spy"].data if "spy" in joined else pd.Series(dtype=np.float64)
+    spy = spy if day is None or spy.empty else spy[spy.index <= day]
+    if spy.empty and any(p.series == "spy" and len(p.data) for p in pieces):
+        raise InputError(f"as_of: {day:%Y-%m-%d} is before SPY's first close; give a later date")
+    if spy.empty:
+        raise InputError(
+            "gauge: no closes of SPY, whose sessions are the rows; give its file as spy"
+            if files is not None
+            else "gauge: nothing of SPY in the cache; run hpi-bt fetch gauge once"
+        )
+    for series in joined.values():
+        notes += series.notes
+    return _assembled(joined, spy.rename("spy"), notes, max_age_sessions)
+
+
+def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timestamp | None]:
+    """Return the open of the session after `as_of`, as New York wall time in ns, and the day."""
+    if as_of is None:
+        return None, None
+    try:
+        day = pd.Timestamp(as_of).tz_localize(None).normalize()
+    except (ValueError, TypeError):
+        raise InputError(f"as_of: {as_of!r} is no date; write 2024-12-31") from None
+    if day > pd.Timestamp(today):
+        raise InputError(f"as_of: {day:%Y-%m-%d} lies in the future (today is {today})")
+    return int(next_opens(pd.DatetimeIndex([day]))[0]), day
+
+
+def _assembled(
+    joined: dict[str, Joined], spy: pd.Series, notes: list[str], max_age: int
+) -> GaugeInputs:
+    sessions = pd.DatetimeIndex(spy.index)
+    opens = next_opens(sessions)
+    made = {name: _observed(name, joined) for name in COMPONENTS if name != "drawdown"}
+    columns = {
+        name: known_at(one.data, one.stamps, sessions, opens, max_age_sessions=max_age)
+        for name, one in made.items()
+        if one is not None
+    }
+    if not columns:
+        raise InputError(
+            "gauge: no component but SPY's own drawdown; give at least one of "
+            f"{', '.join(s for s in GIVEN_AS if s != 'spy')}"
+        )
+    columns["drawdown"] = Known(drawdown(spy).to_numpy(), sessions)
+    names = [name for name in COMPONENTS if name in columns]
+    sources = {n: o.described() for n, o in made.items() if o is not None}
+    sources["drawdown"] = joined["spy"].described()
+    spans = {n: o.data.index for n, o in made.items() if o is not None} | {"drawdown": sessions}
+    fresh = _freshness({n: pd.DatetimeIndex(spans[n]) for n in names}, columns, sources, sessions)
+    notes = [*notes, *_aged(fresh, max_age, sessions[-1])]
+    return GaugeInputs(
+        components=pd.DataFrame({n: columns[n].data for n in names}, index=sessions),
+        spy=spy,
+        data_dates=pd.DataFrame({n: columns[n].dates for n in names}, index=sessions),
+        freshness=fresh,
+        notes=tuple(dict.fromkeys(notes)),
+        sources={n: sources[n] for n in names},
+    )
+
+
+def _observed(name: str, joined: dict[str, Joined]) -> Joined | None:
+    """Return a component on the dates of its data; of two series, on the dates of both."""
+    if name in _SINGLES:
+        return joined.get(_SINGLES[name])
+    one, other, combine = _PAIRS[name]
+    if one not in joined or other not in joined:
+        return None
+    a, b = joined[one], joined[other]
+    values = combine(a.data, b.data)
+    of_a, of_b = a.data.index.get_indexer(values.index), b.data.index.get_indexer(values.index)
+    pairs = zip(a.sources[of_a], b.sources[of_b], strict=True)
+    sources = np.array([x if x == y else f"{x} and {y}" for x, y in pairs], dtype=object)
+    return Joined(values, np.maximum(a.stamps[of_a], b.stamps[of_b]), sources, [])
+
+
+def _freshness(
+    spans: dict[str, pd.DatetimeIndex],
+    columns: dict[str, Known],
+    sources: dict[str, str],
+    sessions: pd.DatetimeIndex,
+) -> pd.DataFrame:
+    """Return where each component's data begin and end, and how old the last row's value is."""
+    rows = {}
+    for name, span in spans.items():
+        known = span[span <= sessions[-1]]
+        used = columns[name].dates[-1:].dropna()  # what the last row uses, if anything
+        at = used if len(used) else known[-1:]
+        age = int((sessions > at[0]).sum()) if len(at) else len(sessions)
+        rows[name] = {
+            "source": sources[name],
+            "first": known[0] if len(known) else pd.NaT,
+            "last": known[-1] if len(known) else pd.NaT,
+            "age_sessions": age,
+            "stale": age > 1,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("component")
+
+
+def _aged(fresh: pd.DataFrame, max_age: int, row: pd.Timestamp) -> list[str]:
+    """Say which components the last row carries forward or lacks."""
+    notes = []
+    for name, one in fresh[fresh["stale"]].iterrows():
+        if pd.isna(one["last"]):
+            notes.append(f"warning: {name} has no data by {row:%Y-%m-%d}")
+            continue
+        what = "left out" if one["age_sessions"] > max_age else "carried forward"
+        notes.append(
+            f"warning: {name} is stale: its data end {one['last']:%Y-%m-%d}, "
+            f"{one['age_sessions']} sessions before {row:%Y-%m-%d}; {what}"
+        )
+    return notes

@@ -1,0 +1,114 @@
+"""Files of the gauge: each read once, and told what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.sources.base import Locations
+from hpi_bt.sources.gauge_data.files import read_gauge_file
+from hpi_bt.sources.gauge_data.kept import kept_frames
+from hpi_bt.sources.gauge_data.series import GIVEN_AS
+from hpi_bt.sources.gauge_data.text import UnknownLayoutError
+
+Files = Mapping[str, str | Path | Sequence[str | Path]]
+
+
+class ReadFile(NamedTuple):
+    """A frame from `read_gauge_text`, what it was given as, and its name for messages."""
+
+    frame: pd.DataFrame
+    given_as: str
+    name: str
+
+
+def read_files(
+    files: str | Path | Files | None, where: Locations, product: str, today: date, limit: int | None
+) -> tuple[list[ReadFile], list[str]]:
+    """Return the frames of files, of a folder or of the cache, and notes.
+
+    Parameters
+    ----------
+    files, where, product, today
+        As in `gauge_inputs`.
+    limit : int, optional
+        Nanoseconds of New York wall time: later revisions in the cache are undone.
+
+    Raises
+    ------
+    InputError
+        An unknown series, a file or folder that is not there, or one that cannot be read.
+    """
+    if files is None:
+        kept, notes = kept_frames(where.cache, limit)
+        other = [k.name for k in kept if k.frame.attrs["product"] not in ("", product)]
+        notes += [f"{name}: not of {product} options, left out" for name in other]
+        return [ReadFile(*one) for one in kept if one.name not in other], notes
+    if not isinstance(files, Mapping):
+        return _of_folder(where, Path(files), product, today)
+    read: list[ReadFile] = []
+    notes = []
+    for given_as, paths in files.items():
+        if given_as == "folder":
+            found, noticed = _of_folder(where, Path(str(paths)), product, today)
+            read, notes = read + found, notes + noticed
+            continue
+        if given_as not in GIVEN_AS:
+            raise InputError(
+                f"gauge: no series {given_as!r}{did_you_mean(given_as, (*GIVEN_AS, 'folder'))}"
+            )
+        for path in [paths] if isinstance(paths, str | Path) else paths:
+            frame = read_gauge_file(where.find(path), str(path), today=today)
+            read.append(ReadFile(frame, given_as, str(path)))
+    return read, notes
+
+
+def _of_folder(
+    where: Locations, folder: Path, product: str, today: date
+) -> tuple[list[ReadFile], list[str]]:
+    """Return what a folder's CSV and JSON files hold; what is no input is named in the notes.
+
+    A file that is damaged, or a web page in its place, is refused: it may be one that matters.
+    """
+    places = [f.expanduser() / folder.expanduser() for f in where.folders]
+    place = next((p for p in places if p.is_dir()), None)
+    if place is None:
+        raise InputError(f"{folder}: no such folder; give the folder of the gauge's files")
+    read, notes, ignored = [], [], []
+    for path in sorted(p for p in place.iterdir() if p.suffix.lower() in (".csv", ".json")):
+        try:
+            frame = read_gauge_file(path, today=today)
+        except UnknownLayoutError as error:
+            notes.append(f"ignored: {error}")
+            continue
+        if given_as := _told_by(frame, path.stem.lower(), product):
+            read.append(ReadFile(frame, given_as, path.name))
+        else:
+            ignored.append(path.name)
+    if ignored:
+        notes.append(f"no input of the gauge, ignored: {', '.join(ignored)}")
+    return read, notes
+
+
+def _told_by(frame: pd.DataFrame, stem: str, product: str) -> str | None:
+    """Return what a file of a folder is: by its content, else by the words of its name."""
+    layout, words = frame.attrs["layout"], re.split(r"[^a-z0-9]+", stem)
+    if layout in ("cboe", "yahoo"):
+        known = ("vix3m", "vix") if layout == "cboe" else ("spy", "vix3m", "vix")
+        if layout == "yahoo" and "tnx" in words:
+            return "y10"
+        return next((word for word in known if word in words), None)
+    if layout == "put_call":
+        holds = frame.attrs["product"]
+        same = holds == product if holds else any(w.startswith(product) for w in words)
+        return "put_call" if same else None
+    if layout == "fred":
+        column = str(frame.columns[0])
+        return column if column in GIVEN_AS else None
+    return {"treasury": "treasury", "sofr_json": "sofr"}.get(layout, "put_call")

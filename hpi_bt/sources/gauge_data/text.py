@@ -1,0 +1,178 @@
+"""Text of a daily series, as an office publishes it: rows by date, or one line of refusal."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.errors import InputError
+from hpi_bt.sources.tables import to_numbers
+
+DATE_NAMES = ("date", "observation_date", "fecha")
+
+_PREAMBLE = 5  # lines that may stand before the header
+_BLANKS = [".", "-", "ND"]  # besides what pandas knows; FRED and the Fed write these
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+_US = re.compile(r"\d{1,2}/\d{1,2}/\d{4}$")
+
+
+class UnknownLayoutError(InputError):
+    """A table of something else: not wrong, but no input of the gauge."""
+
+
+class Rows(NamedTuple):
+    """What a text holds.
+
+    `cells` has the text's own column names and the file's line numbers - 1 as its index, all
+    cells as they were written (NaN where blank); `dates` belongs to it row by row.
+    """
+
+    name: str
+    preamble: str
+    header: list[str]
+    cells: pd.DataFrame
+    dates: pd.DatetimeIndex
+    iso: bool
+
+    def table(self, columns: dict[str, str], source: str) -> pd.DataFrame:
+        """Return some columns as numbers, by our names, oldest first, each date once.
+
+        Parameters
+        ----------
+        columns : dict of str to str
+            Our name: the text's.
+        source : str
+            Kept in `attrs["source"]`.
+
+        Raises
+        ------
+        InputError
+            A cell is no number, or two rows of one date differ.
+        """
+        numbers = {ours: to_numbers(self.cells[c], self.name) for ours, c in columns.items()}
+        frame = pd.DataFrame(numbers, index=self.dates)
+        twice = frame.index.duplicated()
+        notes = []
+        if twice.any():
+            lines = self.cells.index.to_numpy()
+            frame = _once(frame.assign(line=lines), self.name).drop(columns="line")
+            notes.append(f"{self.name}: {int(twice.sum())} repeated row(s) left out")
+        frame = frame.sort_index()
+        frame.attrs = {"source": source, "notes": notes}
+        return frame
+
+
+def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
+    """Return the rows of a comma-separated text with a date in its first column.
+
+    Parameters
+    ----------
+    text : str
+        As read from a file or a server. Lines before the header, blanks after the commas, quotes
+        and any order of the rows are allowed; a table without a header keeps an empty one.
+    name : str
+        For messages.
+    today : date, optional
+        Later dates are refused.
+
+    Raises
+    ------
+    InputError
+        Empty, a web page, no table, a broken line, a date that is none or lies in the future.
+    """
+    lines = checked_text(text, name).splitlines()
+    at, header = _header(lines, name)
+    first = at + 1 if header else at
+    width = len(header) or lines[at].count(",") + 1
+    numbers = [i for i in range(first, len(lines)) if lines[i].strip()]
+    for i in numbers:
+        if lines[i].count(",") + 1 != width:
+            raise InputError(
+                f"{name}: line {i + 1} has {lines[i].count(',') + 1} cells, wanted {width}; "
+                "the file is cut off or damaged, fetch it again"
+            )
+    if not numbers:
+        raise InputError(f"{name}: a header but no rows; wanted at least one")
+    cells = pd.read_csv(
+        io.StringIO("\n".join(lines[i] for i in numbers)),
+        header=None,
+        names=header or [f"column {i + 1}" for i in range(width)],
+        dtype="str",
+        skipinitialspace=True,
+        na_values=_BLANKS,
+    ).set_axis(numbers, axis=0)
+    dates, iso = _dates(cells.iloc[:, 0], name, today)
+    return Rows(name, "\n".join(lines[:at]), header, cells, dates, iso)
+
+
+def checked_text(text: str, name: str) -> str:
+    """Return the text without a byte-order mark, after refusing what cannot be a table."""
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise InputError(f"{name}: empty; wanted a table of dates and values, fetch it again")
+    if text.lstrip().startswith("<"):
+        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+        found = f" ({' '.join(title[1].split())[:60]})" if title else ""
+        raise InputError(f"{name}: a web page{found}, no data; fetch the file itself")
+    if "\0" in text:
+        raise InputError(f"{name}: no text; wanted comma-separated values, fetch it again")
+    return text
+
+
+def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
+    """Return the line of the header and its names; no names where the rows begin at once."""
+    for at, line in enumerate(lines[: _PREAMBLE + 1]):
+        cells = [c.strip().strip('"').strip() for c in line.split(",")]
+        if cells[0].lower() in DATE_NAMES:
+            if len(set(cells)) < len(cells):
+                raise InputError(f"{name}: a column name stands twice ({line.strip()[:80]})")
+            return at, cells
+        if _US.match(cells[0]) or _ISO.match(cells[0]):
+            return at, []
+    shown = " | ".join(line.strip()[:60] for line in lines[:2])
+    raise UnknownLayoutError(
+        f"{name}: no line begins with a date column (found: {shown}); "
+        "the layout is not known, fetch the file again or name another"
+    )
+
+
+def _dates(cells: pd.Series, name: str, today: date | None) -> tuple[pd.DatetimeIndex, bool]:
+    """Return the dates, and whether they are written as ISO 8601."""
+    words = cells.fillna("").str.strip()
+    iso = bool(_ISO.match(words.iloc[0]))
+    kind, words = ("%Y-%m-%d", words.str[:10]) if iso else ("%m/%d/%Y", words)
+    dates = pd.to_datetime(words, format=kind, errors="coerce")
+    if (bad := dates.isna().to_numpy()).any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{name}: line {cells.index[row] + 1}, date {str(cells.iloc[row])[:30]!r}; "
+            f"wanted {'2024-12-31' if iso else '12/31/2024'} as on the first line, mend the file"
+        )
+    if today is not None and (late := (dates > pd.Timestamp(today)).to_numpy()).any():
+        row = int(np.argmax(late))
+        raise InputError(
+            f"{name}: line {cells.index[row] + 1}, date {dates.iloc[row]:%Y-%m-%d} lies in the "
+            f"future (today is {today}); mend the file, or this computer's clock"
+        )
+    return pd.DatetimeIndex(dates, name="date").as_unit("ns"), iso
+
+
+def _once(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows, each date once, or refuse dates whose values differ."""
+    values = frame.drop(columns="line")
+    first = values.groupby(level=0).transform("first")
+    same = ((values == first) | (values.isna() & first.isna())).all(axis=1)
+    if not same.all():
+        row = int(np.argmin(same.to_numpy()))
+        day = frame.index[row]
+        lines = ", ".join(str(int(n) + 1) for n in frame.loc[[day], "line"][:4])
+        raise InputError(
+            f"{name}: {day:%Y-%m-%d} stands on lines {lines} with different values; "
+            "keep one of them"
+        )
+    return frame[~frame.index.duplicated()]

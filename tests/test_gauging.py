@@ -1,0 +1,345 @@
+"""The gauge of a day: the same from the whole files and from those of that day."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import hpi_bt
+from gauge_market import DAYS, closes, write_market
+from hpi_bt.backtest.strict_json import json_safe
+from hpi_bt.cli import app
+from hpi_bt.errors import InputError
+from hpi_bt.gauging import gauge_report
+from hpi_bt.sources.cache import Cache, Provenance
+from hpi_bt.sources.gauge_data.feeds import cache_key
+from hpi_bt.sources.gauge_data.files import read_gauge_file
+
+TODAY = date(2024, 1, 2)
+REAL = {"folder": "gauges", "spy": "bars/SPY_daily_yfinance_adjusted.csv"}
+run = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    return write_market(tmp_path_factory.mktemp("market"))
+
+
+def figures(report):
+    return {k: v for k, v in report.as_dict().items() if k not in ("page", "options")}
+
+
+def text_of(report):
+    return json.dumps(json_safe(figures(report)), allow_nan=False)
+
+
+def test_it_is_a_public_name():
+    assert hpi_bt.gauge_report is gauge_report
+    assert hpi_bt.GaugeReport.__name__ == "GaugeReport"
+
+
+def test_the_last_row_by_hand(market):
+    got = gauge_report(data_dir=market, today=TODAY)
+    latest, result = got.latest, got.result
+    assert latest.row == DAYS[-1] == pd.Timestamp("2023-12-29")
+    assert got.session == pd.Timestamp("2024-01-02")  # the 1st is a holiday
+    smoothed = result.smoothed.to_numpy()
+    assert latest.smoothed == 0.3 * latest.raw + 0.7 * smoothed[-2]
+    assert got.score == result.score.iloc[-1] == np.floor(latest.smoothed + 0.5)
+    assert got.change == result.score.iloc[-1] - result.score.iloc[-6]
+    table = latest.components
+    assert list(table.index) == ["vix", "term_structure", "curve", "drawdown"]
+    assert table["share"].sum() == pytest.approx(1.0)
+    assert (table["score"] * table["share"]).sum() == pytest.approx(latest.raw)
+    spy = closes()
+    assert table.loc["drawdown", "value"] == pytest.approx(1 - spy.iloc[-1] / spy.max())
+    assert (table["state"] == "used").all()
+    moved = (table["score"] - table["score_before"]).abs().idxmax()
+    assert {"vix": "VIX ", "term_structure": "VIX / VIX3M", "curve": "Yield", "drawdown": "SPY"}[
+        moved
+    ] in got.sentence
+    assert not got.stale
+    assert got.freshness == ("4 of 4 components; closes through 2023-12-29; every input is fresh",)
+    earlier = result.score.dropna().iloc[:-1]
+    assert latest.lower_share == (earlier < got.score).mean()
+
+
+@pytest.mark.parametrize("day", ["2022-06-15", "2022-09-03", "2023-05-26", "2023-12-29"])
+def test_an_earlier_day_is_reproduced_from_the_whole_and_from_that_days_files(
+    market, tmp_path, day
+):
+    whole = gauge_report(data_dir=market, as_of=day, today=TODAY)
+    then = gauge_report(data_dir=write_market(tmp_path, until=day), as_of=day, today=TODAY)
+    assert text_of(whole) == text_of(then)
+    alone = gauge_report(data_dir=tmp_path, today=pd.Timestamp(day).date())
+    assert text_of(alone) == text_of(then)
+
+
+def test_every_score_of_the_history_is_that_of_its_own_day(market):
+    whole = gauge_report(data_dir=market, today=TODAY).result
+
+    @settings(max_examples=8, deadline=None, derandomize=True, database=None)
+    @given(st.integers(300, len(DAYS) - 1))
+    def check(at):
+        then = gauge_report(data_dir=market, as_of=DAYS[at].date(), today=TODAY)
+        assert then.latest.smoothed == whole.smoothed.iloc[at]
+        assert np.array_equal(
+            then.latest.components["weight"], whole.weights.iloc[at], equal_nan=True
+        )
+
+    check()
+
+
+def test_stale_inputs_are_named(market, tmp_path):
+    write_market(tmp_path)
+    path = tmp_path / "gauges" / "VIX_History.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-20]))
+    path = tmp_path / "gauges" / "rates.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[4:]]))
+    got = gauge_report(data_dir=tmp_path, today=date(2024, 1, 5))
+    assert got.stale
+    assert got.freshness == (
+        "2 of 4 components; closes through 2023-12-29",
+        "SPY ends 2023-12-29, 3 sessions before 2024-01-05: this is an old gauge, bring newer data",
+        "VIX ends 2023-11-30, 20 sessions before: left out",
+        "VIX / VIX3M ends 2023-11-30, 20 sessions before: left out",
+        "Yield curve ends 2023-12-26, 3 sessions before: carried forward",
+        "2023-12-07 still rested on 4 components: --as-of 2023-12-07",
+    )
+    assert "left out: VIX, VIX / VIX3M" in got.sentence
+    table = got.latest.components
+    assert list(table["state"]) == ["left out", "left out", "carried", "used"]
+    assert np.isnan(table.loc["vix", "score"])
+    assert table.loc["vix", "share"] == 0.0
+
+
+def test_the_sentence_says_when_the_band_changed(market):
+    whole = gauge_report(data_dir=market, today=TODAY).result
+    score, band = whole.score, whole.band.astype(object)
+    changed = np.flatnonzero((band != band.shift(5)) & score.shift(5).notna())
+    at = DAYS[changed[0]]
+    got = gauge_report(data_dir=market, as_of=at.date(), today=TODAY)
+    assert f"no longer {band.shift(5).loc[at]}" in got.sentence
+    assert f"the gauge is {band.loc[at]}" in got.sentence
+    first = score.first_valid_index()
+    got = gauge_report(data_dir=market, as_of=first.date(), today=TODAY)
+    assert "no score of 5 sessions ago" in got.sentence
+    assert np.isnan(got.change)
+
+
+def test_the_record_counts_what_the_tables_hold(market):
+    got = gauge_report(data_dir=market, today=TODAY)
+    falls, warned = len(got.falls), int(got.falls["warned"].sum())
+    assert falls >= 3
+    assert f"before {warned} of SPY's {falls} falls of 5 % or more" in got.record[0]
+    assert f"{falls - warned} came unannounced" in got.record[0]
+    done = got.warnings[got.warnings["complete"]]
+    assert f"{int(done['false'].sum())} of its {len(done)} completed warnings" in got.record[1]
+
+
+def test_a_config_brings_files_and_settings(market):
+    config = {
+        "name": "x",
+        "data": {"source": {"kind": "csv", "path": "bars/SPY_daily_adjusted.csv"}},
+        "features": [
+            {
+                "kind": "gauge",
+                "files": {"folder": "gauges", "spy": "bars/SPY_daily_adjusted.csv"},
+                "smoothing": 1.0,
+                "weighting": "equal",
+            }
+        ],
+        "strategy": {"class": "strategies/gauge_overlay.py:GaugeOverlay"},
+    }
+    got = gauge_report(config, data_dir=market, today=TODAY)
+    assert got.latest.smoothed == got.latest.raw == got.latest.components["score"].mean()
+    assert got.options["weighting"] == "equal"
+    config["features"] = []
+    with pytest.raises(InputError, match="0 of kind gauge in the config; wanted one"):
+        gauge_report(config, data_dir=market)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"as_of": "yesterday"}, "as_of: 'yesterday' is no date; write 2024-12-31"),
+        ({"as_of": "2024-01-03"}, "2024-01-03 lies in the future"),
+        ({"as_of": "2020-01-03"}, "before SPY's first close"),
+        ({"as_of": "2021-02-03"}, "min_history 252"),
+        ({"files": "nowhere"}, "nowhere: no such folder"),
+        ({"files": {"vx": "a.csv"}}, "no series 'vx'.*vix"),
+        ({"files": {"vix": "gauges/VIX_History.csv"}}, "no closes of SPY"),
+        ({"files": {"spy": "bars/SPY_daily_adjusted.csv"}}, "no component but SPY's own drawdown"),
+    ],
+)
+def test_what_makes_no_gauge_is_refused(market, tmp_path, options, message):
+    page = tmp_path / "page.html"
+    with pytest.raises(InputError, match=message):
+        gauge_report(data_dir=market, today=TODAY, out=page, **options)
+    assert not page.exists()
+
+
+def test_components_that_never_move_make_no_score(market):
+    days = [f"{d:%Y-%m-%d}" for d in DAYS[:300]]
+    folder = market.parent / "flat"
+    folder.mkdir(exist_ok=True)
+    spy = "\n".join(["Date,Open,High,Low,Close", *(f"{d},9,9,9,9" for d in days), ""])
+    (folder / "spy.csv").write_text(spy)
+    us = [f"{d:%m/%d/%Y}" for d in DAYS[:300]]
+    vix = "\n".join(["DATE,OPEN,HIGH,LOW,CLOSE", *(f"{d},9,9,9,9" for d in us), ""])
+    (folder / "vix.csv").write_text(vix)
+    with pytest.raises(InputError, match="every component is constant or too short"):
+        gauge_report(files=str(folder), today=TODAY)
+
+
+def test_the_cache_is_used_where_no_files_are_named(market, tmp_path, monkeypatch):
+    monkeypatch.delenv("HPI_BT_DATA", raising=False)
+    with pytest.raises(InputError, match="nothing of SPY in the cache; run hpi-bt fetch gauge"):
+        gauge_report(cache_dir=tmp_path, offline=True)
+    asked = []
+
+    def fetched(where):
+        asked.append(where.cache)
+        return pd.DataFrame(
+            {"status": ["failed"], "note": ["no answer"]}, pd.Index(["vix"], name="feed")
+        )
+
+    monkeypatch.setattr("hpi_bt.gauging.fetch_gauge", fetched)
+    with pytest.raises(InputError, match="nothing of SPY"):
+        gauge_report(cache_dir=tmp_path)
+    assert asked == [tmp_path]  # brought up to date first
+    with pytest.raises(InputError, match="nothing of SPY"):
+        gauge_report(cache_dir=tmp_path, as_of="2023-01-03")
+    assert len(asked) == 1  # an old day asks nobody
+
+
+def test_what_the_cache_holds_gives_what_its_files_give(market, tmp_path, monkeypatch):
+    monkeypatch.delenv("HPI_BT_DATA", raising=False)
+    cache, now = Cache(tmp_path), datetime(2024, 1, 2, 12, tzinfo=UTC)
+    names = {"spy": "bars/SPY_daily_adjusted.csv", "vix": "gauges/VIX_History.csv",
+             "vix3m": "gauges/VIX3M_History.csv", "treasury": "gauges/rates.csv"}  # fmt: skip
+    for feed, name in names.items():
+        frame = read_gauge_file(market / name)
+        about = {k: frame.attrs.get(k, "") for k in ("layout", "source", "product")}
+        cache.store(cache_key(feed), frame, Provenance("x", about, now, {}))
+    kept = gauge_report(cache_dir=tmp_path, offline=True, as_of="2023-06-01", today=TODAY)
+    files = gauge_report(data_dir=market, as_of="2023-06-01", today=TODAY)
+    both = [{**figures(r), "notes": ()} for r in (kept, files)]
+    for one in both:
+        for component in one["components"]:
+            component["source"] = ""
+    assert json_safe(both[0]) == json_safe(both[1])
+    assert "vix: from the cache of 2024-01-02 12:00 UTC" in kept.inputs.notes
+    failed = pd.DataFrame({"status": ["failed"], "note": ["no answer"]}, pd.Index(["sofr"]))
+    monkeypatch.setattr("hpi_bt.gauging.fetch_gauge", lambda _: failed)
+    asked = gauge_report(cache_dir=tmp_path, today=TODAY)
+    assert asked.inputs.notes[0] == "not fetched: sofr: no answer"
+    monkeypatch.chdir(tmp_path)
+    assert "not fetched: sofr: no answer" in call("--cache-dir", tmp_path)
+
+
+# ---- the command ---------------------------------------------------------------------------
+
+
+def call(*words):
+    done = run.invoke(app, ["gauge", *map(str, words)])
+    if isinstance(done.exception, InputError):
+        raise done.exception
+    assert done.exit_code == 0, done.exception
+    return done.stdout
+
+
+def test_the_command_prints_and_writes_the_page(market, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = call("--data-dir", market, "--as-of", "2022-09-30")
+    page = tmp_path / "results" / "gauge-2022-09-30.html"
+    assert page.is_file()
+    assert "Hedge Pressure Gauge for Monday 2022-10-03, from closes through 2022-09-30" in out
+    assert all(word in out for word in ("VIX / VIX3M", "Yield curve", "Reliability", "2022-09-30"))
+    assert out.rstrip().endswith("results/gauge-2022-09-30.html")
+    named = tmp_path / "mine.html"
+    call("--data-dir", market, "--as-of", "2022-09-30", "--out", named)
+    assert named.read_bytes() == page.read_bytes()
+
+
+def test_json_prints_every_figure_and_writes_nothing(market, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(call("--data-dir", market, "--as-of", "2022-09-30", "--json"))
+    want = gauge_report(data_dir=market, as_of="2022-09-30")
+    assert found == json.loads(json.dumps(json_safe(want.as_dict()), allow_nan=False))
+    assert found["session"] == "2022-10-03"
+    assert found["components"][0]["name"] == "vix"
+    assert len(found["quality"]) == 5 * 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_refuses_in_one_line(market, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no component but SPY's own drawdown"):
+        call("--data-dir", write_bars_alone(tmp_path))
+    assert not (tmp_path / "results").exists()
+
+
+def write_bars_alone(folder):
+    write_market(folder / "bare")
+    for path in (folder / "bare" / "gauges").iterdir():
+        path.unlink()
+    return folder / "bare"
+
+
+@pytest.mark.real_data
+def test_the_real_gauge_of_a_day(real_data):
+    got = gauge_report(data_dir=real_data, as_of="2026-07-22", today=date(2026, 8, 20))
+    assert (got.score, got.latest.band, got.change) == (12, "low", 1.0)
+    assert "5 of SPY's 36 falls" in got.record[0]
+    assert "8 of its 21 completed warnings" in got.record[1]
+    assert "nearly equal" in got.weighting
+    assert got.freshness[1] == "Yield curve ends 2025-12-19, 145 sessions before: left out"
+    again = gauge_report(files=REAL, data_dir=real_data, as_of="2026-07-22")
+    assert text_of(again) == text_of(got)
+
+
+BAD = {
+    "unknown columns": ("date,foo,bar\n2022-01-03,1,2\n", "columns date, foo, bar are no layout"),
+    "a web page": ("<html><title>Sorry</title></html>", r"a web page \(Sorry\), no data"),
+    "a date in the future": (
+        "DATE,OPEN,HIGH,LOW,CLOSE\n01/03/2030,1,1,1,9\n",
+        "2030-01-03 lies in the future",
+    ),
+    "a date twice": (
+        "DATE,OPEN,HIGH,LOW,CLOSE\n01/03/2022,1,1,1,9\n01/03/2022,1,1,1,8\n",
+        "2022-01-03",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_refused_in_one_line_and_no_page_is_written(market, tmp_path, case):
+    text, message = BAD[case]
+    (tmp_path / "vix.csv").write_text(text)
+    spy = str(market / "bars" / "SPY_daily_adjusted.csv")
+    page = tmp_path / "page.html"
+    with pytest.raises(InputError, match=message) as caught:
+        gauge_report(files={"spy": spy, "vix": str(tmp_path / "vix.csv")}, today=TODAY, out=page)
+    assert "vix.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not page.exists()
+
+
+def test_a_component_with_too_few_days_is_shown_as_too_short(market, tmp_path):
+    lines = (market / "gauges" / "VIX_History.csv").read_text().splitlines()
+    (tmp_path / "vix.csv").write_text("\n".join([lines[0], *lines[-50:]]))
+    spy = str(market / "bars" / "SPY_daily_adjusted.csv")
+    got = gauge_report(files={"spy": spy, "vix": str(tmp_path / "vix.csv")}, today=TODAY)
+    assert got.latest.components.loc["vix", "state"] == "too short"
+    assert "VIX has too short a history to be scored" in got.freshness
+    assert got.latest.components.loc["drawdown", "share"] == 1.0
