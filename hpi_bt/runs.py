@@ -393,7 +393,7 @@ def assumptions(config: Config, record: Record) -> Banner:
         "pre_open": "published before the session's open",
         "prior_close": "counted after the close, used from the next session on",
     }[config.data.open_interest.stamp]
-    options = any("HedgePressure" in pane["indicator"] for pane in record.panes)
+    options = any("HedgePressureIndex" in pane["indicator"] for pane in record.panes)
     return [
         *([("Dealer sign", config.dealer_sign)] if options else []),
         *(said for feature in config.features for said in feature.assumptions()),

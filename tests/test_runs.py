@@ -312,6 +312,8 @@ def test_the_banner_says_what_the_config_says() -> None:
     assert banner["Costs"] == "0.03 % of value, slippage 2 bp"
     assert banner["Open interest"] == "counted after the close, used from the next session on"
     assert banner["Dealer sign"] == "call-heavy flow is bullish"
+    record.panes = [{"indicator": "HedgePressureGauge"}]  # knows no dealer
+    assert "Dealer sign" not in dict(assumptions(model, record))
 
 
 def test_progress_goes_from_nought_to_one(folder: Path) -> None:

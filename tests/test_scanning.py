@@ -252,7 +252,7 @@ def test_every_real_config_can_be_scanned(real_data: Path, tmp_path: Path) -> No
     configs = sorted(Path("configs/real").glob("*.yaml"))
     rows = scan(configs, data_dir=real_data, results=tmp_path).rows
     assert [row.error for row in rows] == [""] * len(rows)
-    assert {row.symbol for row in rows} == {"CL1", "GC1", "NIFTY", "RELIANCE", "SPY"}
+    assert {row.symbol for row in rows} == {"CL1", "GC1", "NIFTY", "RELIANCE", "SPX", "SPY"}
     assert all(0.0 <= row.position <= 1.0 and row.color for row in rows)
     herrick = [row for row in rows if row.indicator == "HerrickPayoffIndex"]
     assert [row.line for row in herrick] == ["hpi"] * 3

@@ -34,7 +34,10 @@ def signals(
         str | None, typer.Option("--horizons", help="Bars ahead: 1,5,30,close.")
     ] = None,
     permutations: Annotated[
-        int | None, typer.Option("--permutations", min=1, help="Permutations of the sessions.")
+        int | None,
+        typer.Option(
+            "--permutations", min=99, help="Permutations of the sessions; p is at least 1/(1 + n)."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the permutations.")] = None,
 ) -> None:

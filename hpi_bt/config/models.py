@@ -163,8 +163,9 @@ class Study(Settings):
     horizons: tuple[Annotated[int, Field(ge=1)] | Literal["close"], ...] | None = None
     """Bars ahead, or close (the session's last); by default 1, 5, 15, 30, 60 and close, for daily
     bars 1, 5, 10 and 21."""
-    permutations: int = Field(1000, ge=1, le=1_000_000)
-    """Permutations of the sessions, and random draws of the entry test."""
+    permutations: int = Field(1000, ge=99, le=1_000_000)
+    """Permutations of the sessions, and random draws of the entry test; at least 99, as no p-value
+    can be below 1/(1 + permutations)."""
     seed: int = Field(0, ge=0)
 
 

@@ -64,6 +64,8 @@ class GammaVolumeFeature(Feature):
 
     kind: Literal["gamma_volume"] = "gamma_volume"
     chains: Chains
+    """Chain snapshots: kind option_snapshots (a table with cumulative volume, as the source of that
+    name reads it), file (any chain files), or demo with the settings of the source."""
     dte: tuple[int, int] | None = None
     """First and last number of calendar days to expiry that count; all by default."""
     within_pct: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -174,8 +176,8 @@ class GammaVolumeFeature(Feature):
         if any(c in frame and frame[c].notna().any() for c in AMOUNTS):
             raise InputError("features: gamma_volume is there twice; keep one of them")
         if isinstance(self.chains, DemoChains):
-            made = snapshots_of(self.chains, where, calendar)
-            cast(DemoSnapshots, made).refuse_other_market(frame)
+            market = cast(DemoSnapshots, snapshots_of(self.chains, where, calendar))
+            market.refuse_other_market(frame)
         out = super().add(frame, where, calendar)
         old = (out[SESSION] != out["session"]).to_numpy()
         interest = {c: np.where(old, np.nan, out[c]) for c in INTEREST}

@@ -44,9 +44,11 @@ def hedge_pressure_remarks(
         found.append(_why_none(lines, options))
     clock = correlation(hpi, _column(frame, "minutes_open"))
     if abs(clock) > CLOCK_LIMIT:
+        remedy = "scale: standard removes that"
+        if options["scale"] == "standard":
+            remedy = "scale: standard is used, so sessions are few or of unequal length"
         found.append(
-            f"warning: hpi follows the clock (correlation {clock:+.2f} with minutes_open); "
-            "scale: standard removes that"
+            f"warning: hpi follows the clock (correlation {clock:+.2f} with minutes_open); {remedy}"
         )
     if np.isnan(_column(frame, "put_oi")).all() and not np.isnan(_column(frame, "net_oi")).all():
         found.append("only net_oi is known: lam weighs the volumes alone")

@@ -16,6 +16,8 @@ CONVENTIONS = {
     "dealers_short_calls_long_puts": -1.0,  # floe
 }
 MODES = ("canonical", "flow_delta", "live", "volume")
+#: Columns that are no dealer positions, whatever their numbers.
+_NO_POSITIONS = ("strike", "right", "bid", "ask", "iv", "volume", "open_interest", "last", "gamma")
 DEFAULT_POSITIONING = "dealers_long_calls_short_puts"
 
 
@@ -106,6 +108,11 @@ def _signs(chain: OptionChain, positioning: str) -> FloatArray | None:
         raise InputError(
             f"positioning: {positioning!r} is no convention and no column of the chain"
             f"{did_you_mean(positioning, known)}"
+        )
+    if positioning in _NO_POSITIONS:
+        raise InputError(
+            f"positioning: column {positioning!r} holds no signed dealer positions; name a "
+            "convention, or a column of contracts, + where dealers are long"
         )
     return None
 

@@ -121,7 +121,8 @@ def _cost(
 @njit(cache=True, nogil=True)
 def _rank(at: FloatArray, f: FloatArray) -> float:
     """Sort the corners of a simplex, `at` of shape (3, 2), by their costs `f`; return its size."""
-    for i in (0, 1, 0):
+    for turn in range(3):
+        i = turn % 2
         if f[i + 1] < f[i]:
             f[i], f[i + 1] = f[i + 1], f[i]
             for side in range(2):

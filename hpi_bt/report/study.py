@@ -228,11 +228,20 @@ def _decay(study: SignalStudy, table: pd.DataFrame) -> list[dict[str, Any]]:
             "n": f"{row['n']:,}",
             "ic": _text(ic, lambda v: _minus(f"{v:+.3f}")),
             "t": _text(float(row["t"]), lambda v: _minus(f"{v:+.1f}")),
+            "p": _text(float(row["p_value"]), _short),
+            "q": _text(float(row["q_value"]), _short),
+            "tone": _coefficient_tone(float(row["p_value"]), float(row["q_value"])),
             "note": row["note"],
             "plot": _forest(ic, ic - 1.96 * error, ic + 1.96 * error, scale),
         }
         found.append(about)
     return found
+
+
+def _coefficient_tone(p: float, q: float) -> str:
+    if math.isnan(p):
+        return "unknown"
+    return "found" if q <= LEVEL else "hint" if p <= LEVEL else "none"
 
 
 def _error(value: float, t: float) -> float:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtr
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
@@ -185,8 +186,8 @@ def information_coefficient(
     -------
     table : DataFrame, index horizon
         n (bars with both), ic (Spearman, in [-1, 1]; NaN where either does not vary), t (ic over
-        its standard error clustered by session, by blocks of 21 daily bars) and note (why a
-        number is missing, else "").
+        its standard error clustered by session, by blocks of 21 daily bars), p_value (two-sided,
+        from t with clusters - 1 degrees of freedom) and note (why a number is missing, else "").
 
     Raises
     ------
@@ -210,7 +211,7 @@ def information_coefficient(
 
 
 def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
-    """Return the row of one horizon: n, ic, t, note; symbols weigh by their bars.
+    """Return the row of one horizon: n, ic, t, p_value, note; symbols weigh by their bars.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
     """
     known = [pair for pair in (pair.known() for pair in pairs) if pair.varies()]
     n = sum(pair.line.size for pair in known)
-    row: dict[str, float | str] = {"n": n, "ic": math.nan, "t": math.nan}
+    row: dict[str, float | str] = {"n": n, **dict.fromkeys(("ic", "t", "p_value"), math.nan)}
     if not n:
         row["n"] = sum(pair.known().line.size for pair in pairs)
         return row | {"note": "the line or the return does not vary over the bars that have both"}
@@ -239,7 +240,8 @@ def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
     se = math.sqrt(float(error @ error))
     if se <= 1e-10:  # the ranks agree everywhere
         return row | {"note": "no spread between sessions: t is undefined"}
-    return row | {"t": total / se, "note": ""}
+    t = total / se
+    return row | {"t": t, "p_value": float(2.0 * stdtr(clusters - 1, -abs(t))), "note": ""}
 
 
 def _influence(pair: Pair) -> tuple[float, FloatArray]:

@@ -15,21 +15,22 @@ from hpi_bt.stats.events import LEAST_CLUSTERS
 from hpi_bt.stats.forward import Bars, checked_bars
 from hpi_bt.stats.permutation import clustered, permutation_p, permutations_of
 from hpi_bt.stats.pool import BLOCK_BARS
+from hpi_bt.stats.slippage import prices_before_slippage
 
 _NEEDED = ("entry_bar", "exit_bar", "direction", "entry_price", "exit_price", "status")
 
 
 class EntryTest(NamedTuple):
-    """Outcome of `entry_test`; returns are decimals a trade before commission, NaN if undefined.
+    """Outcome of `entry_test`; returns are decimals a trade before costs, NaN if undefined.
 
     Attributes
     ----------
     n : int
         Closed trades.
     mean : float
-        The strategy's mean of direction x (exit price/entry price - 1); slippage is in it.
+        The strategy's mean of direction x (exit price/entry price - 1), before slippage.
     random_mean, random_low, random_high : float
-        Mean and 95 % range of the same mean over the random draws, which pay no slippage.
+        Mean and 95 % range of the same mean over the random draws.
     percentile : float
         Share of draws whose mean is below the strategy's (ties half), in percent.
     t : float
@@ -115,6 +116,8 @@ def entry_test(
     one that has it. t is compared, not the mean, since trades that crowd into stormy sessions
     have a wide mean without any skill. Holding times are kept, the stops that caused them are not
     tried on the random trades. Daily bars: every bar may take any trade, blocks of 21 bars cluster.
+    Both sides are compared before slippage, which is no fault of an entry's time: a fill at market
+    counts as made at the open of its bar (`hpi_bt.stats.slippage`).
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
     return trial_of_entries(trades, bars, time_bucket=time_bucket, draws=draws, seed=seed)
@@ -176,9 +179,9 @@ def _closed_trades(trades: pd.DataFrame, bars: Bars) -> _Trades:
             "give the bars that were traded"
         )
     direction = np.sign(closed["direction"].to_numpy(dtype=np.float64))
-    prices = closed[["entry_price", "exit_price"]].to_numpy(dtype=np.float64)
+    came, went = prices_before_slippage(closed, bars)
     number = _session_number(bars)
-    earned = direction * (prices[:, 1] / prices[:, 0] - 1.0)
+    earned = direction * (went / came - 1.0)
     return _Trades(entry, leave - entry, number[leave] - number[entry], direction, earned)
 
 

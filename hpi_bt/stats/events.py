@@ -18,6 +18,7 @@ from hpi_bt.stats.permutation import (
     Runs,
     add_permuted_sums,
     all_alike,
+    check_permutations,
     clustered,
     permutation_p,
     q_values,
@@ -83,6 +84,7 @@ def event_study(
     time_bucket : float, default=30
         Minutes of the day that share a baseline.
     permutations : int, default=1000
+        At least 99.
     seed : int, default=0
         The same inputs and seed give the same table.
 
@@ -151,6 +153,7 @@ def pooled_event_study(
         )
         for one in inputs
     ]
+    check_permutations(permutations)
     pool = pool_of(markets_of(bars, time_bucket), permutations, seed)
     signals = [checked_signal(one.signal, own) for one, own in zip(inputs, bars, strict=True)]
     wanted = checked_horizons(horizons, bars)

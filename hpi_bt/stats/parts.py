@@ -24,7 +24,7 @@ DECILE_COLUMNS = (
     *("line", "horizon", "decile", "n", "low", "high", "mean", "median", "hit_rate"),
     *("excess", "t"),
 )
-COEFFICIENT_COLUMNS = ("line", "horizon", "symbols", "n", "ic", "t", "note")
+COEFFICIENT_COLUMNS = ("line", "horizon", "symbols", "n", "ic", "t", "p_value", "q_value", "note")
 _GROUPS = 10
 
 
@@ -132,6 +132,8 @@ def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
             notes.append(f"{line.column}: {known:,} known values, too few or too alike to rank")
     deciles = pd.concat(tenths) if tenths else pd.DataFrame(columns=list(DECILE_COLUMNS))
     coefficients = pd.DataFrame(rows, columns=list(COEFFICIENT_COLUMNS))
+    p = coefficients["p_value"].to_numpy(dtype=np.float64)
+    coefficients = coefficients.assign(q_value=q_values(p))
     return deciles.reset_index(drop=True), coefficients, notes
 
 

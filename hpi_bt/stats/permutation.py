@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 
+LEAST_PERMUTATIONS = 99  # of a study: the smallest p is then 0.01
 _NO_SPREAD = 1e-10  # of the root of summed squares: all that rounding leaves of no spread
 _TIE = 1e-9  # relative: permutations that change nothing give t again up to rounding
 
@@ -48,6 +49,15 @@ def clustered(sums: FloatArray, counts: FloatArray) -> Clustered:
     size = np.sqrt(np.square(left).sum(axis=-1))
     spread = size > _NO_SPREAD * np.sqrt(np.square(sums).sum(axis=-1))
     return Clustered(effect, np.where(spread, size / some, np.nan))
+
+
+def check_permutations(permutations: int) -> None:
+    """Refuse so few permutations that no p-value could be small."""
+    if permutations < LEAST_PERMUTATIONS:
+        raise InputError(
+            f"permutations: {permutations}; give at least {LEAST_PERMUTATIONS}, better 1000, as p "
+            "cannot be below 1/(1 + permutations)"
+        )
 
 
 def permutations_of(strata: IntArray, permutations: int, seed: int) -> IntArray:

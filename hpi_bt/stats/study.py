@@ -13,6 +13,7 @@ from hpi_bt.stats.entries import EntryTest
 from hpi_bt.stats.events import LEAST_CLUSTERS
 from hpi_bt.stats.forward import Bars, Horizon, checked_bars, checked_horizons, usual_horizons
 from hpi_bt.stats.parts import Parts, Subject, entry_part, event_part, measure_part
+from hpi_bt.stats.permutation import check_permutations
 from hpi_bt.stats.pool import BLOCK_BARS, markets_of
 
 __all__ = ["SignalStudy", "Subject", "signal_study"]
@@ -45,7 +46,8 @@ class SignalStudy:
         One row a measured line, horizon and tenth of its values: the columns of `decile_table`.
         Each symbol is ranked by itself.
     coefficients : DataFrame
-        One row a measured line and horizon: n, ic, t and note of `information_coefficient`.
+        One row a measured line and horizon: n, ic, t, p_value and note of
+        `information_coefficient`; q_value is over the whole table.
     entries : tuple of (str, EntryTest)
         By symbol, where trades were given.
     notes : tuple of str
@@ -86,7 +88,7 @@ def signal_study(
         Bars ahead; by default 1, 5, 15, 30, 60 and "close", for daily bars 1, 5, 10 and 21, of
         which those longer than every session are left out and named.
     permutations : int, default=1000
-        Also the random draws of the entry test.
+        At least 99. Also the random draws of the entry test.
     seed : int, default=0
 
     Returns
@@ -99,10 +101,12 @@ def signal_study(
     Raises
     ------
     InputError
-        No subject, bars that `event_study` refuses, or a horizon longer than every session.
+        No subject, bars that `event_study` refuses, fewer than 99 permutations, or a horizon
+        longer than every session.
     """
     if not subjects:
         raise InputError("subjects: none; give at least one symbol's bars")
+    check_permutations(permutations)
     bars = [_bars(subject) for subject in subjects]
     wanted, notes = _horizons(bars, horizons)
     found = Parts(subjects, markets_of(bars, _TIME_BUCKET), wanted, permutations, seed)

@@ -58,7 +58,10 @@ def verdict(row: Mapping[Any, Any]) -> str:
     if p <= LEVEL:
         return f"a hint at most: p {probability(p)}, but q {probability(q)} among all tests"
     would = percent(float(row["detectable"]))
-    return f"no evidence: p {probability(p)}; an edge of {would} would have been found"
+    return (
+        f"no evidence: p {probability(p)}; an edge of {would} would have shown p < {LEVEL} four "
+        "times in five"
+    )
 
 
 def is_found(events: pd.DataFrame) -> pd.Series:
@@ -70,7 +73,7 @@ def entry_verdict(test: EntryTest) -> str:
     """Return what a test of a strategy's entries says, in one sentence."""
     earned = (
         f"The {test.n:,} closed trades made {percent(test.mean, signed=True)} each before "
-        f"commission; trades entered at random, held as long, made "
+        f"costs; trades entered at random, held as long, made "
         f"{percent(test.random_low, signed=True)} to {percent(test.random_high, signed=True)}"
     )
     if math.isnan(test.p_value):
@@ -104,8 +107,8 @@ def _on_signals(study: SignalStudy) -> str:
     if found.empty:
         would = percent(float(tested["detectable"].median()))
         return (
-            f"Signals: no evidence of an edge in {about}; the typical test would have found one "
-            f"of {would}."
+            f"Signals: no evidence of an edge in {about}; in the typical test, one of {would} "
+            f"would have shown p < {LEVEL} four times in five."
         )
     kinds_found = found.groupby(["signal", "label"], sort=False)
     names = [_named(study, str(label), rows) for (_, label), rows in kinds_found]
@@ -129,13 +132,18 @@ def _on_lines(study: SignalStudy) -> str:
     known = table[table["t"].notna()] if len(table) else table
     if not len(known):
         return ""
-    clearest = known.iloc[int(known["t"].abs().argmax())]
-    when = horizon_text(clearest["horizon"], study.bar_minutes)
-    ic, t = (f"{clearest[k]:+.{d}f}".replace("-", _MINUS) for k, d in (("ic", 3), ("t", 1)))
-    return (
-        f"Lines: the clearest of {len(known)} rank correlations is {ic} ({clearest['line']}, "
-        f"{when}; t {t}, the most of {len(known)} tries)."
-    )
+    best = known.iloc[int(known["p_value"].argmin())]
+    p, q = float(best["p_value"]), probability(float(best["q_value"]))
+    about = _counted(len(known), "rank correlation")
+    when = horizon_text(best["horizon"], study.bar_minutes)
+    ic = f"{best['ic']:+.3f}".replace("-", _MINUS)
+    which = f"the clearest is {ic} ({best['line']}, {when};"
+    count = int((known["q_value"] <= LEVEL).sum())
+    if count:
+        return f"Lines: of {about}, found {count}; {which} q {q})."
+    if p <= LEVEL:
+        return f"Lines: a hint at most in {about}; {which} p {probability(p)}, but q {q})."
+    return f"Lines: no evidence in {about}; {which} p {probability(p)})."
 
 
 def _on_entries(study: SignalStudy) -> str:

@@ -85,6 +85,16 @@ def test_an_index_that_follows_the_clock_is_warned_of() -> None:
     assert len(hedge_pressure_remarks(market, lines(**BOTH), OPTIONS)) == 1
 
 
+def test_the_standard_scale_is_not_advised_to_who_uses_it() -> None:
+    market = frame()
+    told = hedge_pressure_remarks(
+        market,
+        lines(**BOTH, hpi=market["minutes_open"].to_numpy()),
+        OPTIONS | {"scale": "standard"},
+    )[1]
+    assert told.endswith("scale: standard is used, so sessions are few or of unequal length")
+
+
 def test_net_open_interest_alone_is_mentioned() -> None:
     market = frame().drop(columns="put_oi")
     assert hedge_pressure_remarks(market, lines(**BOTH), OPTIONS)[1:] == [

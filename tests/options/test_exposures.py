@@ -72,6 +72,7 @@ def test_volume_is_signed_by_the_convention():
     [
         ({}, {"mode": "canonicle"}, "mode: 'canonicle' .did you mean 'canonical'"),
         ({}, {"positioning": "long"}, "'long' is no convention and no column of the chain"),
+        ({}, {"positioning": "iv"}, "column 'iv' holds no signed dealer positions"),
         ({}, {"mode": "flow_delta"}, "'flow_delta' needs a column 'trade_flow'"),
         ({}, {"mode": "live"}, "'live' needs a column 'trade_flow'"),
         ({}, {"mode": "volume"}, "volume is not known for any contract"),

@@ -68,5 +68,5 @@ def studied(n=6000, length=300, **options):
     prices = frame["open"].to_numpy()
     for end in ("entry", "exit"):
         made[f"{end}_price"] = prices[made[f"{end}_bar"]]
-    given = {"permutations": 49, "horizons": (1, 5, "close")} | options
+    given = {"permutations": 99, "horizons": (1, 5, "close")} | options
     return frame, made, signal_study([Subject("ES", frame, PANES, made)], **given)

@@ -48,7 +48,7 @@ def test_a_page_says_what_was_studied_and_what_came_of_it(tmp_path, study):
     text = page(tmp_path, study, demo="made-up prices")
     for said in ("Pooled", "DEMO", "made-up prices", "next open", "Signals against price"):
         assert said in text
-    assert "6,000 1-minute bars, 20 sessions; p-values from 49 permutations" in text
+    assert "6,000 1-minute bars, 20 sessions; p-values from 99 permutations" in text
     assert "<script" not in text
     assert "nan" not in words(text).lower()
     assert text.count('<tr class="is-') == len(study.events)
@@ -194,7 +194,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(here: Path, study: str = "{permutations: 49}", sessions: int = 40) -> hb.Result:
+def run(here: Path, study: str = "{permutations: 99}", sessions: int = 40) -> hb.Result:
     path = here / "demo.yaml"
     path.write_text(CONFIG.format(name="demo", sessions=sessions, study=study))
     return hb.run(path)

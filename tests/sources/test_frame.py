@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
@@ -106,6 +106,7 @@ def test_faulty_bars_are_refused_dropped_or_widened_in_sight():
 prices = st.floats(-50, 50) | st.just(np.nan)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(prices, prices, prices, prices), min_size=1, max_size=20))
 def test_repaired_bars_are_sound_and_sound_bars_are_untouched(rows):
     frame = session(len(rows))

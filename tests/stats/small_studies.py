@@ -9,7 +9,7 @@ from hpi_bt.sources.demo import DemoSource, simulate
 from hpi_bt.stats.events import event_study
 from hpi_bt.stats.study import Subject
 
-FAST = {"permutations": 49, "horizons": (1, 4, "close")}
+FAST = {"permutations": 99, "horizons": (1, 4, "close")}
 
 
 def market(seed, *, sessions=30, bar="15min", edge=0.0, start=date(2024, 11, 15)):

@@ -110,6 +110,16 @@ def test_the_standard_error_is_the_spread_over_many_markets(reward):
     assert_allclose((ic / t).mean(axis=0), ic.std(axis=0), rtol=0.2)
 
 
+def test_p_is_that_of_students_distribution_and_uniform_where_nothing_is():
+    rows = [information_coefficient(*bars(seed), (1,)).loc[1] for seed in range(150)]
+    for row in rows[:5]:
+        want = 2 * scipy.stats.t.sf(abs(row["t"]), 19)  # 20 sessions
+        assert row["p_value"] == pytest.approx(want)
+    p = np.array([row["p_value"] for row in rows])
+    assert scipy.stats.kstest(p, "uniform").pvalue > 1e-3
+    assert scipy.stats.binomtest(int((p <= 0.05).sum()), 150, 0.05).pvalue > 1e-3
+
+
 def test_the_coefficient_of_a_planted_edge_decays_with_the_horizon():
     table = information_coefficient(*bars(2, sessions=60, reward=0.5), (1, 2, 4, 8))
     assert (np.diff(table["ic"]) < 0.0).all()

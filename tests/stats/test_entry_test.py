@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose
 
 from hpi_bt.errors import InputError
 from hpi_bt.stats.entries import entry_test
+from hpi_bt.stats.forward import checked_bars
+from hpi_bt.stats.slippage import prices_before_slippage
 
 law = settings(max_examples=15, deadline=None, derandomize=True, database=None)
 
@@ -165,12 +167,68 @@ def test_without_skill_p_is_uniform(kind):
     assert scipy.stats.binomtest(int((np.array(p) <= 0.05).sum()), 60, 0.05).pvalue > 1e-3
 
 
-def test_skill_is_found():
+def slipped(trades, share):
+    """The same trades, each fill worse by a share of its price."""
+    d = trades["direction"]
+    return trades.assign(
+        entry_price=trades["entry_price"] * (1 + d * share),
+        exit_price=trades["exit_price"] * (1 - d * share),
+    )
+
+
+@pytest.mark.parametrize("bps", [0.0, 1.0, 2.0])
+def test_slippage_does_not_make_random_entries_bad(bps):
+    p = []
+    for seed in range(80):
+        trades, *bars = random_rule("random", 300 + seed)
+        p.append(entry_test(slipped(trades, bps / 1e4), *bars, draws=99, seed=seed).p_value)
+    assert scipy.stats.binomtest(int((np.array(p) <= 0.05).sum()), 80, 0.05).pvalue > 1e-3
+    assert scipy.stats.kstest(np.array(p) - 0.005, "uniform").pvalue > 1e-3
+
+
+def test_slippage_at_the_open_is_taken_off_whatever_its_size():
+    trades, *bars = random_rule("stop", 2)
+    one, other = (entry_test(t, *bars, draws=99) for t in (trades, slipped(trades, 3e-4)))
+    assert_allclose(one[:8], other[:8], rtol=1e-12)
+
+
+def test_a_stop_is_given_back_the_slippage_and_other_prices_stay():
+    opens = np.full(30, 100.0)
+    bars = checked_bars(opens, opens, np.repeat(np.arange(10), 3))
+    closed = trades_at(np.arange(0, 30, 3), [1] * 10, [1, -1] * 5, opens)
+    closed = slipped(closed, 1e-3).assign(exit_reason="signal")
+    closed.loc[0, ["exit_reason", "exit_price"]] = ["stop", 98.0 * 0.999]
+    closed.loc[1, ["exit_reason", "exit_price"]] = ["stop", 103.0 * 1.001]
+    closed.loc[2, ["exit_reason", "exit_price"]] = ["target", 104.0]
+    closed.loc[3, "entry_price"] = 101.0  # sold dearer than the open: a limit order of its own
+    closed.loc[4, "entry_price"] = 100.05  # slippage that the bar's extreme has capped
+    closed.loc[6, "entry_price"] = 102.0  # far worse than the open: a stop order of its own
+    came, went = prices_before_slippage(closed, bars)
+    assert_allclose(came, [100, 100, 100, 101, 100, 100, 102, 100, 100, 100], rtol=1e-12)
+    assert_allclose(went, [98, 103, 104, *[100] * 7], rtol=1e-7)
+    # the bar's extreme has capped the first stop's slippage; the second was moved since
+    capped = closed.assign(stop_price=[98.0, 105.0, *[np.nan] * 8])
+    capped.loc[0, "exit_price"] = 97.99
+    assert_allclose(prices_before_slippage(capped, bars)[1][:2], [98, 103], rtol=1e-12)
+
+
+def test_entries_at_prices_of_their_own_are_not_taken_for_slippage():
+    opens = np.full(30, 100.0)
+    bars = checked_bars(opens, opens, np.repeat(np.arange(10), 3))
+    closed = trades_at(np.arange(0, 30, 3), [1] * 10, [1] * 10, opens)
+    closed["entry_price"] = 100.0 + np.random.default_rng(1).uniform(0.01, 1.0, 10)
+    came, _ = prices_before_slippage(closed, bars)
+    assert_allclose(came, closed["entry_price"], rtol=0)
+
+
+@pytest.mark.parametrize("bps", [0.0, 2.0])
+def test_skill_is_found(bps):
     opens, close, session = walk(9)
     entry = (np.arange(30)[:, None] * 26 + [3, 9, 15]).reshape(-1)
     knows = np.where(opens[entry + 4] > opens[entry], 1, -1)
     knows[np.random.default_rng(9).random(90) < 0.25] *= -1  # right in three of four
-    got = entry_test(trades_at(entry, [4] * 90, knows, opens), opens, close, session)
+    trades = slipped(trades_at(entry, [4] * 90, knows, opens), bps / 1e4)
+    got = entry_test(trades, opens, close, session)
     assert got.p_value < 0.02
     assert got.percentile > 98.0
     assert got.t > 2.0

@@ -64,7 +64,7 @@ def test_daily_bars_leave_the_data_only_and_form_blocks_of_21():
     bars = checked_bars(close, close, np.arange(400))
     assert_allclose(bars.forward(3)[:-3], close[3:] / close[1:-2] - 1)
     assert np.isnan(bars.forward(3)[-3:]).all()
-    table = event_study(close, close, signal, np.arange(400), horizons=(2,), permutations=19)
+    table = event_study(close, close, signal, np.arange(400), horizons=(2,), permutations=99)
     assert table["p_value"].notna().all()
     short = event_study(close[:100], close[:100], signal[:100], np.arange(100), horizons=(2,))
     assert (short["note"] == "5 blocks of 21 bars with events, 8 needed").all()
@@ -83,14 +83,14 @@ def test_every_number_equals_that_of_the_plain_loops(seed, daily):
     signal = sprinkled(seed, n, 0.5)
     horizon = int(rng.integers(1, 4)) if daily else [1, 3, "close"][rng.integers(3)]
     got = event_study(
-        opens, close, signal, session, minutes_open=minutes, horizons=(horizon,), permutations=9
+        opens, close, signal, session, minutes_open=minutes, horizons=(horizon,), permutations=99
     )
     bars = [
         dict(open=o, close=c, signal=s, session=d, minutes=m)
         for o, c, s, d, m in zip(opens, close, signal, session, minutes, strict=True)
     ]
     clusters = math.ceil(190 / 21) if daily else len(lengths)
-    orders = permutations_of(np.zeros(clusters, dtype=int), 9, 0)[1:].tolist()
+    orders = permutations_of(np.zeros(clusters, dtype=int), 99, 0)[1:].tolist()
     for side in (1, -1):
         want = slow.cell(bars, side, horizon, orders, bar_minutes=10.0)
         row = got.loc[(side, horizon)]
@@ -185,9 +185,9 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
             frames[1]["open"][later], frames[1]["close"][later], signals[1][later], session[later]
         ),
     ]
-    got = pooled_event_study(inputs, horizons=(2,), permutations=19).loc[(1, 2)]
+    got = pooled_event_study(inputs, horizons=(2,), permutations=99).loc[(1, 2)]
     strata = (np.arange(session[-1] + 1) >= 6).astype(int)
-    pairs, shares = {row: [] for row in range(20)}, np.zeros(session[-1] + 1)
+    pairs, shares = {row: [] for row in range(100)}, np.zeros(session[-1] + 1)
     for one in inputs:
         bars = [
             dict(open=o, close=c, signal=s, session=d, minutes=None)
@@ -197,14 +197,14 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
         shift = int(one.session[0])
         own_shares = slow.baseline_shares(bars, values, [0] * len(bars), 1)
         shares[shift:] += [own_shares[k] for k in sorted(own_shares)]
-        for row, order in enumerate(permutations_of(strata, 19, 0)):
+        for row, order in enumerate(permutations_of(strata, 99, 0)):
             own = (order[shift:] - shift).tolist()
             pairs[row] += [(d + shift, v) for d, v in slow.events_after(bars, values, 1, own)]
     effect, error = slow.clustered(pairs[0])
     assert got["effect"] == pytest.approx(effect)
     assert got["t"] == pytest.approx(effect / error)
-    t = [slow.whole_t(pairs[row], len(pairs[0]), (shares**2).sum()) for row in range(20)]
-    assert got["p_value"] == sum(abs(x) >= abs(t[0]) for x in t) / 20
+    t = [slow.whole_t(pairs[row], len(pairs[0]), (shares**2).sum()) for row in range(100)]
+    assert got["p_value"] == sum(abs(x) >= abs(t[0]) for x in t) / 100
 
 
 # --- refusals and remarks ---
@@ -244,7 +244,7 @@ def test_a_market_that_rises_evenly_has_no_spread():
         ({"open": [], "close": [], "session": []}, "at least one bar"),
         ({"signal": [1.0]}, r"signal: shape \(1,\) for 8 bars"),
         ({"time_bucket": 0}, "time_bucket: 0; give minutes above 0"),
-        ({"permutations": 0}, "permutations: 0"),
+        ({"permutations": 98}, "permutations: 98; give at least 99"),
         ({"minutes_open": [1.0]}, "minutes_open: shape"),
         ({"minutes_open": np.full(8, 1.0)}, "minutes_open: bar 1 is not later"),
         ({"stamps": pd.date_range("2024-01-02 10:00", periods=8)}, "stamps: no time zone"),

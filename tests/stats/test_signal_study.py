@@ -47,7 +47,9 @@ def test_measured_lines_have_their_tenths_and_their_rank_correlations():
     b = one.bars
     want = information_coefficient(b["I.score"], b["open"], b["close"], b["session"], (1, 4))
     got = study.coefficients.set_index("horizon")
-    assert_allclose(got.loc[[1, 4], ["n", "ic", "t"]].astype(float), want[["n", "ic", "t"]])
+    numbers = ["n", "ic", "t", "p_value"]
+    assert_allclose(got.loc[[1, 4], numbers].astype(float), want[numbers])
+    assert_allclose(got["q_value"], q_values(got["p_value"]))
     session = b["session"].to_numpy()
     forward = np.where(
         np.append(session[1:] == session[:-1], False),
@@ -66,7 +68,7 @@ def test_entries_are_tested_on_the_subjects_own_trades():
     with_others = one._replace(trades=pd.concat([trades, strange], ignore_index=True))
     ((name, test),) = signal_study([with_others], **FAST).entries
     b = one.bars
-    want = entry_test(trades, b["open"], b["close"], b["session"], stamps=b.index, draws=49)
+    want = entry_test(trades, b["open"], b["close"], b["session"], stamps=b.index, draws=99)
     assert name == "A"
     assert test == want
     unnamed = signal_study([one._replace(trades=trades.drop(columns="data"))], **FAST)
@@ -119,7 +121,7 @@ def test_a_planted_edge_is_found_and_a_random_pulse_is_not():
 
 
 def test_horizons_that_no_session_holds_are_left_out_and_named():
-    study = signal_study([subject(1)], permutations=9)  # 26 bars of 15 minutes a session
+    study = signal_study([subject(1)], permutations=99)  # 26 bars of 15 minutes a session
     assert study.horizons == (1, 5, 15, "close")
     assert study.notes[0] == ("horizons left out, as longer than every session (26 bars): 30, 60")
     assert study.bar_minutes == 15.0
@@ -134,11 +136,11 @@ def daily(n):
 
 
 def test_daily_bars_have_horizons_of_days():
-    study = signal_study([daily(300)], permutations=9)
+    study = signal_study([daily(300)], permutations=99)
     assert study.horizons == (1, 5, 10, 21)
     assert study.daily
     assert np.isnan(study.bar_minutes)
-    short = signal_study([daily(15)], permutations=9)
+    short = signal_study([daily(15)], permutations=99)
     assert short.horizons == (1, 5, 10)
     assert short.notes[:2] == (
         "horizons left out, as longer than the data (15 bars): 21",
@@ -235,7 +237,7 @@ def test_a_study_repeats_with_its_seed_and_changes_no_input():
     [
         ([], {}, "subjects: none; give at least one"),
         ([subject(1)], {"horizons": (26,)}, "horizons: 26 bars, but the longest session has 26"),
-        ([subject(1)], {"permutations": 0}, "permutations: 0; give at least 1"),
+        ([subject(1)], {"permutations": 98}, "permutations: 98; give at least 99, better 1000"),
         ([daily(1)], {}, "bars: 1 in the data; a study needs more than one"),
         ([subject(1), daily(30)], {}, "daily and intraday bars together"),
         (

@@ -24,7 +24,10 @@ TEST = EntryTest(40, 0.001, 0.0, -0.002, 0.0021, 84.0, 1.1, 0.3, "")
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "no evidence: p 0.40; an edge of 0.120 % would have been found"),
+        (
+            {},
+            "no evidence: p 0.40; an edge of 0.120 % would have shown p < 0.05 four times in five",
+        ),
         ({"p_value": 0.004, "q_value": 0.01}, "found: q 0.01"),
         (
             {"p_value": 0.004, "q_value": 0.0004, "effect": -0.002},
@@ -89,7 +92,7 @@ def test_a_horizon_is_said_in_time(horizon, minutes, words):
 )
 def test_a_test_of_entries_is_one_sentence(changes, words):
     said = entry_verdict(TEST._replace(**changes))
-    assert said.startswith("The 40 closed trades made +0.100 % each before commission")
+    assert said.startswith("The 40 closed trades made +0.100 % each before costs")
     assert said.endswith(words)
 
 
@@ -98,8 +101,24 @@ def test_a_study_without_edge_is_summed_up_in_three_sentences():
     study = signal_study([one._replace(trades=some_trades(one.bars))], **FAST)
     signals, lines, entries = conclusions(study)
     assert signals.startswith("Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons)")
-    assert lines.startswith("Lines: the clearest of 3 rank correlations is")
+    assert lines.startswith("Lines: no evidence in 3 rank correlations; the clearest is")
     assert entries.startswith("Entries: no evidence that they beat random ones in 40 trades")
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "words"),
+    [
+        (0.001, 0.04, "Lines: of 3 rank correlations, found 1; the clearest is +0.100"),
+        (0.04, 0.12, "Lines: a hint at most in 3 rank correlations; the clearest is +0.100"),
+        (0.3, 0.9, "Lines: no evidence in 3 rank correlations; the clearest is +0.100"),
+    ],
+)
+def test_lines_are_judged_by_the_same_words_as_signals(p, q, words):
+    study = signal_study([subject(4)], **FAST)
+    rows = study.coefficients.copy()
+    rows[["p_value", "q_value"]] = 0.95
+    rows.loc[1, ["ic", "p_value", "q_value"]] = [0.1, p, q]
+    assert conclusions(replace(study, coefficients=rows))[1].startswith(words)
 
 
 def test_what_was_found_is_named_with_its_horizons():

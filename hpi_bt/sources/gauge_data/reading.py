@@ -20,6 +20,10 @@ from hpi_bt.sources.gauge_data.text import UnknownLayoutError
 Files = Mapping[str, str | Path | Sequence[str | Path]]
 
 
+#: The publishers' own names of inputs: such a file is refused where its layout is not known.
+_OFFICIAL = re.compile(r"vix(3m)?_history|(total|index|equity)pc|daily-treasury-rates|sofr$")
+
+
 class ReadFile(NamedTuple):
     """A frame from `read_gauge_text`, what it was given as, and its name for messages."""
 
@@ -74,7 +78,8 @@ def _of_folder(
 ) -> tuple[list[ReadFile], list[str]]:
     """Return what a folder's CSV and JSON files hold; what is no input is named in the notes.
 
-    A file that is damaged, or a web page in its place, is refused: it may be one that matters.
+    A file that is damaged, or a web page in its place, is refused: it may be one that matters. So
+    is one with an official name and unknown columns.
     """
     places = [f.expanduser() / folder.expanduser() for f in where.folders]
     place = next((p for p in places if p.is_dir()), None)
@@ -85,6 +90,8 @@ def _of_folder(
         try:
             frame = read_gauge_file(path, today=today)
         except UnknownLayoutError as error:
+            if _OFFICIAL.match(path.stem.lower()):
+                raise
             notes.append(f"ignored: {error}")
             continue
         if given_as := _told_by(frame, path.stem.lower(), product):

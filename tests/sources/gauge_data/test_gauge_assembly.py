@@ -292,3 +292,9 @@ def test_the_wrong_put_call_product_is_refused(folder):
 
 def test_the_day_is_new_yorks():
     assert new_york_date(datetime(2024, 6, 8, 3, 59, tzinfo=UTC)) == date(2024, 6, 7)
+
+
+def test_a_folder_refuses_an_official_file_whose_columns_are_unknown(folder):
+    write(folder, "VIX_History.csv", "DATE,OPEN,HIGH,LOW,LAST", [("01/02/1990", 1, 1, 1, 1)])
+    with pytest.raises(InputError, match=r"VIX_History\.csv: columns DATE, .*LAST are no layout"):
+        gauge_inputs(folder, Locations((folder,)), today=TODAY)
