@@ -37,7 +37,7 @@ def _one_sharpe(name: str, first: str, row: pd.Series) -> str:
         return f"{name} was {side} than {first}: {how}."
     return (
         f"No evidence that {name} is better or worse than {first}: {how}. Only a difference of "
-        f"{row['detectable']:.2f} or more would have shown p < 0.05 four times in five."
+        f"{row['detectable']:.2f} or more would have shown p under 0.05 four times in five."
     )
 
 
@@ -94,7 +94,7 @@ def _filter_verdict(counts: str, row: pd.Series, horizon: str, sure: bool) -> st
         return f"The filter vetoed the better entries. {counts}; {how}."
     return (
         f"No evidence that the filter tells good entries from bad. {counts}; {how}. Only a "
-        f"difference of {1e4 * row['detectable']:.1f} bp or more would have shown p < 0.05 "
+        f"difference of {1e4 * row['detectable']:.1f} bp or more would have shown p under 0.05 "
         "four times in five."
     )
 
