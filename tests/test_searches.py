@@ -50,7 +50,10 @@ def test_every_row_is_the_run_of_its_point_bit_for_bit(done, tmp_path):
                f"stop: {{kind: atr, period: 14, multiple: {multiple}}}}}"  # fmt: skip
         for engine in ("fast", "cerebro"):
             one = hpi_bt.run(
-                config(sweep={}), overrides=[*point, stop], results=tmp_path, engine=engine
+                config(sweep={}),
+                overrides=[*point, stop, "study.enabled=false"],
+                results=tmp_path,
+                engine=engine,
             )
             got = {name: one.summary[name] for name in METRICS}
             assert got == {name: row[name] for name in METRICS}
