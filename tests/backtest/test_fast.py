@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from hedge_columns import hedge_columns
 from hpi_bt import HedgeCerebro, HedgeData, InputError, KernelStrategy, Orders, defaults_of
 from hpi_bt.backtest.cerebro import Recorder, commission_info
 from hpi_bt.backtest.fast import run_fast, runs_fast
@@ -259,10 +260,17 @@ def demo():
         if daily not in made:
             source = DemoSource(sessions=220 if daily else 25, bar="1day" if daily else "5min")
             frame = simulate(source).frame
+            frame = frame if daily else with_hedge_columns(frame)
             made[daily] = add_hours(frame, "XNYS", bar_minutes=frame.attrs["bar_minutes"])
         return made[daily]
 
     return of
+
+
+def with_hedge_columns(frame):
+    joined = frame.join(hedge_columns(frame, every=3))
+    joined.attrs = frame.attrs
+    return joined
 
 
 def near(name, default):
