@@ -25,7 +25,7 @@ from hpi_bt.backtest.fast import (
     signal_of,
 )  # fmt: skip
 from hpi_bt.backtest.fast_loop import simulate
-from hpi_bt.indicators.base import kernel_series
+from hpi_bt.indicators.base import defaults_of, kernel_series
 from hpi_bt.indicators.hedge_pressure_index import hedge_pressure_lines
 from hpi_bt.kernels.wilder import wilder_atr
 
@@ -118,6 +118,7 @@ def parts(size: Size) -> Section:
     strategy, bars = subjects.ours(), market_of(frame)
     series = kernel_series(frame, HedgePressureIndex.inputs, HedgePressureIndex.optional_inputs)
     params = parameters_of(strategy, {"scale": "standard"})
+    options = {name: params[name] for name in defaults_of(strategy.signal_kernel)}
     atr = atr_of(subjects.ORDERS, bars)
     target = signal_of(strategy, params, frame)
     rules = rules_of(subjects.ORDERS, subjects.BROKER, frame)
@@ -133,7 +134,7 @@ def parts(size: Size) -> Section:
         "HedgePressureIndex, bar by bar, stock Cerebro": partial(pressure, runonce=False),
         "kernel: hedge_pressure_lines": partial(hedge_pressure_lines, *series, scale="standard"),
         "kernel: wilder_atr": partial(wilder_atr, bars.high, bars.low, bars.close, 14),
-        "kernel: whole signal": partial(strategy.signal_kernel, *series, **params),
+        "kernel: whole signal": partial(strategy.signal_kernel, *series, **options),
         "simulation": partial(simulate, bars, target, atr, rules, costs),
     }
     for call in list(calls.values())[-4:]:

@@ -20,6 +20,7 @@ from hpi_bt.report.gauge import write_gauge
 from hpi_bt.report.gauge_words import (
     freshness_lines,
     record_lines,
+    set_back_lines,
     trend_sentence,
     weights_line,
 )
@@ -29,7 +30,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.fetch import FAILED, fetch_gauge
 from hpi_bt.sources.gauge_data.publication import next_opens, sessions_between
-from hpi_bt.stats.gauge_latest import last_fuller_row, latest_row
+from hpi_bt.stats.gauge_latest import fewer_than_half, last_fuller_row, latest_row
 from hpi_bt.stats.gauge_quality import signal_quality
 from hpi_bt.stats.gauge_warnings import drawdown_warnings, warning_outcomes
 
@@ -59,7 +60,9 @@ def gauge_report(
     files : str or mapping, optional
         As in `hpi_bt.gauge_inputs`, before those of the config.
     as_of : date, optional
-        Last session whose close may be known; that day is reproduced as it was.
+        Last session whose close may be known; that day is reproduced as it was. By default the
+        newest or, where fewer than half of the components have a score then, the last day on
+        which more had.
     out : path, optional
         The page.
     data_dir, cache_dir
@@ -87,8 +90,16 @@ def gauge_report(
         notes = _fetched(where)
     stage("inputs", 0.2)
     scored = feature.scored(where, as_of=day, today=today)
+    newest, found = scored.result, None
+    if day is None and fewer_than_half(newest):
+        found = last_fuller_row(newest)
+    if found is not None:
+        day = found[0].date()
+        scored = feature.scored(where, as_of=day, today=today)
     stage("record", 0.5)
     report = _reported(feature, scored, day, today)
+    if found is not None:
+        report = _set_back(report, newest, today)
     report = replace(report, inputs=replace(report.inputs, notes=(*notes, *report.inputs.notes)))
     if out is not None:
         stage("page", 0.9)
@@ -105,10 +116,10 @@ def _reported(
     inputs, result = scored
     latest = latest_row(inputs, result)
     event = {"horizon": feature.horizon, "event_drawdown": feature.event_drawdown}
-    falls = drawdown_warnings(
-        result.score, inputs.spy, depth=feature.event_drawdown, lookback=feature.horizon
-    )
-    warnings = warning_outcomes(result.score, inputs.spy, **event)  # type: ignore[arg-type]
+    spy = inputs.spy.loc[inputs.spy.first_valid_index() :]  # what came before has no outcome
+    score = result.score.loc[spy.index]
+    falls = drawdown_warnings(score, spy, depth=feature.event_drawdown, lookback=feature.horizon)
+    warnings = warning_outcomes(score, spy, **event)  # type: ignore[arg-type]
     quality = signal_quality(result, inputs.spy, **event)  # type: ignore[arg-type]
     seen_from = pd.Timestamp(day or today)
     fresh = freshness_lines(
@@ -120,7 +131,7 @@ def _reported(
         sentence=trend_sentence(latest),
         freshness=tuple(fresh),
         stale=len(fresh) > 1,
-        record=tuple(record_lines(result.score, falls, warnings, quality, **event)),  # type: ignore[arg-type]
+        record=tuple(record_lines(score, falls, warnings, quality, **event)),  # type: ignore[arg-type]
         weighting=weights_line(latest),
         inputs=inputs,
         result=result,
@@ -128,6 +139,26 @@ def _reported(
         falls=falls,
         warnings=warnings,
         options={name: getattr(feature, name) for name in _OPTIONS},
+    )
+
+
+def _set_back(report: GaugeReport, newest: GaugeResult, today: date) -> GaugeReport:
+    """Return the report of an earlier day, with words on why it is not of the newest."""
+    last, seen_from = pd.Timestamp(newest.score.index[-1]), pd.Timestamp(today)
+    used = int(newest.component_scores.iloc[-1].notna().sum())
+    lines = set_back_lines(
+        report.latest.row,
+        last,
+        (used, newest.component_scores.shape[1]),
+        _behind(last, seen_from, inclusive=False),
+        seen_from,
+    )
+    general = report.freshness[0].removesuffix("; every input is fresh")
+    return replace(
+        report,
+        sentence=f"As of {report.latest.row:%Y-%m-%d}, not the newest close: {report.sentence}",
+        freshness=(general, *lines, *report.freshness[1:]),
+        stale=True,
     )
 
 

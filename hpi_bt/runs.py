@@ -27,7 +27,7 @@ from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
-from hpi_bt.sources.frame import validate_frame
+from hpi_bt.sources.frame import OI_COLUMNS, validate_frame
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
 Stage = Callable[[str, float], None]
@@ -397,11 +397,17 @@ def assumptions(config: Config, record: Record) -> Banner:
     return [
         *([("Dealer sign", config.dealer_sign)] if options else []),
         *(said for feature in config.features for said in feature.assumptions()),
-        ("Open interest", timing),
+        *([("Open interest", timing)] if _has_positions(record.frame) else []),
         ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
         ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),
         ("Engine", f"{record.engine}, bars labelled by their close"),
     ]
+
+
+def _has_positions(frame: pd.DataFrame) -> bool:
+    """Return whether a frame has any open interest or option flow."""
+    names = [n for n in (*OI_COLUMNS, "put_volume", "call_volume") if n in frame]
+    return bool((frame[names].fillna(0.0) != 0.0).to_numpy().any())
 
 
 def _story(config: Config, record: Record, source: str) -> Story:

@@ -249,6 +249,22 @@ def test_contracts_listed_twice_are_counted(tmp_path):
     assert len(report.chain) == len(contracts())
 
 
+def test_a_few_negative_quotes_are_dropped_and_counted_and_many_refused(tmp_path):
+    table = contracts()
+    table.loc[[0, 30], ["bid", "ask"]] = [[-1.0, 2.0], [0.5, -0.5]]
+    report = chain_report(saved(tmp_path, table))
+    assert report.cleaning.counts["negative quote"] == 2
+    assert (report.cleaning.read, len(report.chain)) == (len(table), len(table) - 2)
+    assert "negative quote: 2 (1.2%), dropped: a bid or ask below 0 is an error" in (
+        report.cleaning.lines
+    )
+    kept = chain_report(saved(tmp_path, contracts().drop([0, 30])))
+    assert report.flow.exposures.gex == kept.flow.exposures.gex
+    table.loc[:3, "bid"] = -1.0
+    with pytest.raises(InputError, match=r"row 1, bid is -1.0; wanted 0 or more"):
+        chain_report(saved(tmp_path, table))
+
+
 WRONG = {
     "no vols, no quotes": (
         lambda t: t.drop(columns=["bid", "ask", "iv"]),

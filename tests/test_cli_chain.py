@@ -105,6 +105,11 @@ def test_parity_gives_the_spot_where_asked(command: Command, folder: Path):
         (("xyz.csv", "--positioning", "dealers"), "no convention and no column"),
         (("xyz.csv", "--kind", "csv"), "kind: 'csv' is none"),
         (("absent.csv",), "no such file"),
+        (("xyz.csv", "--as-of", "noon"), "--as-of 'noon'"),
+        (("xyz.csv", "--rate", "5"), "--rate: 5 is 500 % a year"),
+        (("xyz.csv", "--spot", "-1"), "spot is -1; wanted a positive number, give --spot"),
+        (("xyz.csv", "--as-of", "2024-09-14"), "moment of the quotes as --as-of"),
+        (("xyz.csv", "--range", "-1"), "--range: -1"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(

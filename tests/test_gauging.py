@@ -122,6 +122,58 @@ def test_stale_inputs_are_named(market, tmp_path):
     assert table.loc["vix", "share"] == 0.0
 
 
+def without_the_ends(folder, names, count):
+    """Write the market and take the last `count` days from some of its files."""
+    write_market(folder)
+    for name in names:
+        path = folder / "gauges" / name
+        head, *rows = path.read_text().splitlines()
+        rows = rows[count:] if name == "rates.csv" else rows[:-count]  # newest first there
+        path.write_text("\n".join([head, *rows, ""]))
+
+
+def test_the_headline_is_the_last_day_that_rests_on_more_than_half(tmp_path):
+    without_the_ends(tmp_path, ("VIX_History.csv", "VIX3M_History.csv", "rates.csv"), 20)
+    got = gauge_report(data_dir=tmp_path, today=date(2024, 1, 5))
+    assert got.latest.row == pd.Timestamp("2023-12-07")  # five sessions after 2023-11-30
+    then = gauge_report(data_dir=tmp_path, as_of="2023-12-07", today=date(2024, 1, 5))
+    assert (got.score, got.latest.smoothed) == (then.score, then.latest.smoothed)
+    assert got.sentence == f"As of 2023-12-07, not the newest close: {then.sentence}"
+    assert got.stale
+    assert got.freshness[:3] == (
+        "4 of 4 components; closes through 2023-12-07",
+        "2023-12-29 rests on 1 of 4 components, so this is the gauge of 2023-12-07; "
+        "--as-of 2023-12-29 shows the newest",
+        "SPY ends 2023-12-29, 3 sessions before 2024-01-05: bring newer data",
+    )
+    newest = gauge_report(data_dir=tmp_path, as_of="2023-12-29", today=date(2024, 1, 5))
+    assert newest.latest.row == DAYS[-1]
+    assert newest.latest.components["score"].notna().sum() == 1
+
+
+def test_the_sentence_says_where_it_compares_unlike_components(market, tmp_path):
+    without_the_ends(tmp_path, ("VIX_History.csv", "VIX3M_History.csv"), 8)
+    got = gauge_report(data_dir=tmp_path, today=TODAY)
+    assert "; unlike 5 sessions ago it is without VIX, VIX / VIX3M." in got.sentence
+    assert "unlike" not in gauge_report(data_dir=market, today=TODAY).sentence
+
+
+def test_before_spy_there_are_scores_but_no_outcomes(market, tmp_path):
+    write_market(tmp_path)
+    path = tmp_path / "bars" / "SPY_daily_adjusted.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[380:], ""]))
+    got = gauge_report(data_dir=tmp_path, today=TODAY, out=tmp_path / "page.html")
+    assert got.result.score.first_valid_index() == DAYS[251]
+    assert got.inputs.spy.first_valid_index() == DAYS[380]
+    whole = gauge_report(data_dir=market, today=TODAY).result.component_scores
+    assert got.result.component_scores["vix"].equals(whole["vix"])
+    assert got.quality.loc[("gauge", "all"), "n"] == len(DAYS) - 380 - 21
+    assert (got.falls["peak"] >= DAYS[380]).all()
+    assert (got.warnings["start"] >= DAYS[380]).all()
+    assert got.page.is_file()
+
+
 def test_the_sentence_says_when_the_band_changed(market):
     whole = gauge_report(data_dir=market, today=TODAY).result
     score, band = whole.score, whole.band.astype(object)
@@ -300,8 +352,8 @@ def write_bars_alone(folder):
 def test_the_real_gauge_of_a_day(real_data):
     got = gauge_report(data_dir=real_data, as_of="2026-07-22", today=date(2026, 8, 20))
     assert (got.score, got.latest.band, got.change) == (12, "low", 1.0)
-    assert "5 of SPY's 36 falls" in got.record[0]
-    assert "8 of its 21 completed warnings" in got.record[1]
+    assert "2 of SPY's 36 falls" in got.record[0]
+    assert "9 of its 19 completed warnings" in got.record[1]
     assert "nearly equal" in got.weighting
     assert got.freshness[1] == "Yield curve ends 2025-12-19, 145 sessions before: left out"
     again = gauge_report(files=REAL, data_dir=real_data, as_of="2026-07-22")

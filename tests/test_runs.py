@@ -307,6 +307,7 @@ def test_the_banner_says_what_the_config_says() -> None:
     record: Any = type(
         "Record", (), {"engine": "cerebro", "panes": [{"indicator": "HedgePressureIndex"}]}
     )
+    record.frame = pd.DataFrame({"close": [1.0, 2.0], "put_oi": [np.nan, 7.0]})
     banner = dict(assumptions(model, record))
     assert path is None
     assert banner["Costs"] == "0.03 % of value, slippage 2 bp"
@@ -314,6 +315,9 @@ def test_the_banner_says_what_the_config_says() -> None:
     assert banner["Dealer sign"] == "call-heavy flow is bullish"
     record.panes = [{"indicator": "HedgePressureGauge"}]  # knows no dealer
     assert "Dealer sign" not in dict(assumptions(model, record))
+    for column, unknown in (("put_oi", np.nan), ("openinterest", 0.0), ("volume", 9.0)):
+        record.frame = pd.DataFrame({"close": [1.0, 2.0], column: unknown})
+        assert "Open interest" not in dict(assumptions(model, record))
 
 
 def test_progress_goes_from_nought_to_one(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 _LONG_CALLS = "dealers_long_calls_short_puts"
 _MOST_ROWS = 10
+#: Arguments, where a message asks for one or refuses one, as the command line names them.
+_OPTIONS = {
+    r"\bgive as_of\b": "give --as-of",
+    r"\bas as_of$": "as --as-of",
+    r"\bgive (--as-of and )?spot\b": r"give \1--spot",
+    r"\bgive timezone\b": "give --timezone",
+    r"(^|: )as_of(?= '|: )": r"\1--as-of",
+    r"(^|: )(spot|rate|dividend|ssr|multiplier)(?=: |: )": r"\1--\2",
+    r"(^|: )range_pct(?=: )": r"\1--range",
+}
 
 
 def chain_command(
@@ -92,20 +103,30 @@ def chain_command(
     """Work out one option chain: exposures, levels, hedge impulse, charm, zones, smiles."""
     from hpi_bt.chains import chain_report
 
-    kinds: Any = kind  # checked by the reader
-    made = chain_report(
-        file, expiry=expiry[0] if len(expiry) == 1 else list(expiry), positioning=positioning,
+    asked: dict[str, Any] = dict(
+        expiry=expiry[0] if len(expiry) == 1 else list(expiry), positioning=positioning,
         mode=mode, as_of=as_of, spot=_spot(spot), ssr=ssr, coupling=_coupling(coupling),
-        rate=rate, dividend=dividend, range_pct=range_pct, symbol=symbol, kind=kinds,
+        rate=rate, dividend=dividend, range_pct=range_pct, symbol=symbol, kind=kind,
         timezone=timezone, calendar=calendar, expiry_at=expiry_at, multiplier=multiplier,
         columns=_pairs("--column", columns), data_dir=data_dir,
         futures=_numbers("--future", futures) or None, betas=_numbers("--beta", betas) or None,
         out=(out or results) if page else None,
     )  # fmt: skip
+    try:
+        made = chain_report(file, **asked)
+    except InputError as error:
+        raise InputError(_on_the_line(str(error))) from None
     if as_json:
         print(json.dumps(made.summary, indent=2, allow_nan=False, ensure_ascii=False))
     else:
         _show(made)
+
+
+def _on_the_line(message: str) -> str:
+    """Return a message that names options as the command line does."""
+    for said, option in _OPTIONS.items():
+        message = re.sub(said, option, message)
+    return message
 
 
 def _spot(text: str | None) -> Any:

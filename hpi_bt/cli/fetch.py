@@ -34,7 +34,10 @@ def fetch_gauge_inputs(
     cache_dir: CacheDir = None,
     offline: Offline = False,
 ) -> None:
-    """Fetch the Hedge Pressure Gauge's inputs; exit code 2 where one is left without a source."""
+    """Fetch the Hedge Pressure Gauge's inputs; exit code 2 where one is left without a source.
+
+    The put/call ratio and the high-yield spread may fail, unless --only names them.
+    """
     from hpi_bt.sources.base import Locations
     from hpi_bt.sources.gauge_data.feeds import FEEDS
     from hpi_bt.sources.gauge_data.fetch import FAILED, fetch_gauge
@@ -51,7 +54,10 @@ def fetch_gauge_inputs(
         for note in row["notes"]:
             print(f"{'':<{width}}  {note}")
     print(f"in {where.cache}")
-    wanted = [FEEDS[str(feed)].spare_of not in table.index for feed in table.index]
+    wanted = [
+        FEEDS[str(feed)].spare_of not in table.index and (feed in only or not FEEDS[feed].optional)
+        for feed in map(str, table.index)
+    ]
     if table.loc[wanted, "status"].isin(FAILED).any():
         raise typer.Exit(2)
 

@@ -63,6 +63,13 @@ class GaugeFeature(Feature):
     max_age_days: float | None = Field(7.0, gt=0)
     """Values older than this are unknown again."""
 
+    def assumptions(self) -> tuple[tuple[str, str], ...]:
+        """Return when the gauge is known, and what cash that is not invested earns."""
+        return (
+            ("Gauge", "of a session's close, known at the next session's open"),
+            ("Idle cash", "earns nothing"),
+        )
+
     def scored(
         self, where: Locations, *, as_of: date | None = None, today: date | None = None
     ) -> ScoredInputs:

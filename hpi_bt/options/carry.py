@@ -15,6 +15,7 @@ from hpi_bt.options.parity import Forward, forwards
 
 FROM, TO = 0.02, 2.0  # years to expiry between which forwards tell the carry
 LEAST = 3  # expiries
+MOST = 1.0  # carry per year from which on it is noise of the quotes
 
 
 class Carry(NamedTuple):
@@ -53,7 +54,8 @@ def implied_carry(
     The rate is the median over expiries whose quotes contradict the chain's rate (see
     `forwards`), if these are more than half of the expiries half a month to two years away that
     have pairs. Rate minus yield is the slope of ln(forward) over years (Theil-Sen), so that a
-    spot of another moment than the quotes does not matter. At least 3 such expiries are needed.
+    spot of another moment than the quotes does not matter. At least 3 such expiries are needed,
+    and a rate minus yield or a yield of 100 % a year or more is taken for noise.
     With American options the rate is too low, since early exercise bends parity.
     """
     ahead = forwards(chain) if parity is None else parity
@@ -68,7 +70,11 @@ def implied_carry(
     rates = np.array([-math.log(one.discount) / t for t, one in found])
     told = np.abs(rates - chain.rate) > 1e-6
     rate = float(np.median(rates[told])) if 2 * np.count_nonzero(told) > len(told) else chain.rate
-    dividend = rate - _slope(tau, level)
+    slope = _slope(tau, level)
+    dividend = rate - slope
+    if max(abs(slope), abs(dividend)) >= MOST:
+        noise = f"The forwards rise by {slope:.0%} a year, which is noise"
+        return Carry(chain.rate, chain.dividend, f"{noise}: the chain's rate and yield stand.")
     source = "quoted parity" if rate != chain.rate else "the chain, quoted parity agreeing"
     return Carry(
         rate, dividend, f"Rate {rate:.2%} from {source}, yield {dividend:.2%} from the forwards."

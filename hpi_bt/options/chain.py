@@ -56,7 +56,8 @@ class OptionChain:
     InputError
         A column is missing or no number, or holds what no market does (strikes not above 0,
         negative prices or counts, vols in percent); a contract is listed twice; there is none,
-        or none alive; a moment without a time zone; a spot or multiplier not above 0.
+        or none alive; a moment without a time zone; a spot or multiplier not above 0; a rate or
+        dividend of 100 % a year or more.
 
     Notes
     -----
@@ -308,6 +309,12 @@ class OptionChain:
         for name in ("spot", "multiplier"):
             if getattr(self, name) <= 0.0:
                 raise InputError(f"{name}: {getattr(self, name):g}; give a number above 0")
+        for name in ("rate", "dividend"):
+            value = getattr(self, name)
+            if abs(value) >= 1.0:
+                raise InputError(
+                    f"{name}: {value:g} is {100 * value:g} % a year; give decimals such as 0.05"
+                )
         object.__setattr__(self, "as_of", checked_moment(self.as_of))
         object.__setattr__(self, "notes", tuple(self.notes))
 

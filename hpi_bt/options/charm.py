@@ -12,6 +12,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.checks import check_chain
 from hpi_bt.options.columns import checked_moment
 from hpi_bt.options.curve_kernels import Book, contract_drift, fill_drift
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
@@ -96,6 +97,7 @@ def charm_integral(
         An unknown method, a step that is no positive number or makes more than 100,000 buckets,
         or a horizon that is not after the chain's moment; or as `exposures`.
     """
+    check_chain(chain)
     if method not in METHODS:
         raise InputError(f"method: {method!r}{did_you_mean(method, METHODS)}; give one of them")
     found = exposures(chain, positioning=positioning, mode=mode) if exposed is None else exposed

@@ -98,7 +98,7 @@ def spot_vol_coupling(
         index=pd.DatetimeIndex(chain.expiries, name="expiry"),
     )[live]
     each = np.nan_to_num(k, nan=0.0)[chain.expiry_code]
-    return Coupling(table, each, _flags(table))
+    return Coupling(table, each, _flags(table, ssr))
 
 
 def _given(chain: OptionChain, coupling: GivenCoupling) -> FloatArray:
@@ -131,9 +131,14 @@ def _finite(value: float) -> float:
     return number
 
 
-def _flags(table: pd.DataFrame) -> tuple[str, ...]:
+def _flags(table: pd.DataFrame, ssr: float) -> tuple[str, ...]:
     """Return what must be said of the couplings."""
     flags = []
+    if ssr < 0.0:
+        flags.append(
+            f"The skew-stickiness ratio of {ssr:g} is below 0: vol at the money is taken to move "
+            "against what the skew says (1 is sticky strike, 1 to 2 is usual)."
+        )
     unknown = int(table["k"].isna().sum())
     if unknown:
         flags.append(f"{unknown} expiries have no smile: their vols are held still (k = 0).")

@@ -12,6 +12,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.black_scholes import curvatures
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.checks import check_chain
 from hpi_bt.options.dealers import DEFAULT_POSITIONING, dealer_book
 from hpi_bt.options.smile import Smile
 from hpi_bt.options.surface import fit_surface, smile_vols, surface_notes
@@ -99,6 +100,7 @@ def exposures(
     Per strike, p the dealer's position, m the multiplier: G = sum p m gamma, V = sum p m vanna,
     C = sum p m charm; gex = G S^2 0.01, vex = V S 0.01, cex = C S/365.
     """
+    check_chain(chain)
     smiles = fit_surface(chain) if surface is None else surface
     book = dealer_book(chain, positioning=positioning, mode=mode)
     sigma, flags = contract_vols(chain, smiles)

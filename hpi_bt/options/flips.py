@@ -20,6 +20,7 @@ from hpi_bt.options.strikes import zero_of_sum
 Surface = Mapping[pd.Timestamp, Smile]
 
 RANGE_PCT = 50.0  # how far from spot zero gamma is looked for
+_ONE_SIGN = "the sum over strikes keeps its sign."
 FAINT = 1e-3  # gross gamma at the level over that at spot, below which the level says little
 
 
@@ -87,9 +88,10 @@ def zero_gamma_strike_sum(
 ) -> Level:
     """Return the strike at which today's gamma, summed over strikes from below, crosses zero.
 
-    The zero of the running sum of G_K, linear between strikes, nearest to spot. It reprices
-    nothing: another number than `zero_gamma` under a similar name. Parameters as in
-    `exposures`; NaN, with a note, where the sum never changes its sign.
+    The zero of the running sum of G_K, linear between strikes, nearest to spot and within 50 %
+    of it. It reprices nothing: another number than `zero_gamma` under a similar name. Parameters
+    as in `exposures`; NaN, with a note, where the sum never changes its sign or only where it is
+    below a thousandth of its largest magnitude.
     """
     exposed = exposures(chain, positioning=positioning, mode=mode, surface=surface)
     return strike_sum_of(chain, exposed)
@@ -134,7 +136,10 @@ def strike_sum_of(chain: OptionChain, exposed: Exposures) -> Level:
     """Return `zero_gamma_strike_sum` of exposures that are known already."""
     strikes, place = np.unique(exposed.by_strike["strike"], return_inverse=True)
     gamma = exposed.by_strike["gamma_shares"].to_numpy(dtype=np.float64)
-    price = zero_of_sum(
-        strikes, np.asarray(np.bincount(place, weights=gamma), dtype=np.float64), chain.spot
-    )
-    return Level(price, "the sum over strikes keeps its sign." if np.isnan(price) else "")
+    sums = np.asarray(np.bincount(place, weights=gamma), dtype=np.float64)
+    price, crosses = zero_of_sum(strikes, sums, chain.spot, RANGE_PCT / 100.0)
+    if not np.isnan(price):
+        return Level(price)
+    faint = f"it changes only where it is next to nothing or over {RANGE_PCT:g} % from spot"
+    why = f"the sum over strikes has no zero: {faint}." if crosses else _ONE_SIGN
+    return Level(price, why)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.charm import CharmIntegral, charm_integral
+from hpi_bt.options.checks import check_chain
 from hpi_bt.options.cloud import PressureCloud, pressure_cloud
 from hpi_bt.options.coupling import DEFAULT_SSR, GivenCoupling
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
@@ -83,6 +84,7 @@ def hedge_flow(
     InputError
         As the functions named above.
     """
+    check_chain(chain)
     found = exposures(chain, positioning=positioning, mode=mode) if exposed is None else exposed
     grid: dict[str, Any] = {"range_pct": range_pct, "step_pct": step_pct, "exposed": found}
     grid |= {"coupling": coupling, "ssr": ssr}

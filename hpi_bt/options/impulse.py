@@ -10,6 +10,7 @@ import numpy as np
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.checks import check_chain
 from hpi_bt.options.coupling import DEFAULT_SSR, Coupling, GivenCoupling, spot_vol_coupling
 from hpi_bt.options.curve_features import Crossing, Extreme, features_of
 from hpi_bt.options.curve_kernels import LEAST_SIGMA, Book, fill_curve, kernel_means
@@ -119,6 +120,7 @@ def impulse_curve(
     H(S') = G(S') - (1/S') sum over expiries of k V(S'), with sigma' = sigma - k ln(S'/S) under
     "reprice". A sigma' of 0.01 or less makes H NaN there, and is flagged.
     """
+    check_chain(chain)
     if method not in METHODS:
         raise InputError(f"method: {method!r}{did_you_mean(method, METHODS)}; give one of them")
     moves = _moves(range_pct, step_pct)

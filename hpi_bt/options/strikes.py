@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.arrays import BoolArray, FloatArray
 
 Rows = npt.NDArray[np.intp]
+
+#: Share of its largest magnitude below which a running sum is next to nothing.
+NEXT_TO_NOTHING = 1e-3
 
 
 def heaviest(strike: FloatArray, weight: FloatArray, spot: float) -> float:
@@ -53,11 +56,27 @@ def nearest(strikes: FloatArray, spot: float) -> float:
     return float(strikes[np.argmin(np.abs(strikes - spot))])
 
 
-def zero_of_sum(strikes: FloatArray, values: FloatArray, spot: float) -> float:
+def zero_of_sum(
+    strikes: FloatArray, values: FloatArray, spot: float, reach: float = np.inf
+) -> tuple[float, bool]:
     """Return where the running sum of `values` over ascending strikes crosses 0, nearest to spot.
 
-    Linear between strikes; a sum that is 0 to rounding at a strike crosses there if its sign
-    differs on both sides. NaN where it never does.
+    Parameters
+    ----------
+    strikes, values : ndarray of shape (n,)
+    spot : float
+        Same unit as `strikes`.
+    reach : float
+        How far from spot a crossing may lie, as a share of spot.
+
+    Returns
+    -------
+    price : float
+        Linear between strikes; a sum that is 0 to rounding at a strike crosses there if its sign
+        differs on both sides. The sum must reach a thousandth of its largest magnitude on either
+        side of a crossing, with opposite signs; NaN where it nowhere does.
+    crosses : bool
+        Whether the sum changes its sign at all, however faintly and however far from spot.
     """
     total = np.cumsum(values)
     known = np.flatnonzero(np.abs(total) > 1e-12 * np.cumsum(np.abs(values)))
@@ -65,9 +84,22 @@ def zero_of_sum(strikes: FloatArray, values: FloatArray, spot: float) -> float:
     turn = total[low] * total[high] < 0.0
     low, high = low[turn], high[turn]
     if not len(low):
-        return float("nan")
+        return float("nan"), False
     share = total[low] / (total[low] - total[high])
     roots = strikes[low] + share * (strikes[high] - strikes[low])
     flat = high > low + 1  # exact zeros between them: the first of these strikes
     roots[flat] = strikes[low[flat] + 1]
-    return nearest(np.sort(roots), spot)
+    roots = roots[_lasting(total, low, high) & (np.abs(roots - spot) <= reach * spot)]
+    return (nearest(np.sort(roots), spot) if len(roots) else float("nan")), True
+
+
+def _lasting(total: FloatArray, low: Rows, high: Rows) -> BoolArray:
+    """Return which changes of sign, between places `low` and `high`, are more than noise."""
+    size = np.abs(total)
+    large = np.flatnonzero(size >= NEXT_TO_NOTHING * size.max())
+    before = np.searchsorted(large, low, side="right") - 1
+    after = np.searchsorted(large, high, side="left")
+    inside = (before >= 0) & (after < len(large))
+    signs = np.sign(total[large])
+    turned = signs[np.maximum(before, 0)] != signs[np.minimum(after, len(large) - 1)]
+    return np.asarray(inside & turned)

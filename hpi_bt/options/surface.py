@@ -11,6 +11,7 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.checks import check_chain
 from hpi_bt.options.implied import implied_vol
 from hpi_bt.options.parity import Forward, expiry_taus, forwards
 from hpi_bt.options.smile import LEAST_FOR_SVI, Smile, SmileQuotes, smile_of
@@ -52,6 +53,7 @@ def fit_surface(
     the other strikes: of the contract out of the money, or where that is not listed of the other
     one. From 5 quotes on the smile is raw SVI; see `Smile`.
     """
+    check_chain(chain)
     ahead = forwards(chain) if parity is None else parity
     quotes = _quotes(chain, ahead)
     bounds = np.searchsorted(quotes.code, np.arange(len(chain.expiries) + 1))

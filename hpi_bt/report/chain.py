@@ -179,12 +179,18 @@ def zone_rows(report: ChainReport) -> list[dict[str, Any]]:
             "away": away(zone["centre"], spot),
             "impulse": report.money(zone["impulse"] * zone["centre"] ** 2 * 0.01),
             "strength": zone["strength"],
-            "strength_text": f"{zone['strength']:.2f}",
+            "strength_text": _strength(zone["strength"]),
             "trade": "–" if zone["side"] == "none" else f"{zone['side']}, {zone['trade_type']}",
             "hedge": [amount(hedge[name]) for name in futures],
             "shares": amount(hedge["shares"]) if hedge else "–",
         })  # fmt: skip
     return rows
+
+
+def _strength(value: float) -> str:
+    """Return the strength of a zone, "negligible" where it rounds to 0.00."""
+    text = f"{value:.2f}"
+    return "negligible" if text == "0.00" else text
 
 
 def _charm_words(report: ChainReport) -> str:

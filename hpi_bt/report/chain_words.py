@@ -32,6 +32,19 @@ _TIMING = {
     "live": "The session's trades are added to what was open before it.",
     "volume": "Volume that closes positions counts as if it opened them.",
 }
+#: What becomes of contracts, by the kinds of the cleaning report; a kind that was not checked, the
+#: file not showing it, is not named.
+_KINDS = {
+    "Left out of it": {
+        "duplicated": "duplicated",
+        "adjusted": "adjusted",
+        "negative quote": "with a negative bid or ask",
+        "expired": "expired",
+    },
+    "No part of a smile": {kind: kind for kind in ("zero bid", "no quote", "no ask", "crossed")},
+    "Without weight in exposures": {"no open interest": "without open interest"},
+    "Without a recent trade": {"stale": "stale"},
+}
 REGIME_WORDS = {
     "pinned": "pinned: hedging damps moves around spot",
     "expansion": "expansion: hedging feeds moves to both sides",
@@ -266,11 +279,8 @@ def contracts_words(report: ChainReport) -> str:
     if report.cleaning is None:
         return text + "."
     counts = report.cleaning.counts
-    out = [f"{counts[k]:,} {k}" for k in ("duplicated", "adjusted", "expired") if counts.get(k)]
-    weak = [
-        f"{counts[k]:,} {k}" for k in ("zero bid", "no quote", "no ask", "crossed") if counts.get(k)
-    ]
-    text += f", {report.cleaning.read:,} are in the file. "
-    text += f"Left out of it: {', '.join(out)}. " if out else ""
-    text += f"No part of a smile: {', '.join(weak)}." if weak else ""
-    return text.strip()
+    text += f", {report.cleaning.read:,} are in the file."
+    for what, kinds in _KINDS.items():
+        told = [f"{counts[kind]:,} {words}" for kind, words in kinds.items() if kind in counts]
+        text += f" {what}: {', '.join(told)}." if told else ""
+    return text

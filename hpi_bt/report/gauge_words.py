@@ -86,14 +86,31 @@ def trend_sentence(latest: Latest) -> str:
     if not math.isfinite(change):
         parts.append(f"it has no score of {CHANGE_SESSIONS} sessions ago to compare with")
     else:
-        over = f"in {CHANGE_SESSIONS} sessions"
+        over = f"{CHANGE_SESSIONS} sessions"
         points = counted(abs(int(change)), "point")
         moved = (
-            f"{'up' if change > 0 else 'down'} {points} {over}" if change else f"as it was {over}"
+            f"{'up' if change > 0 else 'down'} {points} in {over}"
+            if change
+            else f"as it was {over} ago"
         )
         same = latest.band == latest.band_before
         parts.append(moved if same else f"{moved} and no longer {latest.band_before}")
-    return ", ".join(parts) + _mover(latest) + "."
+    return ", ".join(parts) + _mover(latest) + _unlike(latest) + "."
+
+
+def _unlike(latest: Latest) -> str:
+    """Say where the two scores that the sentence compares rest on different components."""
+    table = latest.components
+    now, before = table["score"].notna(), table["score_before"].notna()
+    if not math.isfinite(latest.before) or now.equals(before):
+        return ""
+    changes = [("without ", before & ~now), ("with ", now & ~before)]
+    told = [
+        word + ", ".join(titled(str(n)) for n in table.index[which])
+        for word, which in changes
+        if which.any()
+    ]
+    return f"; unlike {CHANGE_SESSIONS} sessions ago it is {' and '.join(told)}"
 
 
 def _mover(latest: Latest) -> str:
@@ -149,6 +166,37 @@ def freshness_lines(
     if fullest:
         lines.append(fullest)
     return lines if len(lines) > 1 else [f"{lines[0]}; every input is fresh"]
+
+
+def set_back_lines(
+    row: pd.Timestamp,
+    newest: pd.Timestamp,
+    used: tuple[int, int],
+    behind: int,
+    reference: pd.Timestamp,
+) -> list[str]:
+    """Return why a report is of `row` and not of the newest close, and how to see that one.
+
+    Parameters
+    ----------
+    row, newest : Timestamp
+    used : tuple of int
+        Components that the newest score rests on, and how many there are.
+    behind : int
+        Sessions that have closed since the newest.
+    reference : Timestamp
+        The day from which that is seen.
+    """
+    told = [
+        f"{newest:%Y-%m-%d} rests on {used[0]} of {used[1]} components, so this is the gauge of "
+        f"{row:%Y-%m-%d}; --as-of {newest:%Y-%m-%d} shows the newest"
+    ]
+    if behind:
+        told.append(
+            f"SPY ends {newest:%Y-%m-%d}, {counted(behind, 'session')} before "
+            f"{reference:%Y-%m-%d}: bring newer data"
+        )
+    return told
 
 
 def record_lines(

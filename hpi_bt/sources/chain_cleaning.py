@@ -18,9 +18,14 @@ NUMBERS = (*PRICES, "iv", "delta", "gamma", "volume", "open_interest")
 #: Vols up to 0.1 % mark "none": CBOE writes 0, NSE tables 0.1 percent, Yahoo 0.00001.
 LEAST_IV = 0.00100001
 
+#: Contracts with a bid or ask below 0 that are dropped rather than the file refused: up to 3, or
+#: up to a hundredth of all.
+FEW, FEW_SHARE = 3, 0.01
+
 _ACTIONS = {
     "duplicated": "dropped, the first of each kept",
     "adjusted": "dropped: they deliver something else than the multiplier says",
+    "negative quote": "dropped: a bid or ask below 0 is an error",
     "expired": "kept in the file's chain, no part of a live one",
     "no quote": "kept for open interest and volume, no part of the smile",
     "zero bid": "kept for open interest and volume, no part of the smile",
@@ -51,7 +56,8 @@ class CleaningReport:
     read, kept : int
         Contracts in the file (or in the snapshot of it), and in the chain.
     findings : tuple of Finding
-        One per kind, those with none too; a kind that the file cannot show is absent. A contract
+        One per kind, those with none too (negative quotes apart, which are named where there are
+        any); a kind that the file cannot show is absent. A contract
         may be of several kinds; no quote, zero bid, no ask and crossed exclude each other.
     notes : tuple of str
         Where spot, moment and vols came from, and what is odd about the whole chain.
@@ -98,16 +104,21 @@ def checked_contracts(contracts: pd.DataFrame, name: str) -> pd.DataFrame:
     ------
     InputError
         A strike is blank or not positive, a price, volume or open interest is negative, a number
-        is infinite, or an expiry is blank; the message names the first such row.
+        is infinite, or an expiry is blank; the message names the first such row. A few bids and
+        asks below 0 among many others pass: see `negative_quotes`.
     """
     out = contracts.copy(deep=False)
     _refuse(out, out["expiry"].isna().to_numpy(), "expiry", "a date", name)
     strike = out["strike"].to_numpy(dtype=np.float64)
     _refuse(out, ~((strike > 0) & np.isfinite(strike)), "strike", "a positive number", name)
+    below = negative_quotes(out)
+    few = below & (below.sum() <= max(FEW, FEW_SHARE * len(out))) & (2 * below.sum() < len(out))
     for column in (*PRICES, "volume", "open_interest"):
         if column in out:
             values = out[column].to_numpy(dtype=np.float64)
-            wrong = (values < 0) | np.isinf(values)
+            wrong = ((values < 0) & ~(few if column in ("bid", "ask") else False)) | np.isinf(
+                values
+            )
             _refuse(out, wrong, column, "0 or more", name)
     if "iv" in out:
         iv = out["iv"].to_numpy(dtype=np.float64)
@@ -125,6 +136,15 @@ def _refuse(table: pd.DataFrame, wrong: BoolArray, column: str, demand: str, nam
         f"{name}: row {table.index[row] + 1}{label}, {column} is {table[column].iloc[row]}; "
         f"wanted {demand}, mend or remove the row"
     )
+
+
+def negative_quotes(contracts: pd.DataFrame) -> BoolArray:
+    """Return which contracts have a bid or an ask below 0; shape (n,)."""
+    below = np.zeros(len(contracts), dtype=bool)
+    for column in ("bid", "ask"):
+        if column in contracts:
+            below |= contracts[column].to_numpy(dtype=np.float64) < 0.0
+    return below
 
 
 def droppable(contracts: pd.DataFrame) -> tuple[BoolArray, BoolArray]:

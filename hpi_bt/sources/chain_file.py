@@ -24,6 +24,7 @@ from hpi_bt.sources.chain_cleaning import (
     checked_contracts,
     cleaning_report,
     droppable,
+    negative_quotes,
     oddities,
 )
 from hpi_bt.sources.chain_parity import parity_spot
@@ -212,11 +213,16 @@ def _spot(
 
 
 def _kept(contracts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    below = negative_quotes(contracts)
+    if below.any():
+        contracts = contracts[~below]
     repeated, adjusted = droppable(contracts)
     differing = repeated & ~contracts.duplicated().to_numpy()
     if differing.any():
         notes.append(f"{int(differing.sum())} of the duplicated rows differ from the one kept")
     dropped = {"duplicated": int(repeated.sum()), "adjusted": int(adjusted.sum())}
+    if below.any():
+        dropped["negative quote"] = int(below.sum())
     out = contracts[~(repeated | adjusted)]
     return out.reset_index(drop=True), dropped
 

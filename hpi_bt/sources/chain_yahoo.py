@@ -109,11 +109,11 @@ def _meta(
 
 
 def chain_of_yfinance(
-    calls: pd.DataFrame,
-    puts: pd.DataFrame,
+    calls: Any,
+    puts: pd.DataFrame | None = None,
     *,
-    spot: float,
-    as_of: Moment,
+    spot: float | None = None,
+    as_of: Moment | None = None,
     expiry: date | str | None = None,
     symbol: str | None = None,
     rate: float = 0.0,
@@ -125,12 +125,15 @@ def chain_of_yfinance(
 
     Parameters
     ----------
-    calls, puts : DataFrame
-        As answered, of one expiry or of several put under one another; either may be empty.
-    spot : float
-        Price of the underlying at `as_of`.
-    as_of : str or datetime
-        Moment of the answer; New York where it names no zone.
+    calls : DataFrame or the answer itself
+        The calls; or the whole answer, with its `calls`, `puts` and `underlying`.
+    puts : DataFrame, optional
+        None with a whole answer. Tables may be of one expiry or of several put under one another,
+        and either may be empty.
+    spot : float, optional
+        Price of the underlying at `as_of`; needed without a whole answer that tells it.
+    as_of : str or datetime, optional
+        Moment of the answer; New York where it names no zone. Needed as `spot` is.
     expiry : date or str, optional
         Expiry of all rows; the contract symbols say it by default.
     symbol : str, optional
@@ -144,9 +147,11 @@ def chain_of_yfinance(
     Raises
     ------
     InputError
-        No contracts, or columns are missing.
+        No contracts, columns are missing, or neither tables nor an answer are given.
     """
     name = f"yfinance {symbol}" if symbol else "yfinance"
+    calls, puts, quote = _sides(calls, puts, name)
+    own_spot, own_moment = _spot_and_moment(quote)
     given = Given(as_of, spot, symbol, None, rate, dividend, multiplier, calendar)
     sides = [
         side.assign(type=right)
@@ -163,9 +168,36 @@ def chain_of_yfinance(
     contracts = contracts_of(table[list(ours)].rename(columns=ours), given, name=name)
     roots = contracts["root"].to_numpy() if "root" in contracts else np.array([], dtype=object)
     raw = RawChain(
-        name, _without_filler(contracts), None, None, symbol or main_root(roots), NEW_YORK
+        name, _without_filler(contracts), own_moment, own_spot, symbol or main_root(roots), NEW_YORK
     )
     return finished(raw, given)
+
+
+def _sides(
+    calls: Any, puts: pd.DataFrame | None, name: str
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, dict[str, Any]]:
+    """Return calls, puts and the underlying's quote of two tables or of one whole answer."""
+    quote: dict[str, Any] = {}
+    if puts is None and hasattr(calls, "calls") and hasattr(calls, "puts"):
+        quote = dict(getattr(calls, "underlying", None) or {})
+        calls, puts = calls.calls, calls.puts
+    for side in (calls, puts):
+        if side is not None and not isinstance(side, pd.DataFrame):
+            raise InputError(
+                f"{name}: a {type(side).__name__}; give what option_chain answered, or its calls "
+                "and puts"
+            )
+    return calls, puts, quote
+
+
+def _spot_and_moment(quote: dict[str, Any]) -> tuple[float | None, pd.Timestamp | None]:
+    """Return price and time of Yahoo's quote of an underlying, None where it is silent."""
+    spot, stamp = quote.get("regularMarketPrice"), quote.get("regularMarketTime")
+    moment = None if stamp is None else pd.Timestamp(int(stamp), unit="s", tz="UTC")
+    return (
+        None if spot is None else float(spot),
+        None if moment is None else moment.tz_convert(NEW_YORK),
+    )
 
 
 def fetch_chain(
@@ -199,14 +231,13 @@ def fetch_chain(
     if where is not None and where.offline:
         raise InputError(f"{symbol}: offline, so no chain can be fetched; read a saved file")
     calls, puts, quote = _download(symbol, expiries)
-    spot, stamp = quote.get("regularMarketPrice"), quote.get("regularMarketTime")
-    if spot is None or stamp is None:
+    spot, as_of = _spot_and_moment(quote)
+    if spot is None or as_of is None:
         raise InputError(f"{symbol}: Yahoo gave no price or no time with the chain; try again")
-    as_of = pd.Timestamp(int(stamp), unit="s", tz="UTC").tz_convert(NEW_YORK)
     return chain_of_yfinance(
         calls,
         puts,
-        spot=float(spot),
+        spot=spot,
         as_of=as_of,
         symbol=symbol.lstrip("^"),
         rate=rate,

@@ -111,6 +111,12 @@ def _components(inputs: GaugeInputs, result: GaugeResult, at: int) -> pd.DataFra
     return table.assign(state=states).rename_axis("component")
 
 
+def fewer_than_half(result: GaugeResult) -> bool:
+    """Return whether the last row has a score of fewer than half of the components."""
+    present = result.component_scores.iloc[-1].notna()
+    return bool(2 * present.sum() < len(present))
+
+
 def last_fuller_row(result: GaugeResult, *, within: int = 252) -> tuple[pd.Timestamp, int] | None:
     """Return the latest row that rests on more than half of the components, and on how many.
 

@@ -72,7 +72,7 @@ def signal_quality(
     ----------
     result : GaugeResult
     spy : Series
-        Closes on the result's index.
+        Closes on the result's index; rows before the first known one do not count.
     horizon : int, default=21
         Sessions ahead.
     event_drawdown : float, default=0.05
@@ -97,12 +97,13 @@ def signal_quality(
     """
     if not result.score.index.equals(spy.index):
         raise InputError("spy: not the rows of the gauge; give the closes that made it")
-    outcomes = forward_outcomes(spy, horizon=horizon, event_drawdown=event_drawdown)
-    block = np.arange(len(spy)) // horizon
+    begin = int(spy.notna().to_numpy().argmax())
+    outcomes = forward_outcomes(spy.iloc[begin:], horizon=horizon, event_drawdown=event_drawdown)
+    block = np.arange(len(spy) - begin) // horizon
     rows = {}
     signals = {"gauge": result.score} | {str(c): s for c, s in result.component_scores.items()}
     for signal, scores in signals.items():
-        values = scores.to_numpy(dtype=np.float64)
+        values = scores.to_numpy(dtype=np.float64)[begin:]
         known = ~np.isnan(values) & ~np.isnan(outcomes.forward)
         for band, low, high in _edges():
             days = known & (values >= low) & (values < high)

@@ -127,6 +127,14 @@ def test_notes_name_what_was_noticed_but_not_how_the_files_end(where, market, tm
     assert got["gauge_components"].iloc[-1] == 2.0
 
 
+def test_the_pages_say_when_it_is_known_and_what_cash_earns():
+    said = dict(GaugeFeature(files=FILES).assumptions())
+    assert said == {
+        "Gauge": "of a session's close, known at the next session's open",
+        "Idle cash": "earns nothing",
+    }
+
+
 def test_two_of_them_are_refused(where):
     feature = GaugeFeature(files=FILES)
     once = feature.add(daily(), where, "XNYS")

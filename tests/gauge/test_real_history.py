@@ -46,13 +46,14 @@ def whole(real_data):
 
 def test_every_file_counts(whole):
     counts, days = whole.components.count(), whole.spy.index
-    assert counts["drawdown"] == len(whole.spy) == 8444
+    assert counts["drawdown"] == whole.spy.count() == 8444
+    assert str(whole.spy.first_valid_index().date()) == "1993-01-29"
     # carried forward for five sessions after the last day of data, a session late for FRED
     for name, first, last in [
-        ("vix", "1993-01-29", "2026-07-29"),
+        ("vix", "1990-01-02", "2026-07-29"),
         ("term_structure", "2009-09-18", "2026-07-29"),
         ("put_call", "2006-11-01", "2026-07-29"),
-        ("curve", "1993-01-29", "2025-12-29"),
+        ("curve", "1990-01-02", "2025-12-29"),
         ("funding", "2018-04-03", "2026-08-06"),
         ("credit", "1999-01-05", "2025-10-02"),
     ]:
@@ -86,6 +87,15 @@ def test_every_day_equals_the_slow_version(whole, weighting):
         assert_allclose(got.weights[name], want[f"weight_{name}"], rtol=0, atol=1e-12)
     bands = [b.astype(object).fillna("none").tolist() for b in (got.band, want["band"])]
     assert bands[0] == bands[1]
+
+
+def test_the_vix_of_1990_counts_before_spy_trades(whole):
+    """From Cboe's own file, by hand: low and high closes of 1990-01-02 to 1994-03-31."""
+    scores = hedge_score(whole.components, whole.spy).component_scores
+    vix = whole.components["vix"].loc[:"1994-03-31"]
+    assert (vix.min(), vix.max(), vix.iloc[-1]) == (9.31, 36.47, 20.45)
+    assert scores.loc["1994-03-31", "vix"] == pytest.approx(100 * (20.45 - 9.31) / (36.47 - 9.31))
+    assert scores["vix"].first_valid_index() == vix.dropna().index[251]
 
 
 def test_truncation_at_any_date_changes_no_earlier_score(whole):

@@ -183,6 +183,8 @@ def test_wrong_contracts_are_refused(columns, message):
         ({"spot": np.nan}, "spot: nan"),
         ({"multiplier": -1.0}, "multiplier: -1"),
         ({"rate": np.inf}, "rate: inf"),
+        ({"rate": 5}, "rate: 5 is 500 % a year; give decimals such as 0.05"),
+        ({"dividend": -1.0}, "dividend: -1 is -100 % a year; give decimals"),
         ({"as_of": "2023-09-11 12:00"}, "as_of: 2023-09-11 12:00 has no time zone"),
         ({"as_of": None}, "as_of: None; give the moment"),
         ({"as_of": "noon"}, "as_of: 'noon'"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -158,11 +159,56 @@ def test_the_range_bounds_the_search_and_is_checked():
 
 def test_worked_example_of_the_strike_sum():
     # sums -2, -3, 1: from 95 to 100 it rises by 4, three quarters of it to reach 0
-    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([-2.0, -1.0, 4.0]), 90.0) == 98.75
+    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([-2.0, -1.0, 4.0]), 90.0) == (
+        98.75,
+        True,
+    )
     # sums 1, 0, -1: the sum is 0 from 95 on
-    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([1.0, -1.0, -1.0]), 90.0) == 95.0
+    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([1.0, -1.0, -1.0]), 90.0) == (
+        95.0,
+        True,
+    )
     # sums 1, -1, 1: zeros at 92.5 and 97.5
-    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([1.0, -2.0, 2.0]), 99.0) == 97.5
+    assert zero_of_sum(np.array([90.0, 95.0, 100.0]), np.array([1.0, -2.0, 2.0]), 99.0) == (
+        97.5,
+        True,
+    )
+
+
+def test_faint_and_far_turns_of_the_strike_sum_are_noise():
+    strikes = np.array([40.0, 50.0, 60.0, 70.0])
+    # sums -0.0001, 0.0001, 1, 1.5: the turn at 45 is in the faint wing
+    faint = np.array([-0.0001, 0.0002, 0.9999, 0.5])
+    assert_array_equal(zero_of_sum(strikes, faint, 45.0), (np.nan, True))
+    # sums -1, -0.0001, 0.0001, 1: the same turn, at 55, on the way from one side to the other
+    kept = np.array([-1.0, 0.9999, 0.0002, 0.9999])
+    assert_allclose(zero_of_sum(strikes, kept, 45.0)[0], 55.0, rtol=1e-12)
+    assert_allclose(zero_of_sum(strikes, kept, 109.0, 0.5)[0], 55.0, rtol=1e-12)
+    assert_array_equal(zero_of_sum(strikes, kept, 111.0, 0.5), (np.nan, True))
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, -1e-5, -1e-3, 0.0, 1e-5, 1e-3, 1.0]), min_size=1, max_size=12)
+)
+def test_a_zero_of_the_strike_sum_lies_between_large_sums_of_opposite_sign(values):
+    strikes, total = np.arange(len(values), dtype=float), np.cumsum(values)
+    size = np.abs(total)
+    large = [k for k in range(len(values)) if size[k] > 0 and size[k] >= 1e-3 * size.max()]
+    turns = [(a, b) for a, b in itertools.pairwise(large) if total[a] * total[b] < 0.0]
+    price, crosses = zero_of_sum(strikes, np.array(values), 3.2)
+    assert np.isfinite(price) == bool(turns)
+    assert crosses or not turns
+    assert not turns or any(a <= price <= b for a, b in turns)
+
+
+def test_a_strike_sum_without_a_lasting_turn_says_so():
+    book = chain([10.0, 90.0, 100.0, 110.0], calls=[0, 5, 5, 5], puts=[1, 0, 0, 0], iv=1.0)
+    price, note = zero_gamma_strike_sum(book)
+    assert math.isnan(price)
+    assert note == (
+        "the sum over strikes has no zero: it changes only where it is next to nothing or over "
+        "50 % from spot."
+    )
 
 
 def test_the_strike_sum_is_of_todays_gamma_over_all_expiries():

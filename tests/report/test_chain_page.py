@@ -10,6 +10,7 @@ import pytest
 from hpi_bt.chains import chain_report
 from hpi_bt.report.chain import expiry_rows, sign_rows, write_chain, zone_rows
 from hpi_bt.report.chain_figures import MOST_BARS, charm_figure, exposure_figure
+from hpi_bt.report.chain_result import zone_records
 from hpi_bt.report.chain_words import assumptions, figure_rows, verdict
 from small_chains import EXPIRIES, contracts, in_memory, saved
 
@@ -163,11 +164,31 @@ def test_demo_chains_are_marked():
     assert report.demo == "DEMO: all of it is made up."
 
 
+def test_a_zone_whose_strength_rounds_to_nothing_is_called_negligible(report, monkeypatch):
+    one = dict(zone_records(report)[0])
+    for strength, text in ((0.0049, "negligible"), (0.0051, "0.01"), (1.0, "1.00")):
+        faint = [{**one, "strength": strength}]
+        monkeypatch.setattr("hpi_bt.report.chain.zone_records", lambda _, faint=faint: faint)
+        assert [row["strength_text"] for row in zone_rows(report)] == [text]
+
+
+def test_a_kind_that_the_file_cannot_show_is_not_named(tmp_path):
+    table = contracts().drop(columns=["volume", "bid", "ask"])
+    said = dict(assumptions(chain_report(saved(tmp_path, table))))["Contracts"]
+    assert "stale" not in said
+    assert "smile" not in said
+
+
 def test_the_banner_says_what_was_cleaned(tmp_path):
-    table = pd.concat([contracts(), contracts(expiries=("2023-09-12",))])
+    table = pd.concat([contracts(), contracts(expiries=("2023-09-12",))], ignore_index=True)
+    table.loc[:4, "open_interest"] = 0.0
     report = chain_report(saved(tmp_path, table), out=tmp_path / "page.html")
     said = dict(assumptions(report))["Contracts"]
     assert "168 of 4 expiries count here, 210 are in the file" in said
-    assert "42 expired" in said
+    assert "Left out of it: 0 duplicated, 0 adjusted, 42 expired" in said
+    counts = report.cleaning.counts
+    assert counts["no open interest"] == 5
+    assert f"exposures: {counts['no open interest']} without open interest." in said
+    assert f"recent trade: {counts['stale']} stale." in said
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert 'id="cleaning"' in page

@@ -205,7 +205,7 @@ def test_parity_finds_the_spot_of_consistent_prices(spot, rate, dividend, tau):
         ({"strike": "many"}, {}, "row 1, strike is 'many'; wanted a number"),
         ({"strike": None}, {}, "row 1, strike is nan; wanted a positive number"),
         ({"strike": -5.0}, {}, "row 1, strike is -5.0; wanted a positive number"),
-        ({"ask": -0.5}, {}, "row 1, ask is -0.5; wanted 0 or more"),
+        ({"bid": -0.5}, {}, "row 1, bid is -0.5; wanted 0 or more"),
         ({"open_interest": -1}, {}, "row 1, open_interest is -1"),
         ({"iv": np.inf}, {}, "row 1, iv is inf; wanted a decimal"),
         ({"expiry": None}, {}, "row 1, expiry is blank"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,23 @@ def test_an_answer_of_yfinance_becomes_a_chain():
     assert_array_equal(chain.strike, [254.0, 256.0, 254.0, 256.0])
     assert_array_equal(chain.iv, [0.21, np.nan, 0.21, np.nan])
     assert report.counts["no quote"] == 2
+
+
+def test_a_whole_answer_of_yfinance_tells_its_own_spot_and_moment():
+    quote = {"regularMarketPrice": 254.9, "regularMarketTime": 1772810520}
+    whole = SimpleNamespace(calls=answered("C"), puts=answered("P"), underlying=quote)
+    by_sides = chain_of_yfinance(
+        answered("C"), answered("P"), spot=254.9, as_of="2026-03-06 10:22"
+    ).chain
+    chain = chain_of_yfinance(whole).chain
+    assert (chain.spot, chain.as_of) == (by_sides.spot, by_sides.as_of)
+    pd.testing.assert_frame_equal(chain.contracts, by_sides.contracts)
+    assert chain_of_yfinance(whole, spot=255.5).chain.spot == 255.5
+    silent = SimpleNamespace(calls=answered("C"), puts=answered("P"), underlying={})
+    with pytest.raises(InputError, match="give as_of"):
+        chain_of_yfinance(silent, spot=254.9)
+    with pytest.raises(InputError, match="yfinance: a str; give what option_chain answered"):
+        chain_of_yfinance("IWM", spot=254.9, as_of="2026-03-06 10:22")
 
 
 def test_an_answer_with_one_side_is_flagged_and_with_none_refused():

@@ -14,7 +14,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.gauge.orientation import COMPONENTS, curve, drawdown, funding, term_structure
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.clock import new_york_date
-from hpi_bt.sources.gauge_data.publication import Known, known_at, next_opens
+from hpi_bt.sources.gauge_data.publication import Known, known_at, next_opens, sessions_between
 from hpi_bt.sources.gauge_data.reading import Files, read_files
 from hpi_bt.sources.gauge_data.series import GIVEN_AS, Joined, Piece, join_pieces, pieces_of
 
@@ -34,9 +34,10 @@ class GaugeInputs:
     ----------
     components : DataFrame of shape (n_sessions, n_components)
         Columns of `COMPONENTS`, larger = more stress. Row t holds what was published before the
-        open of the session after t.
+        open of the session after t. Rows are SPY's sessions, and the exchange's before SPY's
+        first where another component begins earlier.
     spy : Series of length n_sessions
-        Closes, in dollars, on the same index.
+        Closes, in dollars, on the same index; NaN before SPY's first.
     data_dates : DataFrame of shape (n_sessions, n_components)
         Date of each value; NaT where there is none.
     freshness : DataFrame, index component
@@ -140,9 +141,10 @@ def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timest
 def _assembled(
     joined: dict[str, Joined], spy: pd.Series, notes: list[str], max_age: int
 ) -> GaugeInputs:
-    sessions = pd.DatetimeIndex(spy.index)
-    opens = next_opens(sessions)
     made = {name: _observed(name, joined) for name in COMPONENTS if name != "drawdown"}
+    traded = pd.DatetimeIndex(spy.index)
+    sessions = _rows(traded, [one.data.index for one in made.values() if one is not None])
+    opens = next_opens(sessions)
     columns = {
         name: known_at(one.data, one.stamps, sessions, opens, max_age_sessions=max_age)
         for name, one in made.items()
@@ -153,21 +155,30 @@ def _assembled(
             "gauge: no component but SPY's own drawdown; give at least one of "
             f"{', '.join(s for s in GIVEN_AS if s != 'spy')}"
         )
-    columns["drawdown"] = Known(drawdown(spy).to_numpy(), sessions)
+    since = traded.to_series().reindex(sessions)  # NaT before SPY
+    fallen = drawdown(spy).reindex(sessions).to_numpy(dtype=np.float64)
+    columns["drawdown"] = Known(fallen, pd.DatetimeIndex(since))
     names = [name for name in COMPONENTS if name in columns]
     sources = {n: o.described() for n, o in made.items() if o is not None}
     sources["drawdown"] = joined["spy"].described()
-    spans = {n: o.data.index for n, o in made.items() if o is not None} | {"drawdown": sessions}
+    spans = {n: o.data.index for n, o in made.items() if o is not None} | {"drawdown": traded}
     fresh = _freshness({n: pd.DatetimeIndex(spans[n]) for n in names}, columns, sources, sessions)
     notes = [*notes, *_aged(fresh, max_age, sessions[-1])]
     return GaugeInputs(
         components=pd.DataFrame({n: columns[n].data for n in names}, index=sessions),
-        spy=spy,
+        spy=spy.reindex(sessions),
         data_dates=pd.DataFrame({n: columns[n].dates for n in names}, index=sessions),
         freshness=fresh,
         notes=tuple(dict.fromkeys(notes)),
         sources={n: sources[n] for n in names},
     )
+
+
+def _rows(traded: pd.DatetimeIndex, others: list[pd.Index]) -> pd.DatetimeIndex:
+    """Return SPY's sessions, after the exchange's from the first date of any component on."""
+    first = min((index[0] for index in others if len(index)), default=traded[0])
+    before = sessions_between(pd.Timestamp(first), traded[0] - pd.Timedelta(days=1))
+    return pd.DatetimeIndex(before.append(traded), name=traded.name) if len(before) else traded
 
 
 def _observed(name: str, joined: dict[str, Joined]) -> Joined | None:

@@ -31,6 +31,8 @@ class Feed(NamedTuple):
         One request, one a year, or one a session.
     spare_of : str
         Feed that this one stands in for: fetched only when that failed.
+    optional : bool
+        The gauge is whole enough without it: its failure is shown and is no failure of the fetch.
     """
 
     given_as: str
@@ -39,6 +41,7 @@ class Feed(NamedTuple):
     layouts: tuple[str, ...]
     steps: str = "all"
     spare_of: str = ""
+    optional: bool = False
 
 
 _INDICES = "/api/global/us_indices/daily_prices"
@@ -52,9 +55,16 @@ FEEDS = {
     "spy": Feed("spy", "yahoo", "SPY", ("yahoo",)),
     "vix": Feed("vix", "cboe", f"{_INDICES}/VIX_History.csv", ("cboe",)),
     "vix3m": Feed("vix3m", "cboe", f"{_INDICES}/VIX3M_History.csv", ("cboe",)),
-    "put_call_archive": Feed("put_call", "cboe", f"{_ARCHIVES}/totalpc.csv", ("put_call",)),
+    "put_call_archive": Feed(
+        "put_call", "cboe", f"{_ARCHIVES}/totalpc.csv", ("put_call",), optional=True
+    ),
     "put_call": Feed(
-        "put_call", "cboe", f"{_STATISTICS}/{{day}}_daily_options", ("put_call_json",), "day"
+        "put_call",
+        "cboe",
+        f"{_STATISTICS}/{{day}}_daily_options",
+        ("put_call_json",),
+        "day",
+        optional=True,
     ),
     "treasury": Feed(
         "treasury",
@@ -69,7 +79,7 @@ FEEDS = {
         "/api/rates/secured/sofr/search.json?startDate={since}&endDate={until}&type=rate",
         ("sofr_json",),
     ),
-    "oas": Feed("oas", "fred", f"{_GRAPH}?id=BAMLH0A0HYM2", ("fred",)),
+    "oas": Feed("oas", "fred", f"{_GRAPH}?id=BAMLH0A0HYM2", ("fred",), optional=True),
     "vix_yahoo": Feed("vix", "yahoo", "^VIX", ("yahoo",), spare_of="vix"),
     "vix3m_yahoo": Feed("vix3m", "yahoo", "^VIX3M", ("yahoo",), spare_of="vix3m"),
     "sofr_fred": Feed("sofr", "fred", f"{_GRAPH}?id=SOFR", ("fred",), spare_of="sofr"),

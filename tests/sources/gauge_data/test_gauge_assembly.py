@@ -112,6 +112,22 @@ def test_rows_know_what_was_published_before_the_next_open(folder):
     assert got.sources["funding"] == "FRED SOFR and US Treasury"
 
 
+def test_rows_begin_with_the_earliest_component_on_the_exchanges_sessions(folder):
+    where = Locations((folder,))
+    whole = gauge_inputs(folder, where, credit=True, today=TODAY)
+    lines = (folder / "SPY.csv").read_text().splitlines()
+    (folder / "SPY.csv").write_text("\n".join([lines[0], *lines[4:], ""]))  # from 2024-10-14
+    got = gauge_inputs(folder, where, credit=True, today=TODAY)
+    others = [c for c in whole.components if c != "drawdown"]
+    assert got.components[others].equals(whole.components[others])
+    assert_allclose(got.spy, [np.nan] * 3 + [110, 88, 99])
+    assert_allclose(got.components["drawdown"], [np.nan] * 3 + [0, 0.2, 0.1], atol=1e-12)
+    assert got.data_dates["drawdown"].isna().tolist() == [True] * 3 + [False] * 3
+    assert str(got.freshness.loc["drawdown", "first"].date()) == "2024-10-14"
+    assert str(got.freshness.loc["vix", "first"].date()) == "2024-10-09"
+    assert not got.freshness["stale"].any()
+
+
 @pytest.mark.parametrize("day", ["2024-10-10", "2024-10-11", "2024-10-14", "2024-10-15"])
 def test_as_of_reproduces_every_past_day(folder, day):
     where = Locations((folder,))

@@ -157,7 +157,8 @@ def test_all_feeds_come_and_make_a_gauge(publisher, where):
     assert list(got.components) == [
         *("vix", "term_structure", "put_call", "curve", "funding", "credit", "drawdown")
     ]
-    assert got.components["vix"].tolist() == [13 + i / 8 for i in range(14)]
+    assert got.components["vix"].dropna().tolist() == [13 + i / 8 for i in range(14)]
+    assert got.components.index[0] == pd.Timestamp("2019-10-04")  # the archive's one day
     assert got.components["put_call"].iloc[-1] == 0.07
     assert got.sources["funding"] == "New York Fed and US Treasury"
     assert "vix: from the cache of 2024-06-10 14:00 UTC" in got.notes
@@ -409,7 +410,7 @@ def test_a_damaged_copy_is_fetched_anew_and_named(publisher, where):
 def test_too_little_history_is_refused_by_the_gauge(publisher, where):
     fetch(where)
     got = gauge_inputs(None, where, today=TODAY)
-    with pytest.raises(InputError, match="14 values of 'vix', the longest, but min_history 252"):
+    with pytest.raises(InputError, match=r"values of '.*', the longest, but min_history 252"):
         hedge_score(got.components, got.spy)
 
 
@@ -481,3 +482,18 @@ def test_the_command_shows_every_feed_and_fails_where_one_has_no_source(publishe
     assert "not found (HTTP 404)" in replaced.stdout
     publisher.pages["/^VIX.csv"] = (404, "")
     assert run(app, [*options, "vix"]).exit_code == 2
+
+
+def test_the_command_shows_but_forgives_a_failed_feed_that_is_optional(publisher, tmp_path):
+    publisher.pages = dict(recorded())
+    publisher.pages["_daily_options"] = (500, "")
+    publisher.pages["/totalpc.csv"] = publisher.pages["id=BAMLH0A0HYM2"] = (404, "")
+    command = ["fetch", "gauge", "--cache-dir", str(tmp_path), "--since", "2024-05-20"]
+    forgiven = CliRunner().invoke(app, command)
+    rows = [line.split()[:2] for line in forgiven.stdout.splitlines()]
+    assert ["put_call", "FAILED"] in rows
+    assert ["oas", "FAILED"] in rows
+    assert forgiven.exit_code == 0
+    assert CliRunner().invoke(app, [*command, "--only", "oas"]).exit_code == 2  # asked for
+    publisher.pages["id=DGS2"] = publisher.pages["daily-treasury-rates.csv"] = (404, "")
+    assert CliRunner().invoke(app, command).exit_code == 2
