@@ -1,29 +1,10 @@
 """The chain page in a real browser, opened from disk."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from hpi_bt.chains import chain_report
 from small_chains import contracts, in_memory
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    "--disable-background-networking",
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 import json
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,6 @@ from hpi_bt.report.comparison import _strips, write_comparison
 from hpi_bt.report.verdicts import effect_rows, p_text, points
 from small_folders import make_run
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    "--disable-background-networking",
-)
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'` 😀 שלום \u202e {{7*7}} <!--"
 
 
@@ -143,17 +137,6 @@ def test_the_filters_table_is_there_where_entries_are_and_never_says_nan(made, t
 
 def test_the_same_comparison_gives_the_same_page(made, tmp_path):
     assert page_of(made, tmp_path) == page_of(made, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
-        yield launched
-        launched.close()
 
 
 class Visit:

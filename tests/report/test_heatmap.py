@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,18 +41,6 @@ def test_hostile_values_are_text_in_the_file(tmp_path):
     hostile = summary(best={"period": 5, "kind": HOSTILE}, name=HOSTILE)
     write_heatmap(page, table((HOSTILE, "b")), ["period", "kind"], FIGURES, "sharpe", hostile)
     assert "<script>window.__bad" not in page.read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

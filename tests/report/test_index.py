@@ -251,20 +251,6 @@ def test_two_thousand_results_are_listed_in_a_second_or_two(tmp_path):
     assert (tmp_path / INDEX).stat().st_size < 4_000_000
 
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as play:
-        made = play.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield made
-        made.close()
-
-
 @pytest.fixture
 def results(tmp_path):
     """Six results, two of which lack a Sharpe."""

@@ -1,7 +1,6 @@
 """The rows of a scan: which value, which colour, what happened last; and their page."""
 
 import math
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,20 +218,6 @@ def test_what_happened_is_told_with_its_age():
     assert (moment(when), moment(datetime(2024, 1, 2)), moment(None)) == (
         "2024-01-02 09:31", "2024-01-02", "–",
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as play:
-        made = play.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield made
-        made.close()
 
 
 def shown(symbol, value, position, bars=None, **more):

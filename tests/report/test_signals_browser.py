@@ -2,7 +2,6 @@
 
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,24 +11,8 @@ from report_signals import BANNER, DIVERGENCE, OSCILLATOR, PANES, SCORE, bars, s
 
 from hpi_bt.report.signals import write_signals
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    "--disable-background-networking",
-)
 FIRST = trades((50, 90, 9.5), (120, 180, -4.0), (300, 330, 7.0), (500, 599, -1.0))
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'` 😀 שלום \u202e {{7*7}} <!--"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
-        yield made
-        made.close()
 
 
 class Visit:
