@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from report_signals import BANNER, bars, trades
-from test_signals_browser import Visit, browser  # noqa: F401 - a fixture
+from test_signals_browser import Visit
 
 from hpi_bt.errors import InputError
 from hpi_bt.report.drawing import drawings
