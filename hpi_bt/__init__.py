@@ -47,7 +47,7 @@ _HOME = {
     "gauge_inputs": "sources.gauge_data.assembly",
     "gauge_report": "gauging",
     "hedge_score": "gauge",
-    "load_frame": "runs",
+    "load_frame": "frames",
     "open_chains": "sources.chains",
     "part": "arrays",
     "read_chain": "sources.chains",
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from hpi_bt.errors import InputError
     from hpi_bt.feeds import HedgeData
     from hpi_bt.flowing import flow
+    from hpi_bt.frames import load_frame
     from hpi_bt.gauge import GaugeResult, hedge_score
     from hpi_bt.gauging import gauge_report
     from hpi_bt.indicators import (
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from hpi_bt.report.chain_result import ChainReport
     from hpi_bt.report.compared import Comparison
     from hpi_bt.report.gauged import GaugeReport
-    from hpi_bt.runs import load_frame, run
+    from hpi_bt.runs import run
     from hpi_bt.scanning import Scan, scan
     from hpi_bt.searches import SweepResult, sweep
     from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain

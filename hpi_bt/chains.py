@@ -15,6 +15,7 @@ import pandas as pd
 
 from hpi_bt.backtest.result import check_writable
 from hpi_bt.errors import InputError
+from hpi_bt.frames import locations
 from hpi_bt.options.carry import Carry, implied_carry
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.coupling import DEFAULT_SSR, GivenCoupling
@@ -31,7 +32,6 @@ from hpi_bt.report.chain_tables import (
     gross_exposures,
     sensitivity_table,
 )
-from hpi_bt.runs import locations
 from hpi_bt.sources.chain_file import ChainFile, Moment
 from hpi_bt.sources.chains import CleaningReport, Kind, read_chain
 

@@ -16,12 +16,12 @@ from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.errors import InputError
 from hpi_bt.filtering import Unfiltered, filter_effect, run_unfiltered
 from hpi_bt.finished import FinishedRun, clean, differing_parameters, read_run
+from hpi_bt.frames import Stage, no_stage
 from hpi_bt.report.compared import METRICS, Comparison, tables, with_adjusted
 from hpi_bt.report.comparison import write_comparison
 from hpi_bt.report.folder import folder_name
 from hpi_bt.report.index import update_index
 from hpi_bt.report.verdicts import filter_words, sharpe_words
-from hpi_bt.runs import Stage, no_stage
 from hpi_bt.stats.difference import common_returns, sharpe_difference
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.metrics import exposure, performance, trade_metrics

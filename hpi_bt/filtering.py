@@ -14,8 +14,9 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.config import Config, validated
 from hpi_bt.errors import InputError
 from hpi_bt.finished import FinishedRun, read_run
+from hpi_bt.frames import Stage, locations
 from hpi_bt.report.compared import with_adjusted
-from hpi_bt.runs import Stage, locations, run_model
+from hpi_bt.runs import run_model
 from hpi_bt.stats.difference import group_difference
 from hpi_bt.stats.forward import Bars, Horizon, checked_bars, checked_horizons
 
@@ -102,6 +103,7 @@ def _without_filter(run: FinishedRun, path: Path) -> Config:
     model = validated(run.config, str(path))
     params = {**model.strategy.params, "confirm_enabled": False}
     changed = {
+        "alerts": None,  # the user's function has heard of them
         "name": model.name[: _LONGEST_NAME - len(_SUFFIX)] + _SUFFIX,
         "strategy": model.strategy.model_copy(update={"params": params}),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from hpi_bt.config import Config, configs_of
 from hpi_bt.errors import InputError
 from hpi_bt.features.ahead import Ahead
-from hpi_bt.runs import Stage, locations, no_stage, read_config
+from hpi_bt.frames import Stage, locations, no_stage, read_config
 
 
 def flow(

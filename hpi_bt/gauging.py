@@ -15,6 +15,7 @@ from hpi_bt.backtest.result import check_writable
 from hpi_bt.config import Config
 from hpi_bt.errors import InputError
 from hpi_bt.features.gauge import GaugeFeature, ScoredInputs
+from hpi_bt.frames import Stage, locations, no_stage, read_config
 from hpi_bt.gauge import GaugeResult
 from hpi_bt.report.gauge import write_gauge
 from hpi_bt.report.gauge_words import (
@@ -25,7 +26,6 @@ from hpi_bt.report.gauge_words import (
     weights_line,
 )
 from hpi_bt.report.gauged import GaugeReport
-from hpi_bt.runs import Stage, locations, no_stage, read_config
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.fetch import FAILED, fetch_gauge

@@ -41,6 +41,16 @@ def resolve_file(reference: str, folders: Iterable[Path], key: str = "strategy.c
     raise InputError(f"{key}: no file {reference} (looked in {places}); mend the path")
 
 
+def source_digest(reference: str, folders: Iterable[Path]) -> str:
+    """Return a hash of the file that a strategy's reference names, "" where it is a module."""
+    target = reference.rpartition(":")[0]
+    if not target.endswith(".py"):
+        return ""
+    return hashlib.sha1(
+        resolve_file(target, folders).read_bytes(), usedforsecurity=False
+    ).hexdigest()
+
+
 def _import_file(path: Path, key: str) -> ModuleType:
     digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:8]
     name = f"hpi_bt_file_{path.stem}_{digest}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,138 +11,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.backtest.fast import parameters_of, run_fast
+from hpi_bt.backtest.fast import run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.backtest.sweep import engine_for
-from hpi_bt.config import Config, Study, overridden, read_mapping, resolved_yaml, validated
-from hpi_bt.errors import InputError, did_you_mean
-from hpi_bt.kernels.pressure import demo_flow
-from hpi_bt.loading import load_function, load_strategy, resolve_file, shipped
+from hpi_bt.checking import check_inputs, check_known, check_params
+from hpi_bt.config import Config, Study, resolved_yaml
+from hpi_bt.errors import InputError
+from hpi_bt.frames import (
+    Stage,
+    folders_of,
+    frame_of_config,
+    locations,
+    no_stage,
+    one_symbol,
+    read_config,
+)
+from hpi_bt.loading import load_function, load_strategy, source_digest
 from hpi_bt.orders import Orders
 from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.build import build_frame
-from hpi_bt.sources.frame import OI_COLUMNS, validate_frame
+from hpi_bt.sources.frame import OI_COLUMNS
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
-
-Stage = Callable[[str, float], None]
-
-
-def no_stage(_: str, __: float) -> None:
-    """Show no progress."""
-
-
-def read_config(
-    config: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str]
-) -> tuple[Config, Path | None]:
-    """Return the config and the file it came from (None for a mapping or model)."""
-    if isinstance(config, Config):
-        if not list(overrides):
-            return config, None
-        config = config.model_dump(by_alias=True)
-    if isinstance(config, Mapping):
-        return validated(overridden(config, overrides), "config"), None
-    path = find_config(Path(config))
-    return validated(overridden(read_mapping(path), overrides), str(config)), path
-
-
-def find_config(path: Path) -> Path:
-    """Return the config file of that name here, else the shipped one."""
-    inner = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
-    candidates = [path, shipped("configs") / inner]
-    return next((c for c in candidates if c.is_file()), path)
-
-
-def folders_of(path: Path | None) -> list[Path]:
-    """Return where relative files are looked for: here, beside the config, and above it."""
-    if path is None:
-        return [Path.cwd()]
-    return [Path.cwd(), path.resolve().parent, *path.resolve().parents[1:4]]
-
-
-def locations(
-    path: Path | None = None,
-    data_dir: str | Path | None = None,
-    offline: bool = False,
-    cache_dir: str | Path | None = None,
-) -> Locations:
-    """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
-    given = data_dir or os.environ.get("HPI_BT_DATA")
-    if given and not Path(given).expanduser().is_dir():
-        origin = "--data-dir" if data_dir else "HPI_BT_DATA"
-        raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
-    first = [Path(given).expanduser()] if given else []
-    kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
-    return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
-
-
-def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
-    """Return the frame that a config's `data` section describes."""
-    data = config.data
-    source = data.source.read(where, data.calendar)
-    frame = build_frame(
-        source,
-        calendar=data.calendar,
-        where=where,
-        outside=data.outside,
-        slot_minutes=data.slot_minutes,
-        open_interest_stamp=data.open_interest.stamp,
-        parts=data.join,
-        derived=data.derive,
-        resample_minutes=data.resample_minutes,
-    )
-    for feature in config.features:
-        frame = feature.add(frame, where, data.calendar)
-    frame = _between(frame, config)
-    return _with_demo_flow(frame) if config.demo else frame
-
-
-def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
-    start, end = config.data.start, config.data.end
-    if start is None and end is None:
-        return frame
-    attrs, session = frame.attrs, frame["session"].to_numpy()
-    keep = np.ones(len(frame), dtype=bool)
-    if start is not None:
-        keep &= session >= start.toordinal()
-    if end is not None:
-        keep &= session <= end.toordinal()
-    if not keep.any():
-        raise InputError(
-            f"data.start, data.end: no bar from {start or 'the first'} to {end or 'the last'}; "
-            f"the data run from {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}, "
-            "choose dates within"
-        )
-    frame = frame[keep]
-    frame.attrs = attrs
-    return frame
-
-
-def _with_demo_flow(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with option flow made up from its bars, where it has none."""
-    if "put_volume" in frame:
-        return frame
-    columns = ("high", "low", "close", "volume", "session")
-    flow = demo_flow(*(frame[c].to_numpy(dtype=np.float64) for c in columns))
-    made = frame.assign(**flow._asdict())
-    made.attrs = frame.attrs | {"demo": "option flow made up from price bars (demo: true)"}
-    return made
-
-
-def load_frame(
-    config: str | Path | Mapping[str, Any] | Config,
-    *,
-    overrides: Iterable[str] = (),
-    data_dir: str | Path | None = None,
-    offline: bool = False,
-    cache_dir: str | Path | None = None,
-) -> pd.DataFrame:
-    """Return the frame that a config's `data` section describes, ready for `HedgeData`."""
-    model, path = read_config(config, overrides)
-    return frame_of_config(one_symbol(model), locations(path, data_dir, offline, cache_dir))
 
 
 def run(
@@ -189,16 +79,6 @@ def run(
     return run_model(one_symbol(model), path, where, results, engine=engine, stage=stage)
 
 
-def one_symbol(config: Config) -> Config:
-    """Return the config; refuse one that stands for several runs."""
-    if config.symbols:
-        raise InputError(
-            f"symbols: this is one run, and there are {len(config.symbols)} of them; use `hpi-bt "
-            "run`, hpi_bt.signals, or take symbols out (-s symbols=[])"
-        )
-    return config
-
-
 def run_model(
     model: Config,
     path: Path | None,
@@ -218,7 +98,7 @@ def run_model(
     call = _alert_call(model, path, engine)
     record = record_of_config(model, path, where, engine=engine, stage=stage, wrap=wrap, call=call)
     stage("report", 0.75)
-    story = _story(model, record, source_digest(model, path))
+    story = _story(model, record, source_digest(model.strategy.reference, folders_of(path)))
     result = save(record, parent, story, model.study)
     stage("done", 1.0)
     return result
@@ -251,7 +131,7 @@ def record_of_config(
     record = _backtest(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
-    _check_known(record)
+    check_known(record)
     record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
     return record
 
@@ -278,54 +158,6 @@ def _slippage_remark(record: Record, bps: float) -> list[str]:
         f"warning: {flat} of {len(bars)} fills fell on bars of a single price, where slippage "
         f"({bps:g} bp), capped at the bar's range, did not apply: costs are understated"
     ]
-
-
-def check_params(strategy: Any, params: Mapping[str, Any], where: str = "strategy.params") -> None:
-    """Refuse parameters that the strategy lacks, or of another kind than its defaults."""
-    defaults = {k: v for k, v in strategy.params._getitems() if k != "orders"}
-    for name, value in params.items():
-        if name not in defaults:
-            hint = did_you_mean(name, defaults) if defaults else " (it has none)"
-            raise InputError(
-                f"{where}.{name}: {strategy.__name__} has no such parameter{hint}; "
-                "rename or remove it"
-            )
-        wanted, found = _kind(defaults[name]), _kind(value)
-        if "" not in (wanted, found) and wanted != found:
-            raise InputError(
-                f"{where}.{name}: found {value!r}; wanted {wanted} such as the default, "
-                f"{defaults[name]!r}"
-            )
-
-
-def _kind(value: object) -> str:
-    """Return what a value is in YAML, "" where it may stand for anything."""
-    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "text"))
-    return next((word for kind, word in kinds if isinstance(value, kind)), "")
-
-
-def check_inputs(strategy: Any, frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
-    """Refuse data in which a column that the signal needs is absent or never known."""
-    inputs = getattr(strategy, "inputs", ())
-    if hasattr(strategy, "inputs_for"):
-        inputs = strategy.inputs_for(parameters_of(strategy, params)).required
-    validate_frame(frame, name=frame.attrs["symbol"], required=inputs)
-
-
-def _check_known(record: Record) -> None:
-    """Refuse a run in which one of our indicators was never known, by look-back or lack of data."""
-    from hpi_bt.indicators import __all__ as ours
-
-    for pane in record.panes:
-        column = pane["column"]
-        if pane.get("kind") == "event" or pane["indicator"] not in ours or pane.get("sparse"):
-            continue
-        if record.signals[column].isna().all():
-            why = next((r for r in record.remarks if "never known" in r), "")
-            raise InputError(
-                f"{record.frame.attrs['symbol']}: {column} is never known in {len(record.frame)} "
-                f"bars{f' ({why})' if why else ''}; give more data or shorter look-backs"
-            )
 
 
 def _backtest(
@@ -368,16 +200,6 @@ def _explained(error: Exception, strategy: type, name: str) -> Exception:
     if origin.startswith("hpi_bt."):
         return InputError(f"{name}, {strategy.__name__}: {error}")
     return error
-
-
-def source_digest(config: Config, path: Path | None) -> str:
-    """Return a hash of the strategy's file, "" where it is a module."""
-    target = config.strategy.reference.rpartition(":")[0]
-    if target.endswith(".py"):
-        return hashlib.sha1(
-            resolve_file(target, folders_of(path)).read_bytes(), usedforsecurity=False
-        ).hexdigest()
-    return ""
 
 
 def assumptions(config: Config, record: Record) -> Banner:

@@ -15,6 +15,7 @@ import pandas as pd
 from hpi_bt.backtest.result import check_writable
 from hpi_bt.config import Config, configs_of
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.frames import locations, read_config
 from hpi_bt.report import Banner
 from hpi_bt.report.index import SCAN, update_index
 from hpi_bt.report.scan import epoch, write_scan
@@ -27,7 +28,7 @@ from hpi_bt.report.scan_rows import (
     headlines_of,
     rows_of,
 )
-from hpi_bt.runs import assumptions, locations, read_config, record_of_config
+from hpi_bt.runs import assumptions, record_of_config
 from hpi_bt.sources.base import Locations
 
 Given = str | Path | Mapping[str, Any] | Config

@@ -32,24 +32,16 @@ from hpi_bt.backtest.sweep import (
     store_of,
     with_point,
 )
+from hpi_bt.checking import check_inputs, check_params
 from hpi_bt.config import Config, resolved_yaml
 from hpi_bt.errors import InputError
+from hpi_bt.frames import folders_of, frame_of_config, locations, one_symbol, read_config
 from hpi_bt.indicators.shown import check_allowed
 from hpi_bt.kernels.memory import sharing
-from hpi_bt.loading import load_strategy
+from hpi_bt.loading import load_strategy, source_digest
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.report.index import update_index
-from hpi_bt.runs import (
-    check_inputs,
-    check_params,
-    folders_of,
-    frame_of_config,
-    locations,
-    one_symbol,
-    read_config,
-    source_digest,
-)
 from hpi_bt.stats.selection import overfitting_of
 
 Count = Callable[[int, int], None]
@@ -162,7 +154,7 @@ def open_search(
             check_allowed(indicator, symbol, minutes, model.demo, model.allow_intraday)
         for point in (points[0], points[-1]):
             _check_daily(with_point(model, point, strategy), strategy, frame)
-    source = source_digest(model, path)
+    source = source_digest(model.strategy.reference, folders_of(path))
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
     key = json.dumps([kind, plain, points, chosen, source, fingerprint(frame), __version__])
     digest = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]

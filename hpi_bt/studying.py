@@ -18,11 +18,12 @@ from pydantic import ValidationError
 from hpi_bt.backtest.result import Result, whole_folder, write_json
 from hpi_bt.config import Config, Study, configs_of, resolved_yaml
 from hpi_bt.errors import InputError
+from hpi_bt.frames import Stage, locations, no_stage, read_config
 from hpi_bt.report.folder import caveats, folder_name
 from hpi_bt.report.index import update_index
 from hpi_bt.report.signals import write_signals
 from hpi_bt.report.study import study_files, write_study
-from hpi_bt.runs import Stage, locations, no_stage, read_config, run_model
+from hpi_bt.runs import run_model
 from hpi_bt.sources.base import Locations
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study

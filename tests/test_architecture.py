@@ -32,6 +32,8 @@ ROOMS = (
     "backtest",
     "finished",
     "report",
+    "frames",
+    "checking",
     "runs",  # STYLE's run.py; a module of that name would hide the function hpi_bt.run
     "chains",
     "flowing",
@@ -59,7 +61,7 @@ OUTSIDE = (
     "backtest.result",
     "backtest.sweep",
     "report",
-    "runs",
+    "frames",
     "studying",
     "gauging",
     "searches",

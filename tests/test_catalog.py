@@ -13,8 +13,8 @@ import pytest
 from hpi_bt.catalog import finished_runs, new_config, shipped_configs, shipped_strategies
 from hpi_bt.config import read_mapping
 from hpi_bt.errors import InputError
+from hpi_bt.frames import read_config
 from hpi_bt.loading import load_strategy, shipped
-from hpi_bt.runs import read_config
 from small_runs import demo_run, listing
 
 ROOT = Path(__file__).resolve().parents[1]

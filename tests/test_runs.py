@@ -13,7 +13,8 @@ import pytest
 import hpi_bt as hb
 from hpi_bt.config import Config
 from hpi_bt.errors import InputError
-from hpi_bt.runs import assumptions, find_config, load_frame, locations, read_config, run
+from hpi_bt.frames import find_config, load_frame, locations, read_config
+from hpi_bt.runs import assumptions, run
 from small_runs import bars, days, demo_run, listing, mapping, workshop
 
 

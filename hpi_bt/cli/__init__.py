@@ -124,7 +124,7 @@ def config_schema() -> None:
 def config_show(config: str, overrides: Overrides = []) -> None:  # noqa: B006
     """Print a config with every default filled in."""
     from hpi_bt.config import resolved_yaml
-    from hpi_bt.runs import read_config
+    from hpi_bt.frames import read_config
 
     print(resolved_yaml(read_config(config, overrides)[0]), end="")
 

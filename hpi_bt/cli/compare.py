@@ -84,7 +84,8 @@ def _show(made: Comparison) -> None:
         _table(console, ["", *made.names], told)
     if made.filter_effect is not None and made.entries is not None and len(made.entries):
         console.print(Text("\naccepted and vetoed entries of the unfiltered run", "bold"))
-        heads = ["", "accepted", "vetoed", "made", "made", "difference", "95 % interval", "p"]
+        heads = ["", "accepted", "vetoed", "accepted made", "vetoed made", "difference"]
+        heads += ["95 % interval", "p"]
         _table(console, heads, effect_rows(made.filter_effect))
     console.print()
     for line in made.words:

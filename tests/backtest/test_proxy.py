@@ -12,12 +12,12 @@ import pytest
 import hpi_bt as hb
 from hpi_bt.backtest.cerebro import run_cerebro
 from hpi_bt.backtest.fast import run_fast, runs_fast, signal_of
+from hpi_bt.checking import check_inputs
 from hpi_bt.errors import InputError
 from hpi_bt.indicators.base import Inputs
 from hpi_bt.indicators.hedge_pressure_index import PROXIES
 from hpi_bt.indicators.shown import kernel_shown
 from hpi_bt.loading import load_strategy
-from hpi_bt.runs import check_inputs
 from hpi_bt.sources.demo import DemoSource, simulate
 from hpi_bt.sources.hours import add_hours
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import hpi_bt as hb
+from hpi_bt.frames import read_config
 from hpi_bt.indicators.shown import kernel_shown
-from hpi_bt.runs import read_config
 from hpi_bt.stats.events import EventInput, pooled_event_study
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -79,7 +79,7 @@ def test_the_page_packs_the_bounds(tmp_path):
 
 
 @pytest.fixture
-def visit(browser, tmp_path):  # noqa: F811 - the fixture
+def visit(browser, tmp_path):
     with Visit(browser, tmp_path, market(), [BOX, MOOD], trades()) as made:
         yield made
         assert made.complaints == []

@@ -1,0 +1,144 @@
+"""From a config to its bars: where the config is, where its files lie, and the frame they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.config import Config, overridden, read_mapping, validated
+from hpi_bt.errors import InputError
+from hpi_bt.kernels.pressure import demo_flow
+from hpi_bt.loading import shipped
+from hpi_bt.sources.base import Locations
+from hpi_bt.sources.build import build_frame
+
+Stage = Callable[[str, float], None]
+
+
+def no_stage(_: str, __: float) -> None:
+    """Show no progress."""
+
+
+def read_config(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str]
+) -> tuple[Config, Path | None]:
+    """Return the config and the file it came from (None for a mapping or model)."""
+    if isinstance(config, Config):
+        if not list(overrides):
+            return config, None
+        config = config.model_dump(by_alias=True)
+    if isinstance(config, Mapping):
+        return validated(overridden(config, overrides), "config"), None
+    path = find_config(Path(config))
+    return validated(overridden(read_mapping(path), overrides), str(config)), path
+
+
+def find_config(path: Path) -> Path:
+    """Return the config file of that name here, else the shipped one."""
+    inner = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    candidates = [path, shipped("configs") / inner]
+    return next((c for c in candidates if c.is_file()), path)
+
+
+def folders_of(path: Path | None) -> list[Path]:
+    """Return where relative files are looked for: here, beside the config, and above it."""
+    if path is None:
+        return [Path.cwd()]
+    return [Path.cwd(), path.resolve().parent, *path.resolve().parents[1:4]]
+
+
+def locations(
+    path: Path | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+) -> Locations:
+    """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
+    given = data_dir or os.environ.get("HPI_BT_DATA")
+    if given and not Path(given).expanduser().is_dir():
+        origin = "--data-dir" if data_dir else "HPI_BT_DATA"
+        raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
+    first = [Path(given).expanduser()] if given else []
+    kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
+    return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
+
+
+def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
+    """Return the frame that a config's `data` section describes."""
+    data = config.data
+    source = data.source.read(where, data.calendar)
+    frame = build_frame(
+        source,
+        calendar=data.calendar,
+        where=where,
+        outside=data.outside,
+        slot_minutes=data.slot_minutes,
+        open_interest_stamp=data.open_interest.stamp,
+        parts=data.join,
+        derived=data.derive,
+        resample_minutes=data.resample_minutes,
+    )
+    for feature in config.features:
+        frame = feature.add(frame, where, data.calendar)
+    frame = _between(frame, config)
+    return _with_demo_flow(frame) if config.demo else frame
+
+
+def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
+    start, end = config.data.start, config.data.end
+    if start is None and end is None:
+        return frame
+    attrs, session = frame.attrs, frame["session"].to_numpy()
+    keep = np.ones(len(frame), dtype=bool)
+    if start is not None:
+        keep &= session >= start.toordinal()
+    if end is not None:
+        keep &= session <= end.toordinal()
+    if not keep.any():
+        raise InputError(
+            f"data.start, data.end: no bar from {start or 'the first'} to {end or 'the last'}; "
+            f"the data run from {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}, "
+            "choose dates within"
+        )
+    frame = frame[keep]
+    frame.attrs = attrs
+    return frame
+
+
+def _with_demo_flow(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with option flow made up from its bars, where it has none."""
+    if "put_volume" in frame:
+        return frame
+    columns = ("high", "low", "close", "volume", "session")
+    flow = demo_flow(*(frame[c].to_numpy(dtype=np.float64) for c in columns))
+    made = frame.assign(**flow._asdict())
+    made.attrs = frame.attrs | {"demo": "option flow made up from price bars (demo: true)"}
+    return made
+
+
+def load_frame(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    overrides: Iterable[str] = (),
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+) -> pd.DataFrame:
+    """Return the frame that a config's `data` section describes, ready for `HedgeData`."""
+    model, path = read_config(config, overrides)
+    return frame_of_config(one_symbol(model), locations(path, data_dir, offline, cache_dir))
+
+
+def one_symbol(config: Config) -> Config:
+    """Return the config; refuse one that stands for several runs."""
+    if config.symbols:
+        raise InputError(
+            f"symbols: this is one run, and there are {len(config.symbols)} of them; use `hpi-bt "
+            "run`, hpi_bt.run_all, or take symbols out (-s symbols=[])"
+        )
+    return config
