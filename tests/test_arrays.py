@@ -38,7 +38,7 @@ def test_carried_arrays_are_filled_at_first_and_the_same_afterwards():
     assert_array_equal(carried(None, "carry", 3), np.zeros(3))
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, deadline=None)
 @given(states)
 def test_a_copied_state_is_equal_and_shares_nothing(state):
     def arrays(node):

@@ -88,7 +88,7 @@ def test_exit_times_without_a_zone_are_read_by_the_clock_of_the_bars(tmp_path):
     ]
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(-0.05, 0.06), min_size=2, max_size=30), st.integers(0, 29))
 def test_differences_are_the_value_less_that_of_the_first_whatever_the_runs(returns, shift):
     import tempfile

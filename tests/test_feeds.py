@@ -338,7 +338,7 @@ def stock_dates(index: pd.DatetimeIndex) -> list[float]:
     return [bt.date2num(stamp.to_pydatetime()) for stamp in index]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2250, 1, 1)), min_size=1, max_size=60))
 def test_stamps_are_bit_for_bit_those_of_backtrader(stamps):
     index = pd.DatetimeIndex(stamps)

@@ -179,9 +179,7 @@ def all_agree(frame, orders, broker, strategy=Follow, **params):
     return stock
 
 
-often = settings(
-    max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+often = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @often
@@ -293,7 +291,7 @@ def test_every_shipped_kernel_strategy_agrees_with_random_parameters(strategy, d
     frame, filled = demo(strategy), []
     daily = frame.attrs["bar_minutes"] >= 1440
 
-    @settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=6, deadline=None, phases=[Phase.generate])
     @given(st.data())
     def check(data):
         params = {

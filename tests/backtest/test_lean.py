@@ -47,7 +47,7 @@ def test_the_strategies_above_do_trade():
         assert any(entry[2] == "order" and "Completed" in entry for entry in log), strategy
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), scripts, st.sampled_from([None, stock_costs, future, poor]))
 def test_random_scripts_make_no_difference(seed, script, setup):
     class Random(Told):

@@ -87,7 +87,7 @@ def test_before_new_yorks_open_another_exchange_knows_the_row_before(where):
 def test_what_comes_later_changes_no_earlier_bar(market, where, tmp_path):
     whole = GaugeFeature(files=FILES).add(daily(), where, "XNYS")
 
-    @settings(max_examples=6, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=6, deadline=None)
     @given(st.integers(300, len(DAYS) - 2))
     def check(at):
         cut = write_market(tmp_path, until=f"{DAYS[at]:%Y-%m-%d}")

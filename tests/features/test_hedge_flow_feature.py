@@ -127,7 +127,7 @@ def test_old_values_are_unknown_again_where_that_is_asked():
     assert_array_equal(np.isfinite(frame["hedge_gex"]), [True, False])
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 389), min_size=1, max_size=12, unique=True), st.integers(0, 390))
 def test_later_snapshots_change_nothing_before(minutes, cut):
     def clock(minute: int) -> str:

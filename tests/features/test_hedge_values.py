@@ -95,7 +95,7 @@ def test_charm_runs_to_the_close_of_the_session_where_nothing_expires_before():
     assert math.isnan(values(book, expiry="all")["charm_to_close"])
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, database=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.1, 50.0))
 def test_more_open_interest_scales_amounts_and_moves_no_level(seed, factor):
     one, many = values(ladder(seed)), values(ladder(seed, scale=factor))
@@ -104,7 +104,7 @@ def test_more_open_interest_scales_amounts_and_moves_no_level(seed, factor):
         assert_allclose(many[name], wanted, rtol=1e-6, atol=1e-9 * factor, err_msg=name)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, database=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_it_says_what_the_hedge_flow_says(seed):
     book = ladder(seed, expiries=(TODAY, LATER))

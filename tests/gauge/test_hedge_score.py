@@ -15,7 +15,7 @@ from hpi_bt.gauge import gauge_points, hedge_score
 from hpi_bt.gauge.bands import bands_of, whole_points
 from tests.reference import gauge as reference
 
-law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=40, deadline=None)
 NAN = np.nan
 
 
@@ -100,6 +100,14 @@ def test_a_day_without_components_holds_the_smoothed_score():
     assert got.shares.iloc[2].isna().all()
 
 
+def test_components_without_any_score_are_named_with_the_reason():
+    columns = {"a": [0.0, 4.0, 2.0], "b": [7.0] * 3, "c": [NAN, NAN, 1.0], "d": [NAN] * 3}
+    components = frame(columns)
+    got = hedge_score(components, components["a"] + 1.0, min_history=2)
+    assert got.unscored == {"b": "constant", "c": "too short", "d": "no value"}
+    assert hedge_score(components[["a"]], components["a"] + 1.0, min_history=2).unscored == {}
+
+
 def test_an_infinite_value_is_a_missing_one():
     with_gap = frame({"a": [0.0, 4.0, NAN, 1.0]})
     spy = pd.Series(1.0, index=with_gap.index)
@@ -142,7 +150,7 @@ def test_truncation_changes_no_earlier_score(market, chosen, at):
     at = min(at, len(spy))
     whole = hedge_score(components, spy, **chosen)
     cut = hedge_score(components.iloc[:at], spy.iloc[:at], **chosen)
-    for a, b in zip(whole, cut, strict=True):
+    for a, b in zip(whole[:-1], cut[:-1], strict=True):
         assert a.iloc[:at].equals(b)
 
 
@@ -214,6 +222,15 @@ def test_what_is_no_gauge_input_is_refused():
     ]:
         with pytest.raises(InputError, match=message):
             hedge_score(bad, price)
+
+
+def test_components_that_never_move_are_refused():
+    components = frame({"a": [7.0] * 3, "b": [NAN, NAN, 1.0]})
+    with pytest.raises(
+        InputError, match=r"no score on any row .a constant, b too short.; a score"
+    ) as caught:
+        hedge_score(components, pd.Series(1.0, components.index), min_history=2)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_kernel_refuses_an_unknown_weighting():

@@ -66,7 +66,7 @@ def test_weak_zones_are_left_out():
     assert lines([94], [93], min_strength=0.4, **unknown).stability_touch[0] == 1
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.0, 1.0))
 def test_every_line_but_the_zones_and_touches_is_its_column(seed, least):
     frame = clean_frame(seed, sessions=3)

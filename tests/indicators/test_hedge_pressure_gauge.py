@@ -47,7 +47,7 @@ def slow(gauge, session, back, edges):
     return change, band, alert
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(st.one_of(st.just(NAN), st.integers(0, 100)), st.integers(0, 1)), min_size=1

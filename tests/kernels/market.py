@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 Market = dict[str, Array]
 
 #: Same examples every time, no clock: a law that fails here fails everywhere.
-law = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=50, deadline=None)
 few = settings(law, max_examples=8)
 
 seeds = st.integers(0, 2**32 - 1)

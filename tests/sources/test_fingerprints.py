@@ -26,7 +26,7 @@ def test_worked_example(tmp_path):
     assert fingerprint_of({}, [a, c]) != fingerprint_of({}, [c, a])
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, deadline=None)
 @given(values, values)
 def test_settings_count_in_any_order(one, other):
     turned = dict(reversed(list(one.items())))

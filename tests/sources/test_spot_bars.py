@@ -54,7 +54,7 @@ def test_late_prices_belong_to_an_earlier_bar(tmp_path):
     assert "prices taken to be 15 minutes older than the stamps" in frame.attrs["notes"]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 390), st.floats(1.0, 1e5)), min_size=1, max_size=30))
 def test_every_price_lies_in_its_bar_and_the_last_one_closes_it(tmp_path_factory, seen):
     folder = tmp_path_factory.mktemp("bars")

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from hpi_bt.errors import InputError
 from hpi_bt.stats.bootstrap import mean_block_length, ratio_interval, stationary_indices
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=60, deadline=None)
 
 
 def congruential(phi, n, seed):

@@ -11,7 +11,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.stats.deciles import decile_table, information_coefficient
 from hpi_bt.stats.forward import checked_bars
 
-law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=40, deadline=None)
 
 
 def bars(seed, sessions=20, length=12, reward=0.0):

@@ -20,7 +20,7 @@ from hpi_bt.stats.difference import (
 )
 from hpi_bt.stats.studentised import implied_error
 
-law = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=25, deadline=None)
 
 
 def pair(seed, n=80, edge=0.0, phi=0.0):

@@ -15,7 +15,7 @@ from hpi_bt.stats.forward import checked_bars
 from hpi_bt.stats.permutation import permutations_of
 from reference import event_study as slow
 
-few = settings(max_examples=12, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=12, deadline=None)
 
 OPENS = np.full(8, 100.0)
 CLOSES = np.array([100.0, 101, 102, 103, 100, 99, 102, 100])

@@ -19,7 +19,7 @@ from hpi_bt.stats.sharpe import (
 )
 from reference import overfitting as slow
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=100, deadline=None)
 few = settings(law, max_examples=20)
 
 

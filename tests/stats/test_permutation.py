@@ -21,7 +21,7 @@ from hpi_bt.stats.permutation import (
 )
 from reference import event_study as slow
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=60, deadline=None)
 probabilities = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05])), max_size=12)
 
 

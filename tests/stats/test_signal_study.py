@@ -13,7 +13,7 @@ from hpi_bt.stats.events import COLUMNS, EventInput, event_study, pooled_event_s
 from hpi_bt.stats.permutation import q_values
 from hpi_bt.stats.study import Subject, signal_study
 
-law = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=8, deadline=None)
 REGIME = (pane("regime"), lambda f: np.where(f["close"].diff(5) > 0, 1.0, -1.0))
 NEVER = (pane("never", kind="event", up="bid", down="offer"), lambda f: np.zeros(len(f)))
 
