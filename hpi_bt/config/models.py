@@ -199,6 +199,7 @@ class Config(Settings):
     alerts: AlertCall | None = None
     chart: dict[str, dict[str, Any]] = Field({})
     """Colours and widths of the signal page: HedgePressureIndex.flow: {color: teal, width: 3};
-    alert: false keeps an event out of alerts.csv."""
+    alert: false keeps an event out of alerts.csv; a line left out is drawn by naming it here
+    (docs/charts.md)."""
     dealer_sign: str = "put-heavy flow is bullish"
     """The sign convention that the pages print."""

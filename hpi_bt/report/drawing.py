@@ -7,6 +7,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean
 
 KINDS = ("line", "step", "area", "histogram", "event", "zone")
@@ -25,10 +28,14 @@ OPTIONS = (
     "title",  # what the page calls the line
     *("high", "strength"),  # of a zone: the column of its upper bound, and of its weight in [0, 1]
     "alert",  # whether an event goes to alerts.csv: true or false
+    "value",  # the line whose value an alert quotes
     "study",  # whether a line is studied against price: true or false
     "headline",  # the line that a scan shows of its indicator: true or false
     *COLOURS,
 )
+
+#: What an indicator's declaration may say besides: who it is, and that it is rarely known.
+_ABOUT = ("indicator", "label", "params", "column", "line", "sparse")
 
 #: Colours of what is not an indicator; `style` replaces them under "candles" and "trades".
 CANDLES = {"up": "#26a69a", "down": "#ef5350", "volume": "#7d8a9c"}
@@ -47,7 +54,9 @@ _HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 def drawings(
     panes: Sequence[Mapping[str, Any]], columns: Collection[str], style: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return every declared line with all its options, colours as #rrggbb, columns by full name.
+    """Return every line to draw with all its options, colours as #rrggbb, columns by full name.
+
+    Those are the declared ones, and any other column that `style` names.
 
     Parameters
     ----------
@@ -63,17 +72,36 @@ def drawings(
     InputError
         An option cannot be drawn, or names a column that there is not.
     """
-    declared = [str(pane["column"]) for pane in panes]
-    for name in style:
-        if name not in (*declared, "candles", "trades"):
-            known = (*declared, "candles", "trades")
-            raise InputError(f"style: no line {name!r}{did_you_mean(str(name), known)}")
-    return [
-        _drawing(
-            {**pane, **_options(style, str(pane["column"]))}, columns, PALETTE[i % len(PALETTE)]
-        )
-        for i, pane in enumerate(panes)
-    ]
+    known = dict.fromkeys([*(str(pane["column"]) for pane in panes), "candles", "trades"])
+    asked = [str(name) for name in style if name not in known]
+    for name in asked:
+        if name not in columns:
+            raise InputError(f"style: no line {name!r}{did_you_mean(name, (*known, *columns))}")
+    drawn = [{**pane, **_options(style, str(pane["column"]))} for pane in panes]
+    drawn += [_about(name) | _options(style, name) for name in asked]
+    return [_drawing(pane, columns, PALETTE[i % len(PALETTE)]) for i, pane in enumerate(drawn)]
+
+
+def _about(column: str) -> dict[str, Any]:
+    """Return whose line a column is; one without a dot is of the data."""
+    label, _, line = column.rpartition(".")
+    return {"column": column, "label": label, "line": line}
+
+
+def as_pulses(line: dict[str, Any], values: FloatArray) -> dict[str, Any]:
+    """Return a drawing that suits a signal: a "line" that is only -1, 0 or 1 of shape (n_bars,).
+
+    Pulses, such as Backtrader's CrossOver, become events, and states steps; as a slanted line
+    they would be spikes. Any other line, and any other kind, is returned as it is.
+    """
+    known = values[np.isfinite(values)]
+    if line["kind"] != "line" or not known.any() or not np.isin(known, (-1.0, 0.0, 1.0)).all():
+        return line
+    on = int(np.count_nonzero(known))
+    begun = int(np.count_nonzero((known != 0.0) & (np.diff(known, prepend=0.0) != 0.0)))
+    if 3 * on > known.size or 2 * begun < on:
+        return line | {"kind": "step"}
+    return line | {"kind": "event", "levels": [], "range": None}
 
 
 def check_style(style: Mapping[str, Any]) -> None:
@@ -118,6 +146,9 @@ def _options(style: Mapping[str, Any], column: str) -> dict[str, Any]:
 def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> dict[str, Any]:
     """Return one line's declaration, checked, with every option filled in."""
     column, label = str(pane["column"]), str(pane.get("label", ""))
+    for option in pane:
+        if option not in (*OPTIONS, *_ABOUT):
+            raise InputError(f"{column}: no option {option!r}{did_you_mean(str(option), OPTIONS)}")
     kind = pane.get("kind", "line")
     if kind not in KINDS:
         raise InputError(f"{column}: kind {kind!r}{did_you_mean(str(kind), KINDS)}")
@@ -137,6 +168,7 @@ def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> 
         "name": str(pane.get("line", column)),
         "title": str(pane.get("title", "")),
         "words": _words(pane.get("words"), column),
+        "sparse": bool(pane.get("sparse")),
         "params": str(pane.get("params", "")),
         "pane": str(pane.get("pane", label or column)),
         "kind": kind,

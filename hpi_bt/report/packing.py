@@ -48,6 +48,31 @@ def decimals_of(values: FloatArray, *, digits: int = 6, most: int = 8) -> int:
     return min(max(wanted, 0), room, 15)
 
 
+def tick_decimals(prices: FloatArray) -> int:
+    """Return the decimals in which prices are quoted: what nearly all of them are exact in.
+
+    Parameters
+    ----------
+    prices : ndarray of shape (n,)
+        Any magnitude; what is not finite is ignored.
+
+    Notes
+    -----
+    A tenth of the prices may be finer, as midpoints and sub-penny prints are. Prices that are
+    exact in no number of decimals (adjusted ones) get five significant digits, two decimals at
+    the least; seven digits are the most that a quote is taken to have.
+    """
+    size = np.abs(prices[np.isfinite(prices) & (np.abs(prices) > 1e-200)])
+    if not size.size:
+        return 2
+    magnitude = int(np.floor(np.log10(np.median(size))))
+    for decimals in range(max(0, 7 - magnitude)):
+        scaled = size * 10.0**decimals
+        if (np.abs(scaled - np.round(scaled)) <= 1e-9 * np.maximum(scaled, 1.0)).mean() >= 0.9:
+            return decimals
+    return min(max(2, 4 - magnitude), 15)
+
+
 def pack(columns: Sequence[tuple[FloatArray, int]]) -> str:
     """Return columns as base64 of gzip of byte planes; `unpack` of signals_data.js.j2 reads it.
 

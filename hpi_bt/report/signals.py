@@ -15,8 +15,8 @@ from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.errors import InputError
 from hpi_bt.report.chart_library import NOTICE, lwc_js
-from hpi_bt.report.drawing import drawings, mark_colours
-from hpi_bt.report.packing import decimals_of, pack
+from hpi_bt.report.drawing import as_pulses, drawings, mark_colours
+from hpi_bt.report.packing import decimals_of, pack, tick_decimals
 from hpi_bt.report.pages import Banner, render, write_page
 from hpi_bt.report.study import study_context
 from hpi_bt.stats.study import SignalStudy
@@ -67,7 +67,7 @@ def write_signals(
         Refused entries as vetoed.csv has them; naive times are the exchange's.
     style : mapping, optional
         {column: {color, light, width, ...}}, "candles" and "trades" likewise: over the
-        declarations.
+        declarations; a column that they leave out is drawn too.
     symbol : str, default=""
         The instrument of `bars`; trades and vetoes of others are left out. "" takes all.
     study : SignalStudy, optional
@@ -81,7 +81,10 @@ def write_signals(
     """
     index = _checked(bars)
     style = style or {}
-    drawn = drawings(panes, [str(c) for c in bars.columns], style)
+    drawn = [
+        as_pulses(line, bars[line["column"]].to_numpy(dtype=np.float64))
+        for line in drawings(panes, [str(c) for c in bars.columns], style)
+    ]
     wall, zone = _wall(bars, index)
     data, columns = _columns(bars, drawn, wall)
     meta = {
@@ -90,6 +93,7 @@ def write_signals(
         "demo": bool(demo),
         "bars": len(bars),
         "columns": columns,
+        "tick": tick_decimals(bars[list(_OHLC)].to_numpy(dtype=np.float64)),
         "zone": zone,
         "sessions": _session_starts(bars, wall),
         "drawn": drawn,
@@ -105,6 +109,7 @@ def write_signals(
         demo=demo,
         notices=[],
         licence=NOTICE,
+        divergences=any(line["segment"] for line in drawn),
         study=None if study is None else study_context(study),
         library=Markup(lwc_js()),
         data=data,

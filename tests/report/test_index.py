@@ -345,3 +345,18 @@ def test_nothing_of_demo_is_cut_off(page, results):
     pill = page.locator(".made-up")
     box, cell = pill.bounding_box(), pill.locator("xpath=ancestor::th").bounding_box()
     assert box["x"] + box["width"] <= cell["x"] + cell["width"]
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_long_name_is_shown_whole(browser, tmp_path, width):
+    name = "a-strategy-with-a-long-name against another-strategy-of-the-same-family, filtered"
+    put(tmp_path, "compare-20261121T040000-aaaaaaaa", ("comparison.html",), name=name,
+        kind="comparison")  # fmt: skip
+    assert update_index(tmp_path) == ""
+    opened = browser.new_page(viewport={"width": width, "height": 800})
+    opened.goto((tmp_path / INDEX).as_uri())
+    assert opened.evaluate("""() => { const e = document.querySelector(".name"),
+      box = e.getBoundingClientRect(), cell = e.closest("th").getBoundingClientRect();
+      return e.textContent.length > 60 && e.scrollWidth <= e.clientWidth
+        && box.right <= cell.right && box.bottom <= cell.bottom && cell.height < 200; }""")
+    opened.close()

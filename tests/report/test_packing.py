@@ -1,5 +1,6 @@
 import base64
 import gzip
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hpi_bt.report.packing import decimals_of, pack
+from hpi_bt.report.packing import decimals_of, pack, tick_decimals
 
 floats = st.lists(
     st.one_of(st.floats(-1e12, 1e12), st.just(float("nan")), st.just(float("inf"))),
@@ -52,6 +53,32 @@ def test_what_is_packed_comes_back_to_the_last_digit_kept(values):
     known = np.isfinite(column)
     assert_array_equal(np.isfinite(back), known)
     assert_allclose(back[known], column[known], rtol=1e-13, atol=0.5 * 10.0**-decimals)
+
+
+def test_a_quote_has_the_decimals_of_nearly_all_prices():
+    cents = np.round(562.0 + np.arange(100) / 100, 2)
+    assert tick_decimals(cents) == 2
+    assert tick_decimals(np.r_[cents, 562.281234, 562.285, np.nan]) == 2  # a few midpoints
+    assert tick_decimals(np.r_[cents, cents[:30] + 0.0025]) == 4  # three in thirteen are no few
+    assert tick_decimals(np.arange(5000, 5010, 0.25)) == 2
+    assert tick_decimals(np.array([38_500.0, 38_505.0])) == 0
+    assert tick_decimals(np.array([1.08512, 1.08513])) == 5
+    assert tick_decimals(np.array([0.00001234, 0.00001235])) == 8
+
+
+def test_adjusted_prices_get_five_digits_and_two_decimals_at_the_least():
+    for size, wanted in ((23_000.0, 2), (187.0, 2), (9.1, 4), (0.012, 6)):
+        assert tick_decimals(size * (1.0 + np.sqrt(np.arange(1.0, 50.0)) / 77)) == wanted
+    assert tick_decimals(np.full(3, np.nan)) == 2
+
+
+@given(st.integers(0, 6), st.lists(st.integers(10**5, 10**6), min_size=1, max_size=30))
+def test_a_quote_shows_every_price_of_one_tick_size(decimals, ticks):
+    prices = [Decimal(tick).scaleb(-decimals) for tick in ticks]
+    found = tick_decimals(np.array([float(p) for p in prices]))
+    exact = sum(p == round(p, found) for p in prices)
+    assert found <= decimals
+    assert exact >= 0.9 * len(prices)
 
 
 def test_no_values_pack_to_nothing():

@@ -14,7 +14,7 @@ from report_signals import BANNER, OSCILLATOR, PANES, SCORE, bars, trades
 from hpi_bt.errors import InputError
 from hpi_bt.report import chart_library
 from hpi_bt.report.chart_library import checked_library, lwc_js
-from hpi_bt.report.drawing import CANDLES, check_style, drawings, mark_colours
+from hpi_bt.report.drawing import CANDLES, as_pulses, check_style, drawings, mark_colours
 from hpi_bt.report.signals import write_signals
 
 COLUMNS = ["Osc.osc", "Osc.div", "Osc.score", "Osc.age", "Osc.older"]
@@ -97,6 +97,35 @@ def test_style_stands_above_the_declaration():
     assert mark_colours(style)["candles"] == CANDLES | {"up": "#008000"}
 
 
+def test_a_style_that_names_a_line_left_out_draws_it():
+    style = {"Osc.score": {"kind": "histogram", "pane": "extra"}, "volume": {}}
+    first, score, volume = drawings([OSCILLATOR], [*COLUMNS, "volume"], style)
+    assert first["column"] == "Osc.osc"
+    assert [score[k] for k in ("column", "label", "name", "kind", "pane")] == [
+        *("Osc.score", "Osc", "score", "histogram", "extra")
+    ]
+    assert [volume[k] for k in ("label", "name", "pane")] == ["", "volume", "volume"]
+    assert score["color"] != volume["color"]
+
+
+def test_a_line_of_pulses_is_drawn_as_events_and_one_of_states_as_steps():
+    line = drawn(kind="line", levels=[0.0, 1.0])
+    pulses = np.array([np.nan, 0, 1, 0, 0, -1, 0, 0, 0, 0])  # two of nine known bars, each begins
+    assert as_pulses(line, pulses) == line | {"kind": "event", "levels": [], "range": None}
+    states = np.repeat([0.0, 1.0, 0.0, -1.0], [12, 4, 10, 4])  # eight bars, of which two begin
+    assert as_pulses(line, states)["kind"] == "step"
+    assert as_pulses(line, np.tile([1.0, -1.0], 9))["kind"] == "step"  # never at rest
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 0.5, np.nan]), max_size=30))
+def test_only_a_line_of_signs_is_drawn_otherwise_than_declared(values):
+    column = np.array(values, dtype=float)
+    for kind in ("line", "step", "histogram", "area"):
+        line = drawn(kind=kind)
+        signs = set(column[np.isfinite(column)]) <= {-1.0, 0.0, 1.0} and {1.0, -1.0} & set(values)
+        assert (as_pulses(line, column) is line) == (kind != "line" or not signs)
+
+
 @given(st.text(max_size=20))
 def test_a_colour_is_hexadecimal_or_refused(text):
     with contextlib.suppress(InputError):
@@ -120,6 +149,7 @@ def test_no_text_can_end_the_script_that_holds_it(title, reason):
         ({"kind": "lnie"}, r"kind 'lnie' \(did you mean 'line'\?\)"),
         ({"color": "reddish"}, r"Osc\.osc: color 'reddish' is no colour"),
         ({"light": "</script>"}, "is no colour"),
+        ({"colour": "red"}, r"Osc\.osc: no option 'colour' \(did you mean 'color'\?\)"),
         ({"width": 9}, "width 9; give 1, 2, 3 or 4"),
         ({"levels": ["a"]}, "levels 'a'; give a number"),
         ({"range": [1]}, r"range \[1\]; give its lowest and highest"),

@@ -122,6 +122,132 @@ def test_an_unknown_value_is_a_dash(visit):
     assert visit.legend()["Osc.osc"] == "–"
 
 
+REGIME = {
+    **{"label": "Map", "column": "Map.regime", "line": "regime", "pane": "regime", "kind": "step"},
+    **{"levels": [-1.0, 0.0], "words": {"-1": "squeeze", "0": "neutral", "2": "pinned"}},
+}
+ZONE = {
+    **{"label": "Map", "column": "Map.low", "line": "low", "pane": "price", "kind": "zone"},
+    **{"high": "high", "sparse": True},
+}
+
+
+def expiring():
+    """Bars whose last 30 know nothing; the zone ended 70 bars before."""
+    frame = bars().assign(**{"Map.regime": 0.0, "Map.low": 99.0, "Map.high": 99.5})
+    frame.loc[frame.index[-100:], "Map.low"] = np.nan
+    frame.loc[frame.index[-40:], "Map.regime"] = 2.0
+    frame.loc[frame.index[-30:], ["Osc.osc", "Osc.div", "Map.regime", "Map.high"]] = np.nan
+    return frame
+
+
+def test_at_rest_a_legend_shows_what_was_known_last_with_its_time(browser, tmp_path):
+    with Visit(browser, tmp_path, expiring(), [*PANES, REGIME, ZONE]) as seen:
+        aged = "() => [...document.querySelectorAll('.legend .old small')].map(e => e.textContent)"
+        shown = seen.legend()
+        assert number(shown["Osc.osc"]) == pytest.approx(seen.frame["Osc.osc"].iloc[569], abs=1e-4)
+        assert shown["Map.regime"] == "pinned"
+        assert shown["Map.low"] == "–"  # there was no zone when the map was known last
+        assert number(shown["Osc.score"]) == pytest.approx(
+            seen.frame["Osc.score"].iloc[-1], abs=1e-4
+        )
+        assert seen.page.evaluate(aged) == ["04:30", "04:30"]  # of bars that end at 05:00
+        seen.point(590)
+        assert seen.legend()["Osc.osc"] == "–"
+        assert seen.page.evaluate(aged) == []
+
+
+def test_values_with_words_have_them_on_the_axis(browser, tmp_path):
+    script = """() => { const {series} = __signals.panes.get("regime").mounted.parts[0];
+      const {visible, hidden} = Object.groupBy(series.priceLines().map(p => p.options()),
+        o => o.lineVisible ? "visible" : "hidden"), f = series.priceFormatter();
+      return [visible, hidden].map(all => all.filter(o => o.axisLabelVisible)
+        .map(o => f.format(o.price))).concat([f.formatTickmarks([-1, 0.5, 2])]); }"""
+    with Visit(browser, tmp_path, expiring(), [REGIME]) as seen:
+        drawn, named, ticks = seen.page.evaluate(script)
+        assert sorted(drawn) == ["neutral", "squeeze"]
+        assert named == ["pinned"]
+        assert ticks == ["", "", ""]
+        assert seen.complaints == []
+
+
+def test_an_axis_has_one_unit_and_as_many_decimals_as_it_needs(visit):
+    script = """all => { const {host} = __signals.panes.get("score").mounted;
+      return host.priceFormatter().formatTickmarks(all); }"""
+    said = [
+        visit.page.evaluate(script, all_of)
+        for all_of in ([-0.5, 0, 0.5], [0, 0.25], [-25e3, 0, 25e3], [1e9, 1.5e9], [10, 20])
+    ]
+    assert said == [
+        *(["−0.5", "0.0", "0.5"], ["0.00", "0.25"], ["−25K", "0", "25K"]),
+        *(["1.0B", "1.5B"], ["10", "20"]),
+    ]
+
+
+def test_one_word_for_an_exit_everywhere(browser, tmp_path):
+    made = trades((350, 370, 1.0), (400, 420, 1.0), (450, 470, 1.0), (500, 520, -1.0))
+    made["exit_reason"] = ["", "late_flat", "stop", "panic"]
+    made["status"] = ["closed", "closed", "open", "closed"]
+    with Visit(browser, tmp_path, made=made) as seen:
+        words = "() => [...document.querySelectorAll('.row .why')].map(e => e.textContent)"
+        assert seen.page.evaluate(words) == ["order", "late flat", "open", "panic"]
+        key = seen.page.locator("#key").inner_text()
+        for word in ("order (", "late flat (held past", "open (still held", "panic (the strategy"):
+            assert word in key
+        painted = """() => { const made = [], all = CanvasRenderingContext2D.prototype;
+          const before = all.fillText; all.fillText = function (text, ...at) {
+            made.push(text); return before.call(this, text, ...at); };
+          __signals.chart.takeScreenshot(); all.fillText = before; return made; }"""
+        seen.show(340, 480)
+        seen.page.evaluate("__signals.state.selected = 0")
+        assert {"order +1.00"} <= set(seen.page.evaluate(painted))
+
+
+def test_sub_penny_prints_leave_prices_in_cents(browser, tmp_path):
+    frame = bars()
+    frame.loc[frame.index[::40], "close"] += 0.001234
+    made = trades((300, 310, 1.0), entry_price=99.123456)
+    line = {"label": "A", "column": "A.a", "line": "a", "pane": "price"}
+    with Visit(browser, tmp_path, frame.assign(**{"A.a": 99.123456}), [line], made) as seen:
+        seen.point(400)
+        shown = seen.legend()
+        assert (shown["close"], shown["A.a"]) == (f"{frame['close'].iloc[400]:.2f}", "99.12")
+        assert seen.page.locator(".row .deal").inner_text() == "99.12 → 101.00"
+        script = "v => __signals.panes.get('price').mounted.host.priceFormatter().format(v)"
+        assert seen.page.evaluate(script, 99.5) == "99.50"
+
+
+def test_a_stock_crossover_is_drawn_as_marks(browser, tmp_path):
+    hits = np.zeros(600)
+    hits[::50] = 1.0
+    line = {"label": "CrossOver", "column": "X.x", "line": "crossover", "levels": [0.0, 1.0, -1.0]}
+    with Visit(browser, tmp_path, bars().assign(**{"X.x": hits}), [line]) as seen:
+        seen.point(550)
+        assert seen.legend()["X.x"] == "▲ up"
+        seen.point(551)
+        assert seen.legend()["X.x"] == "·"
+        kind = "() => __signals.panes.get('CrossOver').lines[0].kind"
+        assert seen.page.evaluate(kind) == "event"
+
+
+def test_a_legend_of_many_lines_folds_and_leaves_room_for_the_candles(browser, tmp_path):
+    names = [f"Level {i}" for i in range(30)]
+    lines = [{"label": "L", "column": x, "line": x, "pane": "price"} for x in names]
+    top = """() => { const {high} = __signals.columns;
+      const {host} = __signals.panes.get("price").mounted;
+      return Math.min(...[...high].slice(-100).map(v => host.priceToCoordinate(v))); }"""
+    with Visit(browser, tmp_path, bars().assign(**dict.fromkeys(names, 99.3)), lines) as seen:
+        seen.show(500, 600)
+        legend = seen.page.locator(".legend[data-pane=price]")
+        tall = legend.bounding_box()["height"]
+        assert seen.page.evaluate(top) > tall > 40
+        legend.get_by_role("button", name="Hide the values of the lines").click()
+        seen.calm()
+        assert legend.bounding_box()["height"] < 30
+        assert seen.page.evaluate(top) < tall
+        assert seen.complaints == []
+
+
 def test_the_hour_that_comes_twice_is_told_apart(visit):
     visit.show(280, 440)
     said = []
@@ -367,7 +493,7 @@ def test_an_indicator_nobody_foresaw_gets_its_panes(browser, tmp_path):
         assert seen.panes() == ["price", "Mine", "only events"]
         seen.point(550)
         shown = seen.legend()
-        assert shown == shown | {"Mine.a": "550", "Mine.b": "10,000,000,000,000"}
+        assert shown == shown | {"Mine.a": "550.00", "Mine.b": "10,000,000,000,000"}
         assert shown["Mine.hit"] == "▼ down"
         assert seen.page.locator("#tally").inner_text() == "No such trade."
         seen.press("n", "t")
