@@ -78,12 +78,13 @@ def gauge_report(
     Raises
     ------
     InputError
-        A config without a gauge, or inputs that make none; nothing is written then.
+        A config without a gauge, inputs that make none, or a page that cannot be written; nothing
+        is written then.
     """
     day, today = _day(as_of), today or new_york_date()
     feature, where = _chosen(config, files, data_dir, cache_dir, offline)
     if out is not None:
-        check_writable(Path(out).expanduser().parent)
+        check_page(Path(out).expanduser())
     notes: list[str] = []
     if feature.files is None and not offline and day is None:
         stage("downloads", 0.0)
@@ -107,6 +108,17 @@ def gauge_report(
         write_gauge(report)
     stage("done", 1.0)
     return report
+
+
+def check_page(page: Path) -> None:
+    """Refuse a page that cannot be written, before any work is done."""
+    if page.is_dir():
+        raise InputError(f"{page}: a folder; name the page in it with --out {page / 'gauge.html'}")
+    try:
+        check_writable(page.parent)
+    except InputError as error:
+        reason = str(error).rpartition(";")[0]
+        raise InputError(f"{reason}; give another page with --out") from None
 
 
 def _reported(

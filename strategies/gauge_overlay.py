@@ -30,6 +30,12 @@ class GaugeOverlay(bt.Strategy):
                 f"strategy.params.score: the data has no column {self.p.score!r}; "
                 "add features: [{kind: gauge}] to the config, or name a column of 0 to 100"
             )
+        for name in ("low", "moderate", "elevated", "high", "buffer"):
+            if not 0.0 <= getattr(self.p, name) <= 100.0:  # NaN neither
+                raise InputError(
+                    f"strategy.params.{name}: {getattr(self.p, name):g}; give a percentage from 0 "
+                    "to 100 of the account (nothing is borrowed or sold short)"
+                )
         self.gauge = HedgePressureGauge(getattr(self.data, self.p.score))
         self.shares = [self.p.low, self.p.moderate, self.p.elevated, self.p.high]
         self.band = None

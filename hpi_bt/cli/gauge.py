@@ -47,9 +47,12 @@ def gauge_command(
     """
     from dataclasses import replace
 
-    from hpi_bt.gauging import gauge_report
+    from hpi_bt.gauging import check_page, gauge_report
     from hpi_bt.report.gauge import write_gauge
 
+    folder = Path("results")
+    if out is None and not as_json:
+        check_page(folder / "gauge.html")
     with Stages(quiet=as_json) as stage:
         report = gauge_report(
             config,
@@ -61,7 +64,7 @@ def gauge_command(
             stage=stage,
         )
         if out is None and not as_json:
-            page = Path("results") / f"gauge-{report.latest.row:%Y-%m-%d}.html"
+            page = folder / f"gauge-{report.latest.row:%Y-%m-%d}.html"
             report = replace(report, page=page)
             write_gauge(report)
     if as_json:
@@ -102,8 +105,10 @@ def _show(report: GaugeReport) -> None:
     console.print(Text(hanging("- ", first, width)))
     for line in stale:
         console.print(Text(hanging("- stale: ", line, width), "yellow"))
+    for fault in report.inputs.faults:
+        console.print(Text(hanging("- ", fault, width), "yellow"))
     for note in report.inputs.notes:
-        if not note.startswith("warning:"):  # those are the lines above
+        if not note.startswith("warning:") and note not in report.inputs.faults:  # shown above
             loud = note.startswith("not fetched:")
             console.print(Text(hanging("- ", note, width), "yellow" if loud else "dim"))
     console.print(Text(f"{report.page}"))

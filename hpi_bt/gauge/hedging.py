@@ -29,6 +29,7 @@ class GaugeResult(NamedTuple):
     reliability: pd.DataFrame
     band: pd.Series
     shares: pd.DataFrame
+    unscored: dict[str, str]
 
 
 def hedge_score(
@@ -87,12 +88,15 @@ def hedge_score(
     shares : DataFrame
         Weights divided by the sum of those present; 0 where a component is absent, NaN on a day
         without any.
+    unscored : dict of str to str
+        Columns without a score on any row, and why: "no value", "too short" (fewer than
+        `min_history` values) or "constant" (never moves within what it is compared with).
 
     Raises
     ------
     InputError
         Unsorted or unlike indices, no numbers, prices not above 0, no component with
-        `min_history` values, or an option out of range.
+        `min_history` values or none of these that ever moves, or an option out of range.
     """
     _check_options(min_history, window, fires_at, horizon, event_drawdown)
     _check_weighting(weighting, floor, smoothing)
@@ -110,6 +114,7 @@ def hedge_score(
         floor=floor,
         smoothing=smoothing,
     )
+    unscored = _unscored(components, found.component_scores, min_history)
 
     def frame(array: FloatArray) -> pd.DataFrame:
         return pd.DataFrame(array, index=components.index, columns=components.columns)
@@ -129,6 +134,7 @@ def hedge_score(
         reliability=frame(found.reliability),
         band=bands_of(score),
         shares=frame(np.divide(present, total, out=np.full_like(present, np.nan), where=total > 0)),
+        unscored=unscored,
     )
 
 
@@ -193,3 +199,22 @@ def _check_history(components: pd.DataFrame, values: FloatArray, min_history: in
             f"components: {counts[longest]} values of {components.columns[longest]!r}, the "
             f"longest, but min_history {min_history}; give more history or a smaller min_history"
         )
+
+
+def _unscored(components: pd.DataFrame, scores: FloatArray, min_history: int) -> dict[str, str]:
+    """Return the columns without any score, and why; refuse where that is all of them."""
+    counts = np.isfinite(components.to_numpy(dtype=np.float64, na_value=np.nan)).sum(axis=0)
+    reasons = np.select([counts == 0, counts < min_history], ["no value", "too short"], "constant")
+    never = np.asarray(np.isnan(scores).all(axis=0))
+    found = {
+        str(name): str(why)
+        for name, why, mute in zip(components.columns, reasons, never, strict=True)
+        if mute
+    }
+    if never.all():
+        told = ", ".join(f"{name} {why}" for name, why in found.items())
+        raise InputError(
+            f"components: no score on any row ({told}); a score lies between a least and a most "
+            "that differ, give components that move"
+        )
+    return found

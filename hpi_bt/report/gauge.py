@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.strict_json import json_safe
@@ -16,13 +17,24 @@ from hpi_bt.gauge import BANDS
 from hpi_bt.gauge.orientation import drawdown
 from hpi_bt.report.chart_library import NOTICE, lwc_js
 from hpi_bt.report.gauge_drawings import Scale, dial, scale_of, sparkline, whisker
-from hpi_bt.report.gauge_words import ABOUT, band_ranges, day, row_of, shown, signed, titled
+from hpi_bt.report.gauge_words import (
+    ABOUT,
+    band_ranges,
+    counted,
+    day,
+    row_of,
+    shown,
+    signed,
+    titled,
+)
 from hpi_bt.report.gauged import GaugeReport
 from hpi_bt.report.packing import pack
 from hpi_bt.report.pages import Banner, number, render, write_page
 from hpi_bt.report.pages import percent as plain_percent
+from hpi_bt.sources.gauge_data.series import FAULT
 
 _SPARK = 252  # sessions
+_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 #: What notes on the series behind each component begin with.
 _SERIES = {
     **{"vix": ("vix",), "term_structure": ("vix", "vix3m"), "put_call": ("put/call", "put_call")},
@@ -60,11 +72,17 @@ def write_gauge(report: GaugeReport) -> None:
         latest=latest,
         dial=dial(latest.score, latest.smoothed, latest.before, latest.band),
         few=2 * int(latest.components["score"].notna().sum()) < len(latest.components),
+        faults=[
+            (titled(series), text)
+            for series, _, text in (note.partition(FAULT) for note in report.inputs.faults)
+        ],
         change=signed(report.change),
         change_tone=_tone(report.change),
         cards=[_card(report, str(n)) for n in latest.components.index],
         sums=_sums(report),
         bands=band_ranges(),
+        dated=_dated,
+        notes=[n for n in report.inputs.notes if not n.startswith("warning:")],  # shown as stale
         falls=_falls(report),
         warnings=_warnings(report),
         quality=_quality(report.quality),
@@ -80,6 +98,11 @@ def write_gauge(report: GaugeReport) -> None:
 def percent(value: float, digits: int) -> str:
     """Return `pages.percent` with a minus sign as wide as a plus."""
     return plain_percent(value, digits).replace("-", "\N{MINUS SIGN}")
+
+
+def _dated(text: str) -> Markup:
+    """Return a text whose dates no line breaks."""
+    return Markup(_DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))
 
 
 def _json(value: Any) -> str:
@@ -131,6 +154,8 @@ def _history(report: GaugeReport) -> tuple[str, dict[str, Any]]:
         "columns": [[name, decimals] for name, _, decimals in parts],
         "zone": {"name": "New York", "daily": True, "offsets": []},
         "sessions": [],
+        "drawn": [],  # no lines on a price
+        "tick": 2,
         "bands": [[name, edge] for name, edge in BANDS],
         "components": {
             str(n): [f"c{i}", titled(str(n))] for i, n in enumerate(result.component_scores)
@@ -151,11 +176,13 @@ def _card(report: GaugeReport, name: str) -> dict[str, Any]:
     one = row_of(report.latest.components, name)
     scale = ABOUT[name].scale if name in ABOUT else 1.0
     course = scale * report.inputs.components[name].iloc[-_SPARK:]
+    age = counted(int(one["age_sessions"]), "session")
     states = {
         "used": "",
-        "carried": f"carried forward {one['age_sessions']} sessions",
-        "left out": f"left out: ends {one['age_sessions']} sessions earlier",
+        "carried": f"carried forward {age}",
+        "left out": f"left out: ends {age} earlier",
         "too short": "too short a history",
+        "constant": "has not moved",
     }
     return {
         "name": name,

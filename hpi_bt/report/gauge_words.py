@@ -156,13 +156,15 @@ def freshness_lines(
         )
     for name, one in table.iterrows():
         title, age = titled(str(name)), counted(int(one["age_sessions"]), "session")
-        ends = f"{title} ends {day(one['data_date'])}, {age} before"
+        ends = f"{title} ends {day(one['data_date'])}, {age} earlier"
         if one["state"] == "left out":
             lines.append(f"{ends}: left out" if one["age_sessions"] else f"{title}: no value")
         elif one["state"] == "carried":
             lines.append(f"{ends}: carried forward")
         elif one["state"] == "too short":
             lines.append(f"{title} has too short a history to be scored")
+        elif one["state"] == "constant":
+            lines.append(f"{title} has not moved: there is nothing to score it against")
     if fullest:
         lines.append(fullest)
     return lines if len(lines) > 1 else [f"{lines[0]}; every input is fresh"]
@@ -240,7 +242,13 @@ def _accuracy(quality: pd.DataFrame) -> list[str]:
     if not math.isfinite(row["balanced_accuracy"]):
         return []
     low, high = row["balanced_low"], row["balanced_high"]
-    within = f" (95 % interval {low:.2f} to {high:.2f})" if math.isfinite(low) else ""
+    within = (
+        f" (95 % interval {low:.2f} to {high:.2f})"
+        if math.isfinite(low)
+        else f" ({row['note']})"
+        if row["note"]
+        else ""
+    )
     accuracy = f"{row['balanced_accuracy']:.2f}{within}"
     return [f"The balanced accuracy of a warning is {accuracy}; a coin has 0.50."]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,9 +14,17 @@ from hpi_bt import __version__
 from hpi_bt.errors import InputError
 
 if TYPE_CHECKING:
+    from requests import Response
     from urllib3.response import BaseHTTPResponse
 
 _LONGEST_WAIT = 30.0  # seconds that a server's Retry-After may ask for
+_PATIENCE = 15  # a whole answer may take that many times the timeout, however steadily it drips
+_PIECE = 1024  # bytes
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _REASONS = {
     401: "access denied (HTTP 401); check the key or the licence",
@@ -22,6 +32,10 @@ _REASONS = {
     404: "not found (HTTP 404); check the address or the symbol",
     429: "too many requests (HTTP 429); wait a few minutes and try again",
 }
+
+
+class _TooSlowError(Exception):
+    """An answer that goes on and on."""
 
 
 class _CappedRetry(Retry):
@@ -33,7 +47,7 @@ class _CappedRetry(Retry):
 def fetch_text(
     url: str, *, params: Mapping[str, str] | None = None, timeout: float = 20, retries: int = 2
 ) -> str:
-    """Return the text of a page, as UTF-8 unless the server names another encoding.
+    """Return the text of a page: by its byte-order mark, else as the server says, else as UTF-8.
 
     Parameters
     ----------
@@ -42,7 +56,7 @@ def fetch_text(
     params : mapping of str to str, optional
         The query; never shown in a message, since it may hold a key.
     timeout : float
-        Seconds to connect, and between two pieces of the answer.
+        Seconds to connect, and between two pieces of the answer; all of it may take 15 times that.
     retries : int
         Further tries after a refused connection, a timeout, 429 or 5xx; the wait doubles from half
         a second, or is what the server asks for, at most 30 s.
@@ -67,15 +81,36 @@ def fetch_text(
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         try:
             session.headers["User-Agent"] = f"hpi-bt/{__version__}"  # some refuse the library's own
-            answer = session.get(url, params=params, timeout=timeout)
+            with session.get(url, params=params, timeout=timeout, stream=True) as answer:
+                body = _body(answer, timeout) if answer.ok else b""
+        except _TooSlowError:
+            allowed = f"no whole answer within {_PATIENCE * timeout:g} s"
+            raise InputError(f"{_shown(url)}: {allowed}; try again later") from None
         except requests.RequestException as error:
             raise InputError(f"{_shown(url)}: {_reason(error, timeout)}") from None
     if not answer.ok:
         other = f"the server failed (HTTP {answer.status_code}); try again later"
         raise InputError(f"{_shown(url)}: {_REASONS.get(answer.status_code, other)}")
-    if "charset" not in answer.headers.get("Content-Type", ""):
-        answer.encoding = "utf-8"
-    return answer.text
+    return _decoded(body, answer)
+
+
+def _body(answer: Response, timeout: float) -> bytes:
+    """Return all of an answer, or give up on one that never ends."""
+    begun, pieces = monotonic(), []
+    for piece in answer.iter_content(_PIECE):
+        pieces.append(piece)
+        if monotonic() - begun > _PATIENCE * timeout:
+            raise _TooSlowError
+    return b"".join(pieces)
+
+
+def _decoded(body: bytes, answer: Response) -> str:
+    named = answer.encoding if "charset" in answer.headers.get("Content-Type", "") else None
+    marked = next((code for mark, code in _MARKS.items() if body.startswith(mark)), None)
+    try:
+        return body.decode(marked or named or "utf-8", "replace")
+    except LookupError:  # a charset that nobody knows
+        return body.decode("utf-8", "replace")
 
 
 def _shown(url: str) -> str:
@@ -94,6 +129,10 @@ def _reason(error: Exception, timeout: float) -> str:
         return f"no answer within {timeout:g} s; try again later"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the answer broke off; try again"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "the answer is damaged (it cannot be unpacked); try again later"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it leads round in circles (too many redirects); check the address in a browser"
     if isinstance(error, requests.ConnectionError):
         return "cannot be reached; check the network, or work from the cache with --offline"
     return f"not a usable address ({type(error).__name__}); it must start with http:// or https://"

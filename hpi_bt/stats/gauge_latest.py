@@ -35,8 +35,8 @@ class Latest(NamedTuple):
     components : DataFrame, index component
         value (larger = more stress), score, score_before (five sessions earlier), weight, share
         (of all weights present), reliability, data_date, age_sessions, source, first, state:
-        "used", "carried" (forward, past the age that publication explains), "left out" (too old)
-        or "too short" (fewer values than `min_history`).
+        "used", "carried" (forward, though a newer value was due), "left out" (too old), "too
+        short" (fewer values than `min_history`) or "constant" (nothing to compare it with).
     """
 
     row: pd.Timestamp
@@ -64,7 +64,7 @@ def latest_row(inputs: GaugeInputs, result: GaugeResult) -> Latest:
     row = pd.Timestamp(result.score.index[-1])
     if np.isnan(score[-1]):
         raise InputError(
-            f"gauge: no score by {row:%Y-%m-%d}, every component is constant or too short; "
+            f"gauge: no score by {row:%Y-%m-%d}, no component has been scored yet; "
             "give more history or a smaller min_history"
         )
     at = len(score) - 1 - CHANGE_SESSIONS
@@ -103,9 +103,10 @@ def _components(inputs: GaugeInputs, result: GaugeResult, at: int) -> pd.DataFra
             "first": fresh["first"],
         }
     ).reindex(scores.columns)
+    mute = [result.unscored.get(str(n), "constant") for n in table.index]
     states = np.select(
         [table["value"].isna(), table["score"].isna(), fresh["stale"].reindex(table.index)],
-        ["left out", "too short", "carried"],
+        ["left out", mute, "carried"],
         default="used",
     )
     return table.assign(state=states).rename_axis("component")

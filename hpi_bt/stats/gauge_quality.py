@@ -11,9 +11,10 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.gauge import BANDS, WARNING, GaugeResult
+from hpi_bt.sources.hours import counted
 from hpi_bt.stats.bootstrap import mean_block_length, ratio_interval, stationary_indices
 
-LEAST_BLOCKS = 8  # with days in the band; below it an interval says nothing
+LEAST_BLOCKS = 10  # of each kind that a figure counts; from fewer an interval says nothing
 
 COLUMNS = (
     "n", "blocks", "hit_rate", "hit_low", "hit_high",
@@ -88,7 +89,8 @@ def signal_quality(
         share of them followed by an event (band all: how common events are); balanced_accuracy
         of a warning from the band's lowest score up; forward_drawdown, the mean of the lowest
         close ahead / close - 1. Each has the 95 % interval of a stationary bootstrap over blocks
-        of `horizon` days, NaN with a note where fewer than 8 blocks have such days.
+        of `horizon` days, NaN with a note where fewer than 10 blocks have such days (for the
+        accuracy: warnings, days without one, events or days without one).
 
     Raises
     ------
@@ -109,7 +111,8 @@ def signal_quality(
             days = known & (values >= low) & (values < high)
             row = _row(days, outcomes, block, draws, seed)
             if low > 0.0:
-                row |= _balanced(values >= low, known, outcomes.event, block, draws, seed)
+                found = _balanced(values >= low, known, outcomes.event, block, draws, seed)
+                row = found | row if row["note"] else row | found
             rows[signal, band] = row
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(COLUMNS))
     return table.rename_axis(["signal", "band"])
@@ -141,16 +144,20 @@ def _row(
     sums = {"hit": _per_block(days & outcomes.event, block), "forward": _per_block(falls, block)}
     row |= {"hit_rate": sums["hit"].sum() / n, "forward_drawdown": sums["forward"].sum() / n}
     if blocks < LEAST_BLOCKS:
-        return row | {"note": f"{blocks} blocks with such days, {LEAST_BLOCKS} needed"}
+        return row | {"note": _too_few(blocks, "such days")}
     for name, per_block in sums.items():
         low, high = ratio_interval(per_block, count, draws=draws, seed=seed)
         row |= {f"{name}_low": low, f"{name}_high": high}
     return row
 
 
+def _too_few(blocks: int, what: str) -> str:
+    return f"no interval: {what} in {counted(blocks, 'block')}, {LEAST_BLOCKS} needed"
+
+
 def _balanced(
     fires: BoolArray, known: BoolArray, event: BoolArray, block: IntArray, draws: int, seed: int
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Return (share of events warned of + share of quiet days left alone)/2 and its interval."""
     kinds = (fires & event, event, ~fires & ~event, ~event)
     hit, events, spared, quiet = (_per_block(known & kind, block) for kind in kinds)
@@ -159,9 +166,12 @@ def _balanced(
     found, left = hit.sum() / events.sum(), spared.sum() / quiet.sum()
     # what each block adds to the error, to first order
     added = (hit - found * events) / events.sum() + (spared - left * quiet) / quiet.sum()
-    row = {"balanced_accuracy": (found + left) / 2.0}
-    if np.count_nonzero(events) < LEAST_BLOCKS:
-        return row
+    row: dict[str, float | str] = {"balanced_accuracy": (found + left) / 2.0}
+    warned, silent = (_per_block(known & kind, block) for kind in (fires, ~fires))
+    kinds_of_day = {"warnings": warned, "no warnings": silent, "falls": events, "no falls": quiet}
+    blocks, what = min((int(np.count_nonzero(n)), what) for what, n in kinds_of_day.items())
+    if blocks < LEAST_BLOCKS:
+        return row | {"note": _too_few(blocks, what)}
     rng = np.random.default_rng(seed)
     index = stationary_indices(len(hit), mean_block_length(added), draws, rng)
     sums = [part[index].sum(axis=1) for part in (hit, events, spared, quiet)]

@@ -55,6 +55,7 @@ class Words(HTMLParser):
 
 
 def text_of(page):
+    page = re.sub(r'<span class="date">(.*?)</span>', r"\1", page)  # for line breaks alone
     return " ".join(" ".join(Words(page).words).split())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ class Page(BaseHTTPRequestHandler):
     asked: ClassVar[list[str]] = []
     agents: ClassVar[list[str]] = []
     hang = threading.Event()
+    pause = 0.0  # seconds before each piece of an answer
 
     def do_GET(self):
         self.asked.append(self.path)
@@ -33,7 +35,12 @@ class Page(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        try:
+            for at in range(0, len(body), 1000):
+                self.hang.wait(self.pause)
+                self.wfile.write(body[at : at + 1000])
+        except OSError:
+            pass  # nobody listens any more
 
     def log_message(self, *_args):
         pass
@@ -127,3 +134,45 @@ def test_a_closed_port_is_named():
 def test_an_address_without_scheme_is_refused():
     with pytest.raises(InputError, match="must start with http:// or https://"):
         fetch_text("data.csv")
+
+
+def test_an_address_that_leads_in_circles_is_named(address):
+    Page.answers = [(302, {"Location": "/data.csv"}, b"")]
+    with pytest.raises(InputError, match=r"leads round in circles .too many redirects.; check"):
+        fetch_text(address, retries=0)
+
+
+@pytest.mark.parametrize("body", [b"date,close\n", gzip.compress(b"date" * 99)[:-8] + b"x" * 8])
+def test_an_answer_that_cannot_be_unpacked_is_named(address, body):
+    Page.answers = [(200, {"Content-Encoding": "gzip"}, body)]
+    with pytest.raises(InputError, match=r"the answer is damaged .it cannot be unpacked."):
+        fetch_text(address, retries=0)
+
+
+def test_a_packed_answer_is_unpacked(address):
+    Page.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(b"date,close\n" * 500))]
+    assert fetch_text(address) == "date,close\n" * 500
+
+
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("named", ["text/csv", "text/csv; charset=iso-8859-1"])
+def test_a_byte_order_mark_says_more_than_the_server(address, code, named):
+    Page.answers = [(200, {"Content-Type": named}, "date,café\r\n".encode(code))]
+    assert fetch_text(address) == "date,café\r\n"
+
+
+def test_an_encoding_that_nobody_knows_is_utf_8(address):
+    Page.answers = [(200, {"Content-Type": "text/csv; charset=x-klingon"}, "café".encode())]
+    assert fetch_text(address) == "café"
+
+
+def test_a_server_that_drips_is_waited_for_but_not_for_ever(address, monkeypatch):
+    Page.answers = [(200, {}, b"x" * 4000)]
+    Page.pause = 0.02
+    try:
+        assert fetch_text(address, timeout=1, retries=0) == "x" * 4000
+        monkeypatch.setattr(http, "_PATIENCE", 0.01)
+        with pytest.raises(InputError, match=r"no whole answer within 0\.01 s; try again later"):
+            fetch_text(address, timeout=1, retries=0)
+    finally:
+        Page.pause = 0.0

@@ -76,3 +76,18 @@ def test_a_refused_order_is_sent_again():
 def test_a_data_without_the_column_is_refused():
     with pytest.raises(InputError, match=r"strategy.params.score: the data has no column 'gage'"):
         run_cerebro(OVERLAY, {"score": "gage"}, frame_of([10] * 5))
+
+
+@pytest.mark.parametrize("name", ["low", "moderate", "elevated", "high", "buffer"])
+@pytest.mark.parametrize("share", [250.0, -1.0, NAN, 100.1])
+def test_a_share_that_would_borrow_or_sell_short_is_refused(name, share):
+    want = rf"strategy.params.{name}: {share:g}; give a percentage from 0 to 100"
+    with pytest.raises(InputError, match=want) as caught:
+        run_cerebro(OVERLAY, {name: share}, frame_of([10] * 5))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 100.0])
+def test_all_and_nothing_are_shares(share):
+    record = run_cerebro(OVERLAY, {"low": share}, frame_of([10] * 5))
+    assert held(record, 5)[-1] == 10.0 * min(share, 99.0)

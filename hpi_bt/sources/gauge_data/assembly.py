@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +14,16 @@ from hpi_bt.errors import InputError
 from hpi_bt.gauge.orientation import COMPONENTS, curve, drawdown, funding, term_structure
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.clock import new_york_date
-from hpi_bt.sources.gauge_data.publication import Known, known_at, next_opens, sessions_between
+from hpi_bt.sources.gauge_data.publication import (
+    Known,
+    known_at,
+    newest_due,
+    next_opens,
+    sessions_between,
+)
 from hpi_bt.sources.gauge_data.reading import Files, read_files
-from hpi_bt.sources.gauge_data.series import GIVEN_AS, Joined, Piece, join_pieces, pieces_of
+from hpi_bt.sources.gauge_data.series import FAULT, GIVEN_AS, Joined, Piece, join_pieces, pieces_of
+from hpi_bt.sources.hours import counted
 
 _PAIRS: dict[str, tuple[str, str, Callable[[pd.Series, pd.Series], pd.Series]]] = {
     "term_structure": ("vix", "vix3m", term_structure),
@@ -42,7 +49,8 @@ class GaugeInputs:
         Date of each value; NaT where there is none.
     freshness : DataFrame, index component
         source, first and last (dates of the data at hand), age_sessions (of the last row's
-        value, or of the data where it has become too old), stale (older than it need be).
+        value, or of the data where it has become too old), stale (a newer value was published
+        before the open of the session after the last row, and by `today` without an `as_of`).
     notes : tuple of str
         Splices, substitutes, gaps and whatever else was noticed.
     sources : dict of str to str
@@ -55,6 +63,11 @@ class GaugeInputs:
     freshness: pd.DataFrame
     notes: tuple[str, ...]
     sources: dict[str, str]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The notes on values that were left out as no market's."""
+        return tuple(note for note in self.notes if FAULT in note)
 
 
 def gauge_inputs(
@@ -98,7 +111,8 @@ def gauge_inputs(
     ------
     InputError
         No SPY, no other component, an unknown series, a file that is not what it is given as, a
-        date in the future, two values for a date, or `as_of` before the first session.
+        date in the future, two values for a date, a value that no market has, or `as_of` before
+        the first session.
     """
     where = where or Locations()
     today = today or new_york_date()
@@ -122,7 +136,8 @@ def gauge_inputs(
         )
     for series in joined.values():
         notes += series.notes
-    return _assembled(joined, spy.rename("spy"), notes, max_age_sessions)
+    seen = pd.Timestamp(today if day is None else "2200-01-01") + pd.Timedelta(days=1)
+    return _assembled(joined, spy.rename("spy"), notes, max_age_sessions, seen)
 
 
 def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timestamp | None]:
@@ -139,8 +154,13 @@ def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timest
 
 
 def _assembled(
-    joined: dict[str, Joined], spy: pd.Series, notes: list[str], max_age: int
+    joined: dict[str, Joined],
+    spy: pd.Series,
+    notes: list[str],
+    max_age: int,
+    seen: pd.Timestamp,
 ) -> GaugeInputs:
+    """Return the inputs, their freshness as it is `seen` before that moment in New York."""
     made = {name: _observed(name, joined) for name in COMPONENTS if name != "drawdown"}
     traded = pd.DatetimeIndex(spy.index)
     sessions = _rows(traded, [one.data.index for one in made.values() if one is not None])
@@ -159,10 +179,9 @@ def _assembled(
     fallen = drawdown(spy).reindex(sessions).to_numpy(dtype=np.float64)
     columns["drawdown"] = Known(fallen, pd.DatetimeIndex(since))
     names = [name for name in COMPONENTS if name in columns]
-    sources = {n: o.described() for n, o in made.items() if o is not None}
-    sources["drawdown"] = joined["spy"].described()
-    spans = {n: o.data.index for n, o in made.items() if o is not None} | {"drawdown": traded}
-    fresh = _freshness({n: pd.DatetimeIndex(spans[n]) for n in names}, columns, sources, sessions)
+    observed = made | {"drawdown": joined["spy"]._replace(data=spy)}
+    before = min(int(opens[-1]), seen.as_unit("ns").value)
+    fresh = _freshness({n: observed[n] for n in names}, columns, sessions, before)
     notes = [*notes, *_aged(fresh, max_age, sessions[-1])]
     return GaugeInputs(
         components=pd.DataFrame({n: columns[n].data for n in names}, index=sessions),
@@ -170,7 +189,7 @@ def _assembled(
         data_dates=pd.DataFrame({n: columns[n].dates for n in names}, index=sessions),
         freshness=fresh,
         notes=tuple(dict.fromkeys(notes)),
-        sources={n: sources[n] for n in names},
+        sources={str(n): str(s) for n, s in fresh["source"].items()},
     )
 
 
@@ -193,28 +212,32 @@ def _observed(name: str, joined: dict[str, Joined]) -> Joined | None:
     of_a, of_b = a.data.index.get_indexer(values.index), b.data.index.get_indexer(values.index)
     pairs = zip(a.sources[of_a], b.sources[of_b], strict=True)
     sources = np.array([x if x == y else f"{x} and {y}" for x, y in pairs], dtype=object)
-    return Joined(values, np.maximum(a.stamps[of_a], b.stamps[of_b]), sources, [])
+    stamps = np.maximum(a.stamps[of_a], b.stamps[of_b])
+    return Joined(values, stamps, sources, [], tuple(dict.fromkeys(a.rules + b.rules)))
 
 
 def _freshness(
-    spans: dict[str, pd.DatetimeIndex],
-    columns: dict[str, Known],
-    sources: dict[str, str],
+    observed: Mapping[str, Joined | None],
+    columns: Mapping[str, Known],
     sessions: pd.DatetimeIndex,
+    before: int,
 ) -> pd.DataFrame:
     """Return where each component's data begin and end, and how old the last row's value is."""
     rows = {}
-    for name, span in spans.items():
+    for name, one in observed.items():
+        if one is None:
+            continue
+        span = pd.DatetimeIndex(one.data.index)
         known = span[span <= sessions[-1]]
         used = columns[name].dates[-1:].dropna()  # what the last row uses, if anything
         at = used if len(used) else known[-1:]
-        age = int((sessions > at[0]).sum()) if len(at) else len(sessions)
+        due = min(newest_due(sessions[-1], before, rule) for rule in one.rules)
         rows[name] = {
-            "source": sources[name],
+            "source": one.described(),
             "first": known[0] if len(known) else pd.NaT,
             "last": known[-1] if len(known) else pd.NaT,
-            "age_sessions": age,
-            "stale": age > 1,
+            "age_sessions": int((sessions > at[0]).sum()) if len(at) else len(sessions),
+            "stale": not len(used) or bool(used[0] < due),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("component")
 
@@ -229,6 +252,6 @@ def _aged(fresh: pd.DataFrame, max_age: int, row: pd.Timestamp) -> list[str]:
         what = "left out" if one["age_sessions"] > max_age else "carried forward"
         notes.append(
             f"warning: {name} is stale: its data end {one['last']:%Y-%m-%d}, "
-            f"{one['age_sessions']} sessions before {row:%Y-%m-%d}; {what}"
+            f"{counted(one['age_sessions'], 'session')} before {row:%Y-%m-%d}; {what}"
         )
     return notes

@@ -18,7 +18,10 @@ from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.feeds import BASES, FEEDS, Feed
 from hpi_bt.sources.gauge_data.files import read_gauge_text
+from hpi_bt.sources.gauge_data.plausibility import ImplausibleError
 from hpi_bt.sources.gauge_data.publication import sessions_between
+from hpi_bt.sources.gauge_data.put_call import PRODUCTS
+from hpi_bt.sources.gauge_data.series import pieces_of
 from hpi_bt.sources.http import fetch_text
 from hpi_bt.sources.yahoo_download import DownloadError, download_bars
 
@@ -97,15 +100,20 @@ def download_feed(request: Request, server: Server) -> Fresh:
         return _of_yahoo(request, feed, server)
     if feed.steps == "day":
         return _by_day(request, feed, server)
-    frames, base = [], server.bases[feed.publisher]
-    for path in _paths(request, feed):
+    frames, base, paths = [], server.bases[feed.publisher], _paths(request, feed)
+    for path in paths:
         text = server.text(base + path)
-        if feed.steps == "year" and len(text.split("\n", 2)[1:]) < 2 and text.startswith("Date"):
-            continue  # a header alone: the first days of a year
+        this_year = feed.steps == "year" and request.start is not None and path == paths[-1]
+        if this_year and _header_alone(text):
+            continue  # it has just begun
         frames.append(_read(request, feed, text, _plain(base + path)))
     if not frames:
         return Fresh(None, base, ["no rows yet this year"])
-    return Fresh(_together(frames), _plain(base + _paths(request, feed)[0]), [])
+    return Fresh(_together(frames), _plain(base + paths[0]), [])
+
+
+def _header_alone(text: str) -> bool:
+    return text.lstrip('\ufeff"').startswith("Date") and len(text.strip().splitlines()) == 1
 
 
 def _plain(address: str) -> str:
@@ -130,6 +138,8 @@ def _read(request: Request, feed: Feed, text: str, address: str) -> pd.DataFrame
             f"{address}: {held}, wanted {feed.given_as} ({' or '.join(feed.layouts)}); "
             "the publisher has changed it, look for a newer version of hpi-bt"
         )
+    for product in [p for p in PRODUCTS if p in frame] or [frame.attrs.get("product") or "total"]:
+        pieces_of(frame, feed.given_as, address, product)  # refuses values that no market has
     return frame
 
 
@@ -143,6 +153,7 @@ def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
 def _by_day(request: Request, feed: Feed, server: Server) -> Fresh:
     """Ask day by day, oldest first; what came before a failure is kept."""
     base, frames, absent, failure = server.bases[feed.publisher], [], [], ""
+    notes: list[str] = []
     days = list(_days(request))
     for number, day in enumerate(days):
         if number > _UNHURRIED:
@@ -150,14 +161,18 @@ def _by_day(request: Request, feed: Feed, server: Server) -> Fresh:
         address = base + feed.path.format(day=f"{day:%Y-%m-%d}")
         try:
             frames.append(_read(request, feed, server.text(address), address))
+        except ImplausibleError as error:  # of one day: it is asked for again the next time
+            notes.append(str(error))
         except InputError as error:
             if not str(error).rpartition(";")[0].endswith(_ABSENT):
                 failure = str(error)
                 break
             absent.append(f"{day:%Y-%m-%d}")
-    if days and not frames and not failure and len(days) > 2:
+    if notes and not frames and not failure:
+        failure = notes.pop()
+    elif days and not frames and not failure and len(days) > 2:
         failure = f"{base}: none of the days {absent[0]} to {absent[-1]} is there (HTTP 403 or 404)"
-    notes = [f"not published: {_shortened(absent)}"] if absent else []
+    notes += [f"not published: {_shortened(absent)}"] if absent else []
     return Fresh(_together(frames) if frames else None, base, notes, failure)
 
 

@@ -102,7 +102,7 @@ def sofr_rates(text: str, name: str, *, today: date | None = None) -> pd.DataFra
     if not pairs:
         raise InputError(f"{name}: no SOFR rate in it; widen the dates")
     rows = rows_of("\n".join(["date,sofr", *pairs]), name, today=today)
-    return rows.table({"sofr": "sofr"}, "New York Fed")
+    return _without_blank_days(rows.table({"sofr": "sofr"}, "New York Fed"))
 
 
 def _without_blank_days(frame: pd.DataFrame) -> pd.DataFrame:
@@ -166,6 +166,8 @@ def read_gauge_text(text: str, name: str, *, today: date | None = None) -> pd.Da
             )
         layout, reader = found
         frame = reader(rows)
+    if frame.dropna(how="all").empty:
+        raise InputError(f"{name}: dates but no value; wanted at least one, fetch it again")
     frame.attrs["layout"] = layout
     return frame
 

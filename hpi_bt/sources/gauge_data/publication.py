@@ -30,6 +30,7 @@ from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.sources.hours import local_stamps, next_sessions, session_bounds
 
 CALENDAR = "XNYS"
+_LOOK_BACK = 30  # days: longer than any holidays and any delay of publication
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -81,6 +82,25 @@ def published(dates: pd.DatetimeIndex, rule: str) -> IntArray:
         days = np.busday_offset(days, after, roll="backward", holidays=_federal_holidays())
     nanos = days.astype("M8[ns]").astype(np.int64)
     return np.asarray(nanos + pd.Timedelta(f"{at}:00").value)
+
+
+def newest_due(row: pd.Timestamp, before: int, rule: str) -> pd.Timestamp:
+    """Return the newest date up to `row` whose value was published before a moment.
+
+    Parameters
+    ----------
+    row : Timestamp
+        A naive day.
+    before : int
+        Nanoseconds of New York wall time.
+    rule : str
+        A name of `RULES`. Values are due on the exchange's sessions, those of bonds but for the
+        holidays of the Federal Reserve.
+    """
+    days = sessions_between(row - pd.Timedelta(days=_LOOK_BACK), row)
+    if rule not in ("close", "evening"):
+        days = days[np.is_busday(days.to_numpy().astype("M8[D]"), holidays=_federal_holidays())]
+    return pd.Timestamp(days[published(days, rule) < before][-1])
 
 
 def next_opens(sessions: pd.DatetimeIndex) -> IntArray:

@@ -134,9 +134,10 @@ def splice_put_call(old: pd.Series, new: pd.Series) -> tuple[pd.Series, str]:
         left, right = old.iloc[-_AROUND:].mean(), after.iloc[:_AROUND].mean()
         before = counted(min(_AROUND, len(old)), "day")
         where = f"over {before} before and {min(_AROUND, len(after))} after"
+    signed = f"{right - left:+.3f}".replace("-", "\N{MINUS SIGN}")
     note = (
         f"put/call: archive to {old.index[-1]:%Y-%m-%d}, daily ratios from "
         f"{after.index[0]:%Y-%m-%d}, spliced without rescaling; mean {left:.3f} and {right:.3f} "
-        f"{where} ({right - left:+.3f})"
+        f"{where} ({signed})"
     )
     return spliced, note

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpi_bt.arrays import IntArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.gauge_data.plausibility import check_limits, sudden_steps
 from hpi_bt.sources.gauge_data.publication import published
 from hpi_bt.sources.gauge_data.put_call import PRODUCTS, splice_put_call
 
@@ -27,28 +28,38 @@ GIVEN_AS = {
     "sofr": ("sofr_json", "fred"),
     "oas": ("fred",),
 }
+#: What a note on values that are left out as no market's has after the series' name.
+FAULT = ": data fault: "
 _YIELDS = ("y10", "y2", "bill3m", "t10y3m")
 _POSITIVE = ("spy", "vix", "vix3m", "put_call")
 _YAHOO = {"spy": "SPY", "vix": "^VIX", "vix3m": "^VIX3M", "y10": "^TNX"}
 
 
 class Piece(NamedTuple):
-    """Values of one series by date, without NaN; the lower `rank` goes first on a common date."""
+    """Values of one series by date, without NaN; the lower `rank` goes first on a common date.
+
+    `name` is that of the file, for messages.
+    """
 
     series: str
     source: str
     rank: int
     rule: str
     data: pd.Series
+    name: str = ""
 
 
 class Joined(NamedTuple):
-    """One series of all pieces: data by date, their publication, their source; notes."""
+    """One series of all pieces: data by date, their publication, their source; notes.
+
+    `rules` are those by which the newest value was published.
+    """
 
     data: pd.Series
     stamps: IntArray
     sources: npt.NDArray[np.object_]
     notes: list[str]
+    rules: tuple[str, ...]
 
     def described(self) -> str:
         """Return the names of the sources, in the order in which they take over."""
@@ -73,7 +84,8 @@ def pieces_of(
     Raises
     ------
     InputError
-        The layout is none for this series, or the file holds another series or product.
+        The layout is none for this series, the file holds another series or product, or a value
+        that no market has.
     """
     layout, notes = frame.attrs["layout"], list(frame.attrs["notes"])
     wanted = GIVEN_AS[given_as]
@@ -127,7 +139,8 @@ def _clean(piece: Piece, name: str, notes: list[str]) -> Piece:
     if piece.series in _POSITIVE and (wrong := values <= 0.0).any():
         notes.append(f"{name}: {int(wrong.sum())} value(s) not above 0, left out")
         values = values[~wrong]
-    return piece._replace(data=values)
+    check_limits(values, piece.series, name)
+    return piece._replace(data=values, name=name)
 
 
 def join_pieces(pieces: list[Piece], limit: int | None = None) -> dict[str, Joined]:
@@ -143,7 +156,8 @@ def join_pieces(pieces: list[Piece], limit: int | None = None) -> dict[str, Join
     Returns
     -------
     joined : dict of str to Joined
-        Series without any value are absent.
+        Series without any value are absent. Values that stand too far from the one before are
+        left out, with a note.
     """
     timely = [_before(piece, limit) for piece in pieces]
     timely += _bill_of_spread(timely)
@@ -185,6 +199,8 @@ def _joined(series: str, own: list[Piece]) -> Joined:
                     "stamp": published(pd.DatetimeIndex(p.data.index), p.rule),
                     "source": p.source,
                     "rank": p.rank,
+                    "rule": p.rule,
+                    "name": p.name or p.source,
                 },
                 index=p.data.index,
             )
@@ -193,8 +209,29 @@ def _joined(series: str, own: list[Piece]) -> Joined:
     )
     first = table[~table.index.duplicated()].sort_index()
     notes += _remarks(series, table, first)
+    first, faults = _believed(series, first)
+    notes += faults
     sources = first["source"].to_numpy(dtype=object)
-    return Joined(first["value"].rename(series), first["stamp"].to_numpy(), sources, notes)
+    rules = (str(first["rule"].iloc[-1]),)
+    return Joined(first["value"].rename(series), first["stamp"].to_numpy(), sources, notes, rules)
+
+
+def _believed(series: str, first: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows without those after a step beyond belief, and one line for each file."""
+    faults = sudden_steps(first["value"], series)
+    notes = []
+    left_out = first.iloc[[fault.place for fault in faults]]
+    told = dict(zip(left_out.index, faults, strict=True))
+    for name, own in left_out.groupby("name", sort=False):
+        one = told[own.index[0]]
+        more = f", the first of {len(own)} (the last on {own.index[-1]:%Y-%m-%d})"
+        after = ", the values after it agree with it and are used" if one.agreed else ""
+        notes.append(
+            f"{series}{FAULT}{own['value'].iloc[0]:g} on {own.index[0]:%Y-%m-%d} after "
+            f"{one.before:g}{more if len(own) > 1 else ''} in {name}; left out{after}, "
+            "mend the file"
+        )
+    return first.drop(left_out.index), notes
 
 
 def _splice_note(own: list[Piece]) -> list[str]:
@@ -232,8 +269,8 @@ def _spans(days: pd.DatetimeIndex, best: pd.DatetimeIndex) -> str:
     before, after = days < best[0], days > best[-1]
     between = int((~before & ~after).sum())
     parts = [
-        (int(before.sum()), f"day(s) before {best[0]:%Y-%m-%d}"),
-        (between, "day(s) that it lacks"),
-        (int(after.sum()), f"day(s) after {best[-1]:%Y-%m-%d}"),
+        (int(before.sum()), f"before {best[0]:%Y-%m-%d}"),
+        (between, "that it lacks"),
+        (int(after.sum()), f"after {best[-1]:%Y-%m-%d}"),
     ]
-    return ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    return ", ".join(f"{count:,} day{'s' * (count > 1)} {where}" for count, where in parts if count)

@@ -15,13 +15,14 @@ from hpi_bt.sources.gauge_data.assembly import gauge_inputs
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.publication import (
     known_at,
+    newest_due,
     next_opens,
     published,
     sessions_between,
 )
 from hpi_bt.sources.gauge_data.series import Piece, join_pieces
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=60, deadline=None)
 TODAY = date(2026, 11, 20)
 
 
@@ -179,11 +180,11 @@ def test_no_row_uses_what_the_next_open_did_not_know(offsets, rule, max_age):
 def test_the_better_source_counts_and_substitutes_are_named():
     days = sessions("2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05")
     cboe = Piece("vix", "Cboe VIX", 0, "close", pd.Series([20.0, 21.0], index=days[[1, 2]]))
-    yahoo = Piece("vix", "Yahoo ^VIX", 2, "close", pd.Series([1.0, 2, 3, 4], index=days))
+    yahoo = Piece("vix", "Yahoo ^VIX", 2, "close", pd.Series([17.0, 18, 19, 24], index=days))
     got = join_pieces([yahoo, cboe])["vix"]
-    assert got.data.tolist() == [1.0, 20.0, 21.0, 4.0]
+    assert got.data.tolist() == [17.0, 20.0, 21.0, 24.0]
     assert got.notes == [
-        "vix: Yahoo ^VIX stands in, 1 day(s) before 2024-01-03, 1 day(s) after 2024-01-04"
+        "vix: Yahoo ^VIX stands in, 1 day before 2024-01-03, 1 day after 2024-01-04"
     ]
     assert got.described() == "Yahoo ^VIX, then Cboe VIX"
 
@@ -211,6 +212,54 @@ def test_yahoo_in_tenths_and_values_that_cannot_be_are_named(folder):
     got = gauge_inputs(files, Locations((folder,)), today=TODAY)
     assert "Yahoo ^TNX: values are ten times the yield, divided by 10" in got.notes
     assert "vix.csv: 1 value(s) not above 0, left out" in got.notes
+
+
+def test_what_was_due_by_hand():
+    """Around Columbus Day (2024-10-14), and Thanksgiving with its half day (2024-11-29)."""
+
+    def due(row, rule):
+        day = sessions(row)
+        return str(newest_due(day[0], int(next_opens(day)[0]), rule).date())
+
+    assert due("2024-10-14", "close") == due("2024-10-14", "evening") == "2024-10-14"
+    assert due("2024-10-14", "treasury") == "2024-10-11"
+    assert due("2024-10-14", "sofr") == "2024-10-11"
+    assert due("2024-10-11", "sofr") == "2024-10-10"  # Friday's comes on Tuesday
+    assert due("2024-10-14", "h15") == "2024-10-10"
+    assert due("2024-11-29", "treasury") == due("2024-11-29", "close") == "2024-11-29"
+    assert due("2024-11-29", "sofr") == "2024-11-29"
+    assert due("2024-11-29", "h15") == "2024-11-27"
+    assert due("2024-03-28", "treasury") == "2024-03-28"  # before Good Friday
+
+
+@pytest.mark.parametrize("day", ["2024-10-10", "2024-10-11", "2024-10-14", "2024-10-15"])
+def test_what_rests_on_a_bond_holiday_is_not_stale(folder, day):
+    got = gauge_inputs(folder, Locations((folder,)), credit=True, as_of=day, today=TODAY)
+    assert not got.freshness["stale"].any()
+    assert got.notes == ()
+
+
+def test_one_session_behind_is_stale(folder):
+    text = (folder / "VIX_History.csv").read_text().splitlines()
+    (folder / "VIX_History.csv").write_text("\n".join(text[:-1]))
+    files = {"spy": "SPY.csv", "vix": "VIX_History.csv", "treasury": "rates.csv"}
+    got = gauge_inputs(files, Locations((folder,)), today=TODAY)
+    assert got.freshness["stale"].to_dict() == {"vix": True, "curve": False, "drawdown": False}
+    assert got.notes == (
+        "warning: vix is stale: its data end 2024-10-15, 1 session before 2024-10-16; "
+        "carried forward",
+    )
+
+
+def test_what_comes_tomorrow_is_not_missed_this_evening(folder):
+    path = folder / "SOFR.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]))  # to 2024-10-15
+    where, evening = Locations((folder,)), date(2024, 10, 16)
+    assert not gauge_inputs(folder, where, today=evening).freshness["stale"].any()
+    morning = gauge_inputs(folder, where, today=date(2024, 10, 17)).freshness["stale"]
+    assert morning.index[morning].tolist() == ["funding"]
+    then = gauge_inputs(folder, where, as_of=evening, today=evening).freshness["stale"]
+    assert then["funding"]  # the gauge for the 17th, as it was at its open
 
 
 def test_what_is_stale_is_said(folder):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -51,7 +53,7 @@ def ratios(path):
     day = path.rpartition("/")[2][:10]
     if pd.Timestamp(day) not in DAYS:
         return 403, "<Error/>"
-    return json.dumps({"ratios": [{"name": "TOTAL PUT/CALL RATIO", "value": f"0.{day[-2:]}"}]})
+    return json.dumps({"ratios": [{"name": "TOTAL PUT/CALL RATIO", "value": f"1.{day[-2:]}"}]})
 
 
 def sofr(_path):
@@ -102,7 +104,7 @@ class Publisher(BaseHTTPRequestHandler):
         if status == 0:
             self.hang.wait(5)
             return
-        body = text.encode()
+        body = text if isinstance(text, bytes) else text.encode()
         self.send_response(status)
         length = rest[0] if rest and isinstance(rest[0], int) else len(body)
         self.send_header("Content-Length", str(length))
@@ -159,7 +161,7 @@ def test_all_feeds_come_and_make_a_gauge(publisher, where):
     ]
     assert got.components["vix"].dropna().tolist() == [13 + i / 8 for i in range(14)]
     assert got.components.index[0] == pd.Timestamp("2019-10-04")  # the archive's one day
-    assert got.components["put_call"].iloc[-1] == 0.07
+    assert got.components["put_call"].iloc[-1] == 1.07
     assert got.sources["funding"] == "New York Fed and US Treasury"
     assert "vix: from the cache of 2024-06-10 14:00 UTC" in got.notes
     score = hedge_score(got.components, got.spy, min_history=5).score
@@ -200,23 +202,23 @@ def test_since_reaches_further_back(publisher, where, monkeypatch):
 def test_a_revision_is_told_kept_and_undone_for_earlier_days(publisher, where):
     fetch(where)
     before = gauge_inputs(None, where, as_of="2024-06-07", today=TODAY)
-    publisher.pages[VIX] = ohlc(13).replace("14.625000", "99.000000")  # of 2024-06-07
+    publisher.pages[VIX] = ohlc(13).replace("14.625000", "59.000000")  # of 2024-06-07
     later = datetime(2024, 6, 12, 14, tzinfo=UTC)
     table = fetch(where, which=["vix"], now=later)
     assert table.loc["vix", ["new", "revised"]].tolist() == [0, 1]
     assert table.loc["vix", "note"] == (
         "1 value(s) revised since the copy of 2024-06-10 14:00 UTC, the first close of 2024-06-07: "
-        "14.625, now 99; the new are kept"
+        "14.625, now 59; the new are kept"
     )
-    assert closes(where).iloc[-1] == 99.0
+    assert closes(where).iloc[-1] == 59.0
     now = gauge_inputs(None, where, today=TODAY)
-    assert now.components["vix"].iloc[-1] == 99.0
+    assert now.components["vix"].iloc[-1] == 59.0
     assert "vix: 1 revised value(s) since first fetched, the newest values are used" in now.notes
     then = gauge_inputs(None, where, as_of="2024-06-07", today=TODAY)
     assert then.components.equals(before.components)
-    publisher.pages[VIX] = ohlc(13).replace("14.625000", "77.000000")
+    publisher.pages[VIX] = ohlc(13).replace("14.625000", "57.000000")
     fetch(where, which=["vix"], now=later)
-    assert load_revisions(Cache(where.cache), "vix")["old"].tolist() == [14.625, 99.0]
+    assert load_revisions(Cache(where.cache), "vix")["old"].tolist() == [14.625, 59.0]
     then = gauge_inputs(None, where, as_of="2024-06-07", today=TODAY)
     assert then.components.equals(before.components)
 
@@ -230,7 +232,7 @@ def test_an_answer_that_is_something_else_is_not_stored(publisher, where):
     assert closes(where).iloc[0] == 13.0
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 29), st.integers(1, 30)), min_size=1, max_size=5))
 def test_pieces_of_one_series_in_any_order_make_it_whole(windows):
     series = pd.DataFrame({"close": np.arange(30.0) + 10}, pd.bdate_range("2024-01-01", periods=30))
@@ -279,7 +281,7 @@ def test_todays_unfinished_bar_is_left_out(publisher, where):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((0, ""), "no answer within 0.2 s; try again later"),
+        ((0, ""), "no answer within 0.6 s; try again later"),
         ((429, "", {"Retry-After": "0"}), "too many requests (HTTP 429)"),
         ((500, ""), "the server failed (HTTP 500)"),
         ((200, ohlc(13), 9999), "the answer broke off|cannot be reached"),
@@ -297,11 +299,27 @@ def test_todays_unfinished_bar_is_left_out(publisher, where):
         ),
         (fred("SOFR", 5), "layout fred, wanted vix (cboe); the publisher has changed it"),
         ("", "empty; wanted a table"),
+        (" \r\n \r\n", "empty; wanted a table"),
+        (ohlc(13).splitlines()[0], "a header but no rows"),
+        (ohlc(13).splitlines()[0] + "\r\n", "a header but no rows"),
+        ("null", "no line begins with a date column (found: null)"),
+        ((302, "", {"Location": VIX}), "it leads round in circles (too many redirects)"),
+        ((200, b"\x1f\x8b\x08", {"Content-Encoding": "gzip"}), "empty; wanted a table"),
+        ((200, ohlc(13), {"Content-Encoding": "gzip"}), "the answer is damaged"),
+        (gzip.compress(ohlc(13).encode()), "no text; wanted comma-separated values"),
+        (
+            ohlc(13).replace("14.625000", "1462.5"),
+            "vix is 1462.5 on 2024-06-07; wanted 3 to 250 points",
+        ),
+        (
+            re.sub(r"\d+\.\d{6}", ".", ohlc(13)),
+            "dates but no value; wanted at least one, fetch it again",
+        ),
     ],
 )
 def test_a_failing_source_is_named_and_the_others_go_on(publisher, where, answer, message):
     publisher.pages[VIX] = answer
-    table = fetch(where, which=["vix", "vix3m"], timeout=0.2)
+    table = fetch(where, which=["vix", "vix3m"], timeout=0.6)
     assert table.loc["vix3m", "status"] == "fetched"
     if "rows" in message.split("|"):  # cut within the last number: nothing can tell
         assert table.loc["vix", "status"] == "fetched"
@@ -311,6 +329,61 @@ def test_a_failing_source_is_named_and_the_others_go_on(publisher, where, answer
     assert table.loc["vix", "note"].endswith("in its place vix_yahoo")
     assert table.loc["vix_yahoo", ["status", "rows"]].tolist() == ["fetched", 14]
     assert load_feed(Cache(where.cache), "vix") is None
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        ohlc(13).replace("\n", "\r\n"),
+        ohlc(13).replace("\n", "\r"),
+        "\ufeff" + ohlc(13),
+        (200, ("\ufeff" + ohlc(13)).encode(), {"Content-Type": "text/csv; charset=iso-8859-1"}),
+        (200, ohlc(13).encode("utf-16")),
+        (200, gzip.compress(ohlc(13).encode()), {"Content-Encoding": "gzip"}),
+    ],
+)
+def test_another_dress_of_the_same_table_is_read(publisher, where, dressed):
+    publisher.pages[VIX] = dressed
+    table = fetch(where, which=["vix"])
+    assert table.loc["vix", ["status", "rows"]].tolist() == ["fetched", 14]
+    assert closes(where).tolist() == [13 + i / 8 for i in range(14)]
+
+
+def test_a_year_that_has_just_begun_may_be_empty_and_no_other(publisher, where):
+    header = 'Date,"3 Mo","2 Yr","10 Yr"'
+    publisher.pages["daily-treasury-rates.csv"] = header
+    first = fetch(where, which=["treasury"])
+    assert first.loc["treasury", "status"] == "replaced"  # all years, and no row
+    assert "a header but no rows" in first.loc["treasury", "note"]
+    for end in ("", "\n", "\r\n"):
+        publisher.pages["daily-treasury-rates.csv"] = lambda path, end=end: (
+            "\ufeff" + header + end
+            if "/2024/" in path
+            else treasury(path).replace("/2024", "/2023")
+        )
+        got = fetch(where, which=["treasury"], since=date(2023, 5, 1)).loc["treasury"]
+        assert (got["status"], got["rows"]) == ("fetched", 14)
+    publisher.pages["daily-treasury-rates.csv"] = lambda path: (
+        header if "/2023/" in path else treasury(path)
+    )
+    last = fetch(where, which=["treasury"], since=date(2023, 5, 1)).loc["treasury"]
+    assert "a header but no rows" in last["note"]
+
+
+def test_a_day_of_impossible_ratios_is_named_and_the_others_are_kept(publisher, where):
+    publisher.pages["_daily_options"] = lambda path: (
+        answer.replace("1.03", "95") if isinstance(answer := ratios(path), str) else answer
+    )
+    row = fetch(where, which=["put_call"]).loc["put_call"]
+    assert (row["status"], row["rows"]) == ("fetched", 8)
+    assert "2024-06-03_daily_options: put_call is 95 on 2024-06-03; wanted 0.05" in row["note"]
+    publisher.pages["_daily_options"] = ratios
+    assert fetch(where, which=["put_call"]).loc["put_call", "rows"] == 9
+    publisher.pages["_daily_options"] = lambda path: ratios(path).replace("1.", "9500.")
+    other = Locations(where.folders, where.cache / "other")
+    none = fetch(other, which=["put_call"]).loc["put_call"]
+    assert none["status"] == "failed"
+    assert "put_call is 95" in none["note"]
 
 
 def test_another_series_of_the_same_publisher_is_refused(publisher, where):

@@ -14,7 +14,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.sources.gauge_data.files import read_gauge_file, read_gauge_text
 from hpi_bt.sources.gauge_data.put_call import splice_put_call
 
-law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=40, deadline=None)
 TODAY = date(2026, 11, 20)
 
 VIX = "DATE,OPEN,HIGH,LOW,CLOSE\n01/02/1990,17.24,17.24,17.24,17.24\n1/3/1990,18,19,18,18.5\n"
@@ -218,7 +218,7 @@ def test_a_splice_names_its_date_and_levels():
     got, note = splice_put_call(old, new)
     assert got.tolist() == [1.0, 1.2, 0.9, 0.7]
     assert note.startswith("put/call: archive to 2019-10-04, daily ratios from 2019-10-07, spliced")
-    assert "mean 1.100 and 0.800 over 2 days before and 2 after (-0.300)" in note
+    assert "mean 1.100 and 0.800 over 2 days before and 2 after (\N{MINUS SIGN}0.300)" in note
 
 
 def test_a_splice_prefers_the_archive_where_both_are():
@@ -229,7 +229,7 @@ def test_a_splice_prefers_the_archive_where_both_are():
     )
     got, note = splice_put_call(old, new)
     assert got.tolist() == [1.0, 5.0, 1.2, 0.7]
-    assert "mean 1.200 and 0.900 on 1 day of both (-0.300)" in note
+    assert "mean 1.200 and 0.900 on 1 day of both (\N{MINUS SIGN}0.300)" in note
     assert splice_put_call(old, new[:0])[1] == ""
     assert splice_put_call(old[:0], new)[0].equals(new)
 
