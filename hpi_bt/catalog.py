@@ -38,10 +38,14 @@ def shipped_strategies() -> list[tuple[str, str]]:
     found = []
     for path in sorted(shipped("strategies").glob("*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and not _is_indicator(node):
                 about = (ast.get_docstring(node) or "").split("\n")[0]
                 found.append((f"strategies/{path.name}:{node.name}", about))
     return found
+
+
+def _is_indicator(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id.endswith("Indicator") for base in node.bases)
 
 
 def finished_runs(results: Path) -> list[tuple[str, str]]:

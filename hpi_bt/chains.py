@@ -23,6 +23,7 @@ from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.options.flow import HedgeFlow, hedge_flow
 from hpi_bt.options.levels import PriceLevels, price_levels
 from hpi_bt.options.parity import Forward, forwards
+from hpi_bt.options.regime import smile_name
 from hpi_bt.report.amounts import sentence, signed
 from hpi_bt.report.chain import write_chain
 from hpi_bt.report.chain_result import ChainReport
@@ -33,6 +34,7 @@ from hpi_bt.report.chain_tables import (
     sensitivity_table,
 )
 from hpi_bt.sources.chain_file import ChainFile, Moment
+from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.chains import CleaningReport, Kind, read_chain
 
 #: Share of spot by which parity may disagree with it before a reader is told, and a carry per
@@ -179,6 +181,7 @@ def _worked_out(
     flow = hedge_flow(chain, **asked)
     levels = price_levels(chain, exposed=flow.exposures)
     implied, tau = _implied_spot(chain, parity)
+    said = _flags(chain, cleaning, flow, levels)
     return ChainReport(
         name=name,
         chain=chain,
@@ -192,7 +195,7 @@ def _worked_out(
         sensitivity=sensitivity_table(chain, flow, settings),
         settings=settings,
         implied_spot=implied,
-        flags=(*_spot_flags(chain, implied, tau), *_flags(chain, cleaning, flow, levels)),
+        flags=tuple(by_importance((*_spot_flags(chain, implied, tau), *said))),
         demo=next((n for n in chain.notes if n.upper().startswith("DEMO")), ""),
     )
 
@@ -263,13 +266,14 @@ def _spot_flags(chain: OptionChain, implied: float, tau: float) -> list[str]:
     if not low <= chain.spot <= high:
         flags.append(
             f"Spot {chain.spot:,.2f} lies outside the strikes, {low:g} to {high:g}: every level is "
-            "far from what is known."
+            "far from what is known; give spot if the file's is wrong."
         )
     apart = implied / chain.spot - 1.0
     if abs(apart) > APART + CARRIED * tau:
         flags.append(
             f"The quotes imply a spot of {implied:,.2f}, {signed(100 * apart, 2)} % from the one "
-            "used: they are of another moment, or a dividend falls due before they expire."
+            "used: they are of another moment, or a dividend falls due before they expire; levels "
+            "are uncertain by as much, or give spot."
         )
     return flags
 
@@ -277,9 +281,12 @@ def _spot_flags(chain: OptionChain, implied: float, tau: float) -> list[str]:
 def _flags(
     chain: OptionChain, cleaning: CleaningReport | None, flow: HedgeFlow, levels: PriceLevels
 ) -> tuple[str, ...]:
-    """Return what a reader should know, without what notes and cleaning report say already."""
+    """Return what a reader should know, without what is said elsewhere on the page.
+
+    That is what notes, cleaning report and banner say, and what each smile says of itself.
+    """
     lines = chain.notes if cleaning is None else (*cleaning.lines, *cleaning.notes)
-    elsewhere = {*lines, *flow.regime.flags}
-    others = [f for f in (*flow.flags, *levels.flags) if f not in elsewhere]
-    others = [f for f in others if not f.startswith("Open positions:")]  # in the banner
-    return tuple(dict.fromkeys(sentence(flag) for flag in (*others, *flow.regime.flags)))
+    smiles = flow.exposures.surface
+    own = {f"{smile_name(m)}: {flag}" for m, smile in smiles.items() for flag in smile.flags}
+    every = [f for f in (*flow.flags, *levels.flags) if f not in {*lines, *own}]
+    return tuple(sentence(flag) for flag in every if not flag.startswith("Open positions:"))

@@ -39,3 +39,13 @@ def hedge_columns(frame: pd.DataFrame, seed: int = 0, every: int = 4) -> pd.Data
     out["hedge_regime"] = codes[rng.integers(0, len(codes), blocks[-1] + 1)][blocks]
     silent = drawn(0.0, 1.0) < 0.1
     return pd.DataFrame({c: np.where(silent, np.nan, out[c]) for c in COLUMNS}, index=frame.index)
+
+
+def gamma_columns(frame: pd.DataFrame, seed: int = 0) -> dict[str, np.ndarray]:
+    """Columns of the feature gamma_volume: the frame's contracts at made-up dollars of gamma."""
+    rng = np.random.default_rng(seed)
+    return {
+        f"{side}_gamma_{what}": frame[f"{side}_{what}"].to_numpy() * rng.uniform(1e3, 4e3)
+        for side in ("put", "call")
+        for what in ("volume", "oi")
+    }

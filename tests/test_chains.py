@@ -225,8 +225,8 @@ ODD = {
     "calls and puts alike": lambda t: t.assign(open_interest=1e12),
 }
 SAID = {
-    "one strike": "smiles rest on fewer than 5 quotes",
-    "no puts": "no put wall",
+    "one strike": "Smiles on fewer than 5 quotes",
+    "no puts": "put wall, straddle in 4 of 4 expiries",
     "no open interest": "Dealers hold nothing",
     "spot above all strikes": "outside the strikes",
     "contracts listed twice": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from hpi_bt.chains import chain_report
+from hpi_bt.cli.chain import _on_the_line
 from small_chains import contracts, saved
 from small_runs import Said, commander
 
@@ -44,6 +46,44 @@ def test_the_table_shows_every_group_and_the_page_is_written(command: Command, f
     assert page.is_file()
     assert said.out.rstrip().endswith(str(page))
     assert "nan" not in said.out.lower().replace("financ", "")
+
+
+def test_faults_come_first_in_the_words_of_the_command_and_the_rest_is_counted(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hpi_bt.cli.chain._MOST_LINES", 3)
+    asked = ("chain", "xyz.csv", "--spot", "103", "--range", "0.6")
+    told = json.loads(command(*asked, "--json", "--no-page").out)
+    said = [line for line in command(*asked).out.splitlines() if line.startswith(("- ", "..."))]
+    assert said[0].startswith("- The quotes imply a spot of 100.00")
+    assert len(said) == 4
+    assert (
+        said[3]
+        == f"... {len(told['flags'] + told['notes']) - 3} more (on the page, and with --json)"
+    )
+    page = Path("results/chain-XYZ-20230914-1200.html").read_text("utf-8")
+    known = page.partition('id="flags"')[2].partition("</section>")[0]
+    heads = ["Faults in the data", "Assumptions that move the answer", "Notes"]
+    found = [head for head in heads if f"<h3>{head}</h3>" in known]
+    assert found[0] == heads[0]
+    assert all(
+        html.escape(flag, quote=True).replace("&#x27;", "&#39;") in known for flag in told["flags"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("ES, MES taken at the price of spot; give theirs.", "spot; give --future."),
+        ("No attractor; a wider range may hold one.", "a wider --range may"),
+        ("holds A, B; wanted one, give symbol", "give --symbol"),
+        ("no zone; name it under source (timezone: UTC)", "no zone; give --timezone UTC"),
+        ("no column 'x' (found: a); name it under columns", "name it with --column OURS=THEIRS"),
+        ("CBOE delays quotes; give as_of to say when", "give --as-of to say when"),
+    ],
+)
+def test_advice_names_options_of_the_command(said: str, ours: str):
+    assert ours in _on_the_line(said)
 
 
 def test_json_is_the_summary_and_nothing_else(command: Command, folder: Path):

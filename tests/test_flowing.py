@@ -96,6 +96,21 @@ def test_the_command_prints_a_row_a_session_and_writes_the_rows(
     assert again.out.splitlines()[0] == "hedge_flow: 15 snapshots, kept"
 
 
+def test_the_screen_shows_the_weightiest_notes_and_all_where_asked(
+    config: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpi_bt.cli.flow._MOST_LINES", 3)
+    asked = ("flow", str(config), "--cache-dir", "kept")
+    few = [line for line in command(*asked).out.splitlines() if line.startswith(("- ", "..."))]
+    every = [line for line in command(*asked, "--notes").out.splitlines() if line[:2] == "- "]
+    assert few[0].startswith("- DEMO: ")
+    assert few[:-1] == every[:3]
+    assert few[-1] == f"... {len(every) - 3} more with --notes"
+    (made,) = hb.flow(config, cache_dir="kept")
+    assert {line[2:] for line in every} == {*made.notes, *made.flags}
+    assert not set(made.notes) & set(made.flags)
+
+
 def test_a_config_without_features_has_nothing_to_compute(config: Path, command: Command) -> None:
     said = command("flow", str(config), "-s", "features=[]")
     assert said.code == 2

@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 _LONG_CALLS = "dealers_long_calls_short_puts"
 _MOST_ROWS = 10
+_MOST_LINES = 8  # of what there is to know; the page and --json have all
 #: Arguments, where a message asks for one or refuses one, as the command line names them.
 _OPTIONS = {
     r"\bgive as_of\b": "give --as-of",
     r"\bas as_of$": "as --as-of",
     r"\bgive (--as-of and )?spot\b": r"give \1--spot",
     r"\bgive timezone\b": "give --timezone",
+    r"\bname it under source \(timezone: ([^)]*)\)": r"give --timezone \1",
+    r"\bgive symbol\b": "give --symbol",
+    r"\bgive theirs\b": "give --future",
+    r"\bgive a future's price\b": "give --future",
+    r"\ba wider range\b": "a wider --range",
+    r"\bname (it|one) under columns\b": r"name \1 with --column OURS=THEIRS",
+    r"\bunder columns$": "with --column",
     r"(^|: )as_of(?= '|: )": r"\1--as-of",
     r"(^|: )(spot|rate|dividend|ssr|multiplier)(?=: |: )": r"\1--\2",
     r"(^|: )range_pct(?=: )": r"\1--range",
@@ -186,11 +194,25 @@ def _show(made: ChainReport) -> None:
     console.print(Text("\nWhat it rests on", "bold"))
     for what, how in assumptions(made):
         console.print(Text(hanging(f"{what:<17}", how, width)))
-    console.print()
-    for line in (*made.flags, *made.notes):
-        console.print(Text(hanging("- ", line, width)))
+    _known(console, made, width)
     if made.page is not None:
         console.print(Text(f"{made.page}"))
+
+
+def _known(console: Console, made: ChainReport, width: int) -> None:
+    """Print what there is to know, faults of the data first and in yellow."""
+    from rich.text import Text
+
+    from hpi_bt.sources.chain_importance import Weight, by_importance, weight_of
+
+    lines = by_importance((*made.flags, *made.notes))
+    console.print()
+    for line in lines[:_MOST_LINES]:
+        style = "yellow" if weight_of(line) is Weight.FAULT else ""
+        console.print(Text(hanging("- ", _on_the_line(line), width), style))
+    if len(lines) > _MOST_LINES:
+        where = "with --json" if made.page is None else "on the page, and with --json"
+        console.print(Text(f"... {len(lines) - _MOST_LINES} more ({where})"))
 
 
 def _tables(console: Console, made: ChainReport) -> None:

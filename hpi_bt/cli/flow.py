@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpi_bt.features.ahead import Ahead
 
 _LARGE = 1e5
+_MOST_LINES = 8  # of what there is to know, unless all are asked for
 _FORMATS = {
     "impulse": "{:,.0f}", "gex": "{:,.0f}", "charm_to_close": "{:,.0f}",
     "zero_gamma": "{:,.2f}", "call_wall": "{:,.6g}", "put_wall": "{:,.6g}",
@@ -32,6 +33,9 @@ def flow_command(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write every snapshot's numbers there.")
     ] = None,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Print every note, not the first.")
+    ] = False,
 ) -> None:
     """Compute a config's features (hedge flow of every chain snapshot) and keep them."""
     from hpi_bt.flowing import flow
@@ -42,17 +46,24 @@ def flow_command(
             stage=stage,
         )  # fmt: skip
     for at, one in enumerate(found):
-        _show(one)
+        _show(one, every=notes)
         if csv is not None:
             _write(one, csv if not at else csv.with_stem(f"{csv.stem}_{at + 1}"))
 
 
-def _show(one: Ahead) -> None:
+def _show(one: Ahead, *, every: bool) -> None:
+    """Print a row a session, then what there is to know, the weightiest first."""
+    from hpi_bt.sources.chain_importance import by_importance
+
     print(f"{one.name}: {len(one.rows):,} snapshots, {'kept' if one.kept else 'computed'}\n")
     show_frame(one.table, {**_amounts(one.table), **_FORMATS})
     print()
-    for line in dict.fromkeys((*one.notes, *one.flags)):
+    lines = by_importance((*one.notes, *one.flags))
+    shown = lines if every else lines[:_MOST_LINES]
+    for line in shown:
         print(f"- {line}")
+    if len(lines) > len(shown):
+        print(f"... {len(lines) - len(shown)} more with --notes")
 
 
 def _amounts(table: pd.DataFrame) -> dict[str, str]:

@@ -15,11 +15,14 @@ from joblib import Parallel, delayed
 
 from hpi_bt.errors import InputError
 from hpi_bt.features.ahead import Progress, no_progress
+from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
 from hpi_bt.features.snapshots import Snapshots
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
+from hpi_bt.sources.chain_cleaning import KINDS_FOUND
+from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
 from hpi_bt.sources.hours import counted
 
@@ -27,6 +30,10 @@ __all__ = ["Computed", "Progress", "computed", "merged", "no_progress"]
 
 _CODE = ("options/*.py", "sources/chain*.py", "features/*.py")  # what the numbers come from
 _NUMBER = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?|(?<![\w.])[+-]?\d+(?:\.\d+)?")
+_CLEANED = re.compile(
+    rf"(?:(?P<some>\d+ of \d+) snapshots: )?(?P<kind>{'|'.join(KINDS_FOUND)}): "
+    r"(?P<count>\S+) \(\S+%\), .*"
+)
 _CHUNK = 8  # snapshots between two words on progress
 _PARTS = 8  # of the work of each further process
 _WORTH = 12.0  # seconds of work for which further processes are started: they take some themselves
@@ -98,8 +105,9 @@ def computed(
         raise InputError("chains: no snapshot in them; give a file with at least one")
     made = _all(snapshots, options, jobs, progress)
     rows = _frame(made, times)
-    notes = [*snapshots.notes, *_notes(made, times)]
-    flags = merged([row.flags for row in made if not row.failed])
+    notes = by_importance((*snapshots.notes, *_notes(made, times)))
+    good = [row for row in made if not row.failed]
+    flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
     about = {"notes": notes, "flags": flags, "options": options._asdict()}
     versions = package_versions("hpi_bt", "numpy", "scipy")
@@ -174,7 +182,7 @@ def _row(snapshots: Snapshots, options: FlowOptions, place: int) -> _Row:
         chain = snapshots.chain_at(place)
         found = flow_values(chain, options)
     except InputError as error:
-        return _Row((np.nan,) * len(COLUMNS), 0, (), (), str(error))
+        return _Row((np.nan,) * len(COLUMNS), 0, (), (), in_config(str(error)))
     numbers = tuple(found.columns[name] for name in COLUMNS)
     until = found.until.as_unit("ns").value
     return _Row(numbers, until, chain.notes, found.flags, "")
@@ -196,7 +204,7 @@ def _notes(made: Sequence[_Row], times: pd.DatetimeIndex) -> list[str]:
             f"chains: not one of {counted(len(made), 'snapshot')} can be computed; "
             f"the first of {times[0]:%Y-%m-%d %H:%M %Z}: {failed[0][0]}"
         )
-    notes = merged(good)
+    notes = cleaning_joined(merged(good))
     for reason, number in Counter(_NUMBER.sub("#", reason) for reason, _ in failed).most_common():
         first = next(item for item in failed if _NUMBER.sub("#", item[0]) == reason)
         which = counted(number, "snapshot")
@@ -223,8 +231,24 @@ def merged(said: Sequence[Sequence[str]]) -> list[str]:
         words = frame.split("\0")
         text = words[0] + "".join(a + b for a, b in zip(ranges, words[1:], strict=True))
         some = len(numbers) < len(said)
+        text = in_config(text)
         out.append(f"{len(numbers)} of {len(said)} snapshots: {text}" if some else text)
     return out
+
+
+def cleaning_joined(notes: Sequence[str]) -> list[str]:
+    """Return merged notes, the counts of the cleaning of quotes as one of them."""
+    found = [_CLEANED.fullmatch(note) for note in notes]
+    counts = [f"{m['kind']} {m['count']} in {m['some'] or 'all'}" for m in found if m]
+    if not counts:
+        return list(notes)
+    joined = f"contracts of a snapshot: {', '.join(counts)} snapshots"
+    first = next(place for place, match in enumerate(found) if match)
+    return [
+        joined if place == first else note
+        for place, (note, match) in enumerate(zip(notes, found, strict=True))
+        if place == first or not match
+    ]
 
 
 def _range(numbers: Sequence[str]) -> str:

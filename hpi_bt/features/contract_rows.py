@@ -14,6 +14,7 @@ from hpi_bt.features.snapshots import Snapshots
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.expiries import expiry_time
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.demo_chains import DemoSnapshots
 from hpi_bt.sources.fingerprints import fingerprint_of
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
@@ -113,7 +114,7 @@ def rows_of(snapshots: Snapshots, calendar: str) -> ContractRows:
     InputError
         Not one snapshot can be read.
     """
-    from hpi_bt.features.compute import merged  # with all the option mathematics
+    from hpi_bt.features.compute import cleaning_joined, merged  # with all the option mathematics
 
     if isinstance(snapshots, DemoSnapshots):
         return _demo_rows(snapshots)
@@ -132,7 +133,7 @@ def rows_of(snapshots: Snapshots, calendar: str) -> ContractRows:
         raise InputError(f"chains: not one of {counted(len(at), 'snapshot')} can be used; {first}")
     if failed:
         notes.append(f"{counted(len(failed), 'snapshot')} left out, the first {failed[0]}")
-    notes += merged([chain.notes for _, chain in parts])
+    notes = by_importance((*notes, *cleaning_joined(merged([c.notes for _, c in parts]))))
     size = np.array([len(chain) for _, chain in parts])
     where = np.repeat([place for place, _ in parts], size)
     chain = _joined([chain for _, chain in parts], at[where], session[where])

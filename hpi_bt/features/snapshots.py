@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from hpi_bt.errors import InputError
+from hpi_bt.features.config_words import in_config
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.chains import ChainSeries, Kind, open_chains
@@ -123,9 +124,12 @@ class FileSnapshots:
         made, found = self.chains, []
         settings = made.model_dump(exclude={"path", "kind", "layout", "late_minutes"})
         for path in made.paths:
-            one = open_chains(
-                path, where=self.where, kind=made.layout, calendar=self.calendar, **settings
-            )
+            try:
+                one = open_chains(
+                    path, where=self.where, kind=made.layout, calendar=self.calendar, **settings
+                )
+            except InputError as error:
+                raise InputError(in_config(str(error))) from None
             if not len(one.moments):
                 raise InputError(f"{path}: does not say when it was made; add a column ts")
             found.append(one)
@@ -163,5 +167,8 @@ class FileSnapshots:
     def chain_at(self, place: int) -> OptionChain:
         """Return the chain of one moment, as of the moment of its quotes."""
         which, own = self._order[1][place]
-        chain = self._series[which].chain(own).chain
+        try:
+            chain = self._series[which].chain(own).chain
+        except InputError as error:
+            raise InputError(in_config(str(error))) from None
         return chain.with_(as_of=chain.as_of - self._late) if self._late else chain

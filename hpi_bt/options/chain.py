@@ -13,15 +13,11 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
-from hpi_bt.errors import InputError
-from hpi_bt.options.columns import checked_contracts, checked_moment, checked_number
-from hpi_bt.options.expiries import exchange_zone, timestamp_of
+from hpi_bt.options.columns import checked_contracts, checked_moment, checked_scalars
+from hpi_bt.options.expiries import exchange_zone
+from hpi_bt.options.mids import LAST_PRICES, middles, traded
+from hpi_bt.options.selection import check_alive, different_expiries, expiries_meant
 
-#: Said of a chain without bids and asks whose contracts have last prices.
-LAST_PRICES = (
-    "No bid or ask is known: forwards and vols come from last prices of contracts with volume, "
-    "which need not be of one moment."
-)
 YEAR = 365 * 86_400 * 10**9  # nanoseconds of the year that tau_years counts in
 
 
@@ -90,7 +86,7 @@ class OptionChain:
         self._add_notes(notes)
         if self.without_quotes:
             self._add_notes([LAST_PRICES])
-        self._check_alive()
+        check_alive(self)
 
     def __repr__(self) -> str:
         dead = int(np.count_nonzero(~self.is_live))
@@ -143,17 +139,15 @@ class OptionChain:
         """
         last = self.optional("last")
         if self.without_quotes and last is not None:
-            return _frozen(np.where((last > 0.0) & (self.volume > 0.0), last, np.nan))
-        good = (self.bid > 0.0) & (self.ask >= self.bid)
-        return _frozen(np.where(good, 0.5 * (self.bid + self.ask), np.nan))
+            return _frozen(np.where(traded(last, self.volume), last, np.nan))
+        return _frozen(middles(self.bid, self.ask))
 
     @cached_property
     def without_quotes(self) -> bool:
         """Whether no contract has a bid or an ask, but some that traded have a last price."""
-        last = self.optional("last")
-        if last is None or np.isfinite(self.bid).any() or np.isfinite(self.ask).any():
+        if np.isfinite(self.bid).any() or np.isfinite(self.ask).any():
             return False
-        return bool(((last > 0.0) & (self.volume > 0.0)).any())
+        return bool(traded(self.optional("last"), self.volume).any())
 
     @cached_property
     def iv(self) -> FloatArray:
@@ -206,11 +200,7 @@ class OptionChain:
 
     @cached_property
     def _expiry_groups(self) -> tuple[pd.DatetimeIndex, IntArray]:
-        nanos, codes = np.unique(self.expiry.as_unit("ns").asi8, return_inverse=True)
-        moments = pd.DatetimeIndex(nanos.astype("M8[ns]"), tz="UTC").tz_convert(self.zone)
-        codes = codes.astype(np.int64)
-        codes.setflags(write=False)
-        return moments, codes
+        return different_expiries(self.expiry, self.zone)
 
     @cached_property
     def zone(self) -> str:
@@ -243,11 +233,7 @@ class OptionChain:
         """
         if isinstance(expiry, str) and expiry.lower() == "all":
             return self
-        wanted = [expiry] if isinstance(expiry, str | date) else list(expiry)
-        chosen = np.zeros(len(self.expiries), dtype=bool)
-        for one in wanted:
-            chosen |= self._expires(one)
-        return self.where(chosen[self.expiry_code])
+        return self.where(expiries_meant(self, expiry)[self.expiry_code])
 
     def where(self, keep: BoolArray, *, note: str = "") -> OptionChain:
         """Return the contracts where `keep`, of shape (n_contracts,), is True, with a note."""
@@ -296,7 +282,7 @@ class OptionChain:
         made.__dict__.clear()
         made.__dict__.update(self._fields() | changes)
         made._check_scalars()
-        made._check_alive()
+        check_alive(made)
         return made
 
     def _add_notes(self, notes: Iterable[str]) -> None:
@@ -304,51 +290,9 @@ class OptionChain:
         object.__setattr__(self, "notes", (*self.notes, *new))
 
     def _check_scalars(self) -> None:
-        for name in ("spot", "multiplier", "rate", "dividend"):
-            object.__setattr__(self, name, checked_number(name, getattr(self, name)))
-        for name in ("spot", "multiplier"):
-            if getattr(self, name) <= 0.0:
-                raise InputError(f"{name}: {getattr(self, name):g}; give a number above 0")
-        for name in ("rate", "dividend"):
-            value = getattr(self, name)
-            if abs(value) >= 1.0:
-                raise InputError(
-                    f"{name}: {value:g} is {100 * value:g} % a year; give decimals such as 0.05"
-                )
-        object.__setattr__(self, "as_of", checked_moment(self.as_of))
-        object.__setattr__(self, "notes", tuple(self.notes))
-
-    def _check_alive(self) -> None:
-        if not len(self):
-            raise InputError("contracts: none; give at least one")
-        if not self.is_live.any():
-            last = self.expiry.max()
-            raise InputError(
-                f"contracts: all {len(self)} have expired by {self.as_of} (the last at {last}); "
-                "give the moment of the quotes as as_of"
-            )
-
-    def _expires(self, when: str | date) -> BoolArray:
-        """Return which of `expiries` are meant by one date, moment or "0dte"."""
-        dates = np.asarray(self.expiries.tz_localize(None).normalize())
-        if isinstance(when, str) and when.lower() == "0dte":
-            today = self.as_of.tz_convert(self.zone).tz_localize(None).normalize()
-            chosen = dates == today.to_datetime64()
-        else:
-            moment = timestamp_of(when)
-            if moment is None:
-                raise InputError(
-                    f"expiry: {when!r} is no date; give '0dte', 'all' or one like 2023-09-15"
-                )
-            if moment.tz is None:
-                chosen = dates == moment.normalize().to_datetime64()
-            else:
-                chosen = np.asarray(self.expiries == moment)
-        if not chosen.any():
-            have = sorted({str(d)[:10] for d in dates})
-            some = ", ".join([*have[:8], "..."] if len(have) > 8 else have)
-            raise InputError(f"expiry: no contract expires on {when!s} (there are {some})")
-        return np.asarray(chosen)
+        made = checked_scalars(self._fields()) | {"as_of": checked_moment(self.as_of)}
+        for name, value in (*made.items(), ("notes", tuple(self.notes))):
+            object.__setattr__(self, name, value)
 
 
 def _frozen(values: FloatArray) -> FloatArray:

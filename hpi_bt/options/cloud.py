@@ -225,5 +225,7 @@ def _hedge(
     own = futures_on(curve.symbol, curve.spot)
     if own:
         names = ", ".join(own)
-        return hedge_contracts(curve, own), [f"{names} are taken at the price of spot."]
-    return hedge_contracts(curve, {}), ["No future's price is given: hedges are in shares alone."]
+        return hedge_contracts(curve, own), [f"{names} taken at the price of spot; give theirs."]
+    return hedge_contracts(curve, {}), [
+        "Hedges are in shares alone; give a future's price for contracts."
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import time
 from typing import Any
 
@@ -60,7 +61,23 @@ def checked_contracts(
     return frame, notes
 
 
-def checked_number(name: str, value: Any) -> float:
+def checked_scalars(given: Mapping[str, Any]) -> dict[str, float]:
+    """Return spot, multiplier, rate and dividend as floats; what no chain has raises InputError."""
+    names = ("spot", "multiplier", "rate", "dividend")
+    made = {name: _number(name, given[name]) for name in names}
+    for name in names[:2]:
+        if made[name] <= 0.0:
+            raise InputError(f"{name}: {made[name]:g}; give a number above 0")
+    for name in names[2:]:
+        if abs(made[name]) >= 1.0:
+            raise InputError(
+                f"{name}: {made[name]:g} is {100 * made[name]:g} % a year; "
+                "give decimals such as 0.05"
+            )
+    return made
+
+
+def _number(name: str, value: Any) -> float:
     """Return a finite float; anything else raises InputError."""
     try:
         number = float(value)

@@ -141,7 +141,7 @@ def _flags(table: pd.DataFrame, ssr: float) -> tuple[str, ...]:
         )
     unknown = int(table["k"].isna().sum())
     if unknown:
-        flags.append(f"{unknown} expiries have no smile: their vols are held still (k = 0).")
+        flags.append(f"Expiries without a smile, their vols held still (k = 0): {unknown}.")
     low = table.index[table["k"] <= 0.0]
     if len(low):
         flags.append(

@@ -92,9 +92,10 @@ def features_of(price: FloatArray, impulse: FloatArray) -> CurveFeatures:
         flags.append("The impulse is 0 everywhere: the regime is neutral for want of any.")
     above = min((b.price for b in basins if b.price > spot), default=math.nan)
     below = max((b.price for b in basins if b.price < spot), default=math.nan)
-    for side, attractor in (("above", above), ("below", below)):
-        if math.isnan(attractor):
-            flags.append(f"No basin lies {side} spot on this grid: there is no attractor {side}.")
+    sides = [side for side, at in (("above", above), ("below", below)) if math.isnan(at)]
+    if sides:
+        where = " or ".join(sides)
+        flags.append(f"No attractor {where} spot on these prices; a wider range may hold one.")
     return CurveFeatures(
         impulse=here,
         slope=float(slope),

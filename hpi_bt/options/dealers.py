@@ -95,7 +95,7 @@ def dealer_book(
     total = np.sum(parts, axis=0)
     unknown = int(np.count_nonzero(np.isnan(total)))
     if unknown:
-        notes.append(f"{unknown} contracts without a known position count as none.")
+        notes.append(f"Contracts without a known position, none in exposures: {unknown}.")
     return DealerBook(np.nan_to_num(total, nan=0.0), tuple(notes))
 
 

@@ -111,7 +111,7 @@ def exposures(
     shares[:, held] = chain.multiplier * book.positions[held] * per_share[:, held]
     excluded = int(np.count_nonzero(~known & chain.is_live & (book.positions != 0.0)))
     if excluded:
-        flags.append(f"{excluded} contracts with a position have no vol and count as none.")
+        flags.append(f"Contracts with a position but no vol, left out of exposures: {excluded}.")
     if not book.positions[chain.is_live].any():
         flags.append("Dealers hold nothing: every exposure is 0.")
     by_strike = _by_strike(chain, shares)
@@ -148,10 +148,10 @@ def contract_vols(
             "give quotes, or a column iv"
         )
     own = int(np.count_nonzero(np.isfinite(sigma) & ~np.isfinite(fitted)))
-    flags = [f"{own} contracts take their own iv, no smile being fitted."] if own else []
+    flags = [f"Contracts on their own IV, no smile being fitted: {own}."] if own else []
     dead = int(np.count_nonzero(~chain.is_live))
     if dead:
-        flags.append(f"{dead} expired contracts count for nothing.")
+        flags.append(f"Expired contracts, which count for nothing: {dead}.")
     return sigma, flags
 
 

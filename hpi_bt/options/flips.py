@@ -20,7 +20,7 @@ from hpi_bt.options.strikes import zero_of_sum
 Surface = Mapping[pd.Timestamp, Smile]
 
 RANGE_PCT = 50.0  # how far from spot zero gamma is looked for
-_ONE_SIGN = "the sum over strikes keeps its sign."
+_ONE_SIGN = "none, the sum keeps its sign."
 FAINT = 1e-3  # gross gamma at the level over that at spot, below which the level says little
 
 
@@ -140,6 +140,5 @@ def strike_sum_of(chain: OptionChain, exposed: Exposures) -> Level:
     price, crosses = zero_of_sum(strikes, sums, chain.spot, RANGE_PCT / 100.0)
     if not np.isnan(price):
         return Level(price)
-    faint = f"it changes only where it is next to nothing or over {RANGE_PCT:g} % from spot"
-    why = f"the sum over strikes has no zero: {faint}." if crosses else _ONE_SIGN
-    return Level(price, why)
+    far = f"none, the sum turns only where it is next to nothing or over {RANGE_PCT:g} % from spot."
+    return Level(price, far if crosses else _ONE_SIGN)

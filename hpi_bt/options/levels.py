@@ -201,11 +201,12 @@ def _by_expiry(chain: OptionChain, gamma: FloatArray, moves: list[ExpectedMove])
 
 
 def _lacking(table: pd.DataFrame) -> list[str]:
-    """Return how many expiries lack each level, in words."""
+    """Return how many expiries lack which levels, in one sentence; of one alone all is said."""
     counts = table.isna().sum()
-    words = {name: name.replace("_", " ") for name in table.columns}
-    return [
-        f"{count} of {len(table)} expiries have no {words[str(name)]}."
-        for name, count in counts.items()
-        if count
-    ]
+    named: dict[int, list[str]] = {}
+    for name, count in counts[counts > 0].items():
+        named.setdefault(int(count), []).append(str(name).replace("_", " "))
+    if len(table) < 2 or not named:
+        return []
+    parts = [f"{', '.join(names)} in {count}" for count, names in named.items()]
+    return [f"Unknown, a dash in their table: {'; '.join(parts)} of {len(table)} expiries."]

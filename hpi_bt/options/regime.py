@@ -87,8 +87,13 @@ def market_regime(surface: Mapping[pd.Timestamp, Smile] | Smile) -> MarketRegime
         spot_vol_correlation=rho,
         vol_of_vol=nu,
         expiry=smile.expiry,
-        flags=tuple(f"Smile of {smile.expiry:%Y-%m-%d %H:%M}: {flag}" for flag in flags),
+        flags=tuple(f"{smile_name(smile.expiry)}: {flag}" for flag in flags),
     )
+
+
+def smile_name(expiry: pd.Timestamp) -> str:
+    """Return what the smile of an expiry is called in a flag."""
+    return f"Smile of {expiry:%Y-%m-%d %H:%M}"
 
 
 def _nearest(surface: Mapping[pd.Timestamp, Smile]) -> Smile:

@@ -88,19 +88,31 @@ def surface_notes(surface: Mapping[pd.Timestamp, Smile]) -> list[str]:
     """Return what a reader should know of all smiles together, one sentence a kind of flag."""
     smiles = list(surface.values())
     kinds = {
-        "smiles rest on fewer than 5 quotes": [s.kind != "svi" for s in smiles],
-        "smiles were refitted free of butterfly arbitrage": [s.stage == 1 for s in smiles],
-        "smiles had their wings flattened against butterfly arbitrage": [
-            s.stage == 2 for s in smiles
+        "Smiles on fewer than 5 quotes, their skew and k a rough guess": [
+            s.kind != "svi" for s in smiles
         ],
-        "smiles keep butterfly arbitrage far from the money": [s.stage == 3 for s in smiles],
-        "smiles leave out quotes far off them": [not s.used.all() for s in smiles],
-        "smiles use the chain's own iv": [not s.quotes.from_mid.all() for s in smiles],
-        "forwards are carried, or imply another rate than the given one": [
+        "Smiles on the file's own IV, and only as good as that": [
+            not s.quotes.from_mid.all() for s in smiles
+        ],
+        "Smiles that leave out quotes far off them, which may be stale": [
+            not s.used.all() for s in smiles
+        ],
+        "Forwards carried from spot or at another rate, so smiles there are rougher": [
             s.parity != "" for s in smiles
         ],
     }
-    return [f"{sum(of)} of {len(of)} {words}." for words, of in kinds.items() if any(of)]
+    said = [f"{words}: {sum(of)} of {len(of)}." for words, of in kinds.items() if any(of)]
+    return said + _fit_notes([s.stage for s in smiles])
+
+
+def _fit_notes(stages: list[int]) -> list[str]:
+    """Return in one sentence what was done against butterfly arbitrage; `Smile` lists stages."""
+    words = {1: "refitted", 2: "wings flattened", 3: "left with some"}
+    parts = [f"{word} {stages.count(at)}" for at, word in words.items() if at in stages]
+    if not parts:
+        return []
+    said = f"Smiles against butterfly arbitrage: {', '.join(parts)} of {len(stages)}"
+    return [f"{said}; exposures at far strikes rest on the fit."]
 
 
 def _quotes(chain: OptionChain, ahead: Mapping[pd.Timestamp, Forward]) -> _Quotes:

@@ -38,8 +38,14 @@ from hpi_bt.report.chain_words import (
 )
 from hpi_bt.report.pages import render, write_page
 from hpi_bt.report.svg import Figure
+from hpi_bt.sources.chain_importance import Weight, weight_of
 
 FIRST_SMILES = 8
+_WEIGHTS = {
+    Weight.FAULT: "Faults in the data",
+    Weight.ASSUMED: "Assumptions that move the answer",
+    Weight.NOTE: "Notes",
+}
 _UNITS_WORDS = {"gex": "gamma", "vex": "vanna", "cex": "charm"}
 
 
@@ -94,7 +100,7 @@ def write_chain(path: Path, report: ChainReport) -> None:
         smiles=shown[:FIRST_SMILES],
         more_smiles=shown[FIRST_SMILES:],
         cleaning=_cleaning(report),
-        flags=report.flags,
+        known=_known(report),
         # JSON in a script element: nothing to escape but the opening bracket
         data=Markup(_hovers(figures).replace("<", "\\u003c")),
     )
@@ -275,6 +281,15 @@ def _smile_words(smile: Any, figure: Figure) -> dict[str, Any]:
         "count": f"{int(smile.used.sum()):,} of {len(smile.used):,} quotes",
         "flags": smile.flags,
     }
+
+
+def _known(report: ChainReport) -> list[tuple[str, list[str]]]:
+    """Return what there is to know, weightiest first, under headings."""
+    return [
+        (_WEIGHTS[weight], lines)
+        for weight in Weight
+        if (lines := [flag for flag in report.flags if weight_of(flag) is weight])
+    ]
 
 
 def _cleaning(report: ChainReport) -> dict[str, Any]:

@@ -50,7 +50,10 @@ _OFFSETS = {
     **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7},
     **{"UTC": 0, "GMT": 0, "BST": 1, "CET": 1, "CEST": 2},
 }
-DELAYED = "CBOE delays quotes by about 15 minutes; give as_of to say when they were made"
+DELAYED = (
+    "CBOE delays quotes by about 15 minutes, which moves charm and the day's own expiry; "
+    "give as_of to say when they were made"
+)
 
 
 def is_cboe_csv(text: str) -> bool:

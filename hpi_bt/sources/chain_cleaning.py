@@ -36,6 +36,9 @@ _ACTIONS = {
     "no IV": "left blank, never filled in",
 }
 
+#: What contracts are counted by.
+KINDS_FOUND = tuple(_ACTIONS)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -225,9 +228,17 @@ def oddities(contracts: pd.DataFrame) -> tuple[str, ...]:
     quoted = {"bid", "ask"} <= set(contracts) and _filled(contracts["ask"]).any()
     if not vols:
         odd.append("no IV at all")
-    if not quoted:
+    if not quoted and not _by_last_prices(contracts):
         odd.append("no quotes: the smile rests on the file's IV" if vols else "no quotes at all")
     return tuple(odd)
+
+
+def _by_last_prices(contracts: pd.DataFrame) -> bool:
+    """Return whether vols come from last prices, as `OptionChain.without_quotes` says."""
+    given = [contracts[side] for side in ("bid", "ask") if side in contracts]
+    if any(side.notna().any() for side in given) or not {"last", "volume"} <= set(contracts):
+        return False
+    return bool(((contracts["last"] > 0) & (contracts["volume"] > 0)).any())
 
 
 def _filled(values: pd.Series) -> FloatArray:

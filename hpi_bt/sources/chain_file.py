@@ -18,6 +18,7 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.columns import QUOTES
 from hpi_bt.options.expiries import expiry_time, timestamp_of
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
@@ -121,9 +122,10 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
     report = cleaning_report(
         contracts, expired=expired, stale=stale, dropped=dropped, notes=tuple(notes)
     )
+    absent = {name: np.nan for name in QUOTES if name not in contracts}  # `oddities` says so
     try:
         chain = OptionChain(
-            contracts,
+            contracts.assign(**absent),
             spot,
             as_of,
             rate=given.rate,

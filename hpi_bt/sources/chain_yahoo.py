@@ -23,7 +23,6 @@ _TABLE = (
     *("contract", "expiry", "strike", "right", "last", "bid", "ask"),
     *("volume", "open_interest", "iv", "last_trade"),
 )
-_PRIOR = "the spot column is the close before the session; spot_live of the meta file is used"
 
 
 def is_yahoo(names: list[str]) -> bool:
@@ -105,7 +104,8 @@ def _meta(
             f"({type(error).__name__}); mend it, or remove it and give as_of and spot"
         ) from None
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
-    return moment.tz_convert(NEW_YORK), spot, (f"moment and spot from {beside.name}", _PRIOR)
+    note = f"moment and spot_live from {beside.name}; a spot column is the prior close"
+    return moment.tz_convert(NEW_YORK), spot, (note,)
 
 
 def chain_of_yfinance(

@@ -206,7 +206,7 @@ def _chosen(snapshots: Snapshots, given: Given) -> ChainFile:
         stamps = snapshots.moments.tz_convert(None if raw.moment is None else raw.moment.tz)
         note = (
             f"snapshot {place + 1} of {counted(len(stamps), 'snapshot')} from "
-            f"{stamps[0]:%Y-%m-%d %H:%M} to {stamps[-1]:%Y-%m-%d %H:%M %Z}"
+            f"{stamps[0]:%Y-%m-%d %H:%M} to {stamps[-1]:%Y-%m-%d %H:%M %Z}; give as_of for another"
         )
         raw = raw._replace(notes=(note, *raw.notes))
     return finished(raw, given)

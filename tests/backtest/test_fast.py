@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import ast
+import subprocess
+import sys
 from pathlib import Path
+from unittest import mock
 
 import backtrader as bt
 import numpy as np
@@ -12,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from hedge_columns import hedge_columns
+from hedge_columns import gamma_columns, hedge_columns
 from hpi_bt import HedgeCerebro, HedgeData, InputError, KernelStrategy, Orders, defaults_of
+from hpi_bt.backtest import fast_loop
 from hpi_bt.backtest.cerebro import Recorder, commission_info
 from hpi_bt.backtest.fast import run_fast, runs_fast
 from hpi_bt.backtest.fast_loop import COUNTS
+from hpi_bt.catalog import shipped_strategies
 from hpi_bt.config import Broker
 from hpi_bt.loading import load_strategy
 from hpi_bt.sources.demo import DemoSource, simulate
@@ -170,12 +174,14 @@ def same(got, want):
 
 
 def all_agree(frame, orders, broker, strategy=Follow, **params):
-    """Compare stock Backtrader, the short loop and the compiled loop; return the record."""
+    """Compare stock Backtrader, the short loop, the compiled and the interpreted one."""
     stock, _ = in_cerebro(bt.Cerebro, frame, orders, broker, strategy, **params)
     lean, loop = in_cerebro(HedgeCerebro, frame, orders, broker, strategy, **params)
     assert loop == "lean"
     same(lean, stock)
-    same(run_fast(strategy, params, frame, orders=orders, broker=broker), stock)
+    for few in (False, True):
+        with mock.patch.object(fast_loop, "_few", return_value=few):
+            same(run_fast(strategy, params, frame, orders=orders, broker=broker), stock)
     return stock
 
 
@@ -235,14 +241,39 @@ def test_the_shortest_markets_agree(bars):
     assert len(got.fills) == (bars > 1)
 
 
+def test_the_first_bars_of_a_process_are_interpreted_then_the_loop_is_compiled():
+    code = """
+from hpi_bt.backtest import fast_loop
+from hpi_bt.backtest.fast import run_fast
+from hpi_bt.config import Broker
+from hpi_bt.orders import Orders
+from reference.trading import Follow, market
+
+frame = market(*[[10.0] * 9] * 4, [1.0] * 9)
+fast_loop._FEW_BARS = 20
+for _ in range(4):
+    run_fast(Follow, {}, frame, orders=Orders(), broker=Broker())
+    print(fast_loop._bars_so_far[0], len(fast_loop._simulate.signatures))
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER.parent / "tests", check=True, capture_output=True
+    )
+    assert out.stdout.split() == b"9 0 18 0 18 1 18 1".split()
+
+
+def test_callers_that_bring_room_for_many_runs_are_never_interpreted():
+    prices, none = np.full(3, 10.0), np.full(3, NAN)
+    bars = fast_loop.Market(*[prices] * 4, *[none] * 3)
+    rules = Orders(size=ONE).rules(bar_minutes=1.0)
+    costs = fast_loop.Costs(100.0, 0.0, False, 0.0, 1.0)
+    with mock.patch.object(fast_loop, "interpret", side_effect=AssertionError):
+        room = np.empty(3), np.empty(3)
+        account = fast_loop.simulate(bars, np.ones(3), none, rules, costs, room=room)
+    assert account.position.tolist() == [0.0, 1.0, 1.0]
+
+
 def shipped():
-    names = [
-        f"{path.name}:{node.name}"
-        for path in sorted(FOLDER.glob("*.py"))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    ]
-    classes = [load_strategy(name, [FOLDER]) for name in names]
+    classes = [load_strategy(name, [FOLDER.parent]) for name, _ in shipped_strategies()]
     return [c for c in classes if issubclass(c, KernelStrategy) and runs_fast(c)]
 
 
@@ -266,7 +297,7 @@ def demo():
 
 
 def with_hedge_columns(frame):
-    joined = frame.join(hedge_columns(frame, every=3))
+    joined = frame.join(hedge_columns(frame, every=3)).assign(**gamma_columns(frame))
     joined.attrs = frame.attrs
     return joined
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import pandas as pd
 import pytest
 
 import hpi_bt as hb
+from hpi_bt.backtest.cerebro import run_cerebro
+from hpi_bt.backtest.fast import run_fast
 from hpi_bt.frames import read_config
 from hpi_bt.indicators.shown import kernel_shown
+from hpi_bt.loading import load_strategy
 from hpi_bt.stats.events import EventInput, pooled_event_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,10 +74,58 @@ def test_what_gamma_weighs_is_what_the_market_hides(frames):
 
 def test_the_shipped_config_trades_it_and_its_page_says_how(tmp_path):
     whole = {"results": tmp_path, "cache_dir": tmp_path / "cache"}
-    result = hb.run(CONFIG, overrides=["study.enabled=false"], **whole)
+    result = hb.run(CONFIG, **whole)
     summary = result.summary
     assert summary["trades"] > 10
     page = (result.folder / "tearsheet.html").read_text("utf-8")
     assert "DEMO" in page
     assert "$ of delta per 1 %" in page
     assert any("gamma of volume: given vols for 100.0%" in note for note in summary["notes"])
+    drawn = {pane["label"] for pane in json.loads((result.folder / "panes.json").read_text())}
+    assert drawn == {"HedgePressureIndex", "PlainHedgePressure"}
+    tested = pd.read_csv(result.folder / "coefficients.csv")
+    found = tested[tested["q_value"] < 0.05]["line"].str.partition(".")[0]
+    assert set(found) == {"HedgePressureIndex"}
+
+
+def test_the_plain_index_beside_it_is_in_contracts_whatever_the_strategy_counts_in(frames):
+    strategy = load_strategy("strategies/flow_bias.py:GammaBias", [ROOT])
+    shown, plain = strategy.shows
+    options = {"scale": "ratio", "smoothing": 2, "zscore_lookback": 130, "proxy": "gamma"}
+    for frame in frames[:1]:
+        got = kernel_shown(plain, frame, options).lines
+        expected = kernel_shown(hb.HedgePressureIndex, frame, options | {"proxy": "volume"}).lines
+        gamma = kernel_shown(shown, frame, options).lines
+        assert list(got) == list(expected)
+        for name, values in got.items():
+            np.testing.assert_array_equal(values, expected[name])
+        assert not np.array_equal(got["hpi"], gamma["hpi"], equal_nan=True)
+
+
+def test_gamma_bias_is_flow_bias_in_dollars_of_gamma(frames):
+    base, gamma = (
+        load_strategy(f"strategies/flow_bias.py:{name}", [ROOT])
+        for name in ("FlowBias", "GammaBias")
+    )
+    options = {"scale": "ratio", "smoothing": 2, "zscore_lookback": 130}
+    one = run_fast(gamma, options, frames[0], allow_demo=True)
+    other = run_fast(base, options | {"proxy": "gamma"}, frames[0], allow_demo=True)
+    np.testing.assert_array_equal(one.equity, other.equity)
+    slow = run_cerebro(gamma, options, frames[0], allow_demo=True)
+    for name in one.signals:
+        np.testing.assert_array_equal(one.signals[name], slow.signals[name])
+
+
+def test_no_word_of_the_plain_index_is_one_of_the_gamma_index():
+    shown, plain = load_strategy("strategies/flow_bias.py:GammaBias", [ROOT]).shows
+    said = [
+        {
+            drawn[key]
+            for drawn in one.chart.values()
+            for key in ("up", "down", "pane")
+            if key in drawn
+        }
+        for one in (shown, plain)
+    ]
+    assert not said[0] & said[1]
+    assert "plain mechanical bid" in said[1]

@@ -41,7 +41,7 @@ def test_a_column_of_signed_positions_is_taken_as_it_is():
     assert_array_equal(got.positions, [-7, 0])
     assert got.notes == (
         "Open positions: the column 'dealer_position'.",
-        "1 contracts without a known position count as none.",
+        "Contracts without a known position, none in exposures: 1.",
     )
 
 
@@ -194,7 +194,7 @@ def test_each_contract_takes_its_smile_or_its_own_vol():
     frame = book.contracts.assign(iv=ivs)
     own = exposures(OptionChain(frame, 100.0, AS_OF), surface={})
     assert_array_equal(own.sigma, ivs)
-    assert "4 contracts take their own iv, no smile being fitted." in own.flags
+    assert "Contracts on their own IV, no smile being fitted: 4." in own.flags
 
 
 def test_contracts_without_any_vol_are_counted_out():
@@ -204,7 +204,7 @@ def test_contracts_without_any_vol_are_counted_out():
     )  # fmt: skip
     got = exposures(OptionChain(frame, 100.0, AS_OF))
     assert got.excluded == 2
-    assert "2 contracts with a position have no vol and count as none." in got.flags
+    assert "Contracts with a position but no vol, left out of exposures: 2." in got.flags
     assert np.isfinite(totals(got)).all()
     assert_array_equal(np.isnan(got.sigma), [False, False, True, True])
     assert_allclose(got.gex, 0.0, atol=1e-9)  # a call long and a put short of equal gamma
@@ -215,7 +215,7 @@ def test_expired_contracts_count_for_nothing():
     frame = pd.concat([old.contracts, chain([100.0], calls=1).contracts])
     got = exposures(OptionChain(frame, 100.0, AS_OF))
     assert_allclose(totals(got), totals(exposures(chain([100.0], calls=1))), rtol=1e-15)
-    assert "2 expired contracts count for nothing." in got.flags
+    assert "Expired contracts, which count for nothing: 2." in got.flags
     assert len(got.by_strike) == 1
 
 

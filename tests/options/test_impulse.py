@@ -281,7 +281,9 @@ def test_an_expiry_without_a_smile_holds_its_vols_still_and_says_so() -> None:
     curve = curve_of(chain, exposed=found)
     assert np.isnan(curve.coupling.table["k"].iloc[1])
     assert set(curve.coupling.k[chain.expiry == LATER]) == {0.0}
-    assert any("1 expiries have no smile" in flag for flag in curve.flags)
+    assert any(
+        "Expiries without a smile, their vols held still (k = 0): 1" in flag for flag in curve.flags
+    )
 
 
 @pytest.mark.parametrize(

@@ -210,10 +210,7 @@ def test_a_strike_sum_without_a_lasting_turn_says_so():
     book = chain([10.0, 90.0, 100.0, 110.0], calls=[0, 5, 5, 5], puts=[1, 0, 0, 0], iv=1.0)
     price, note = zero_gamma_strike_sum(book)
     assert math.isnan(price)
-    assert note == (
-        "the sum over strikes has no zero: it changes only where it is next to nothing or over "
-        "50 % from spot."
-    )
+    assert note == ("none, the sum turns only where it is next to nothing or over 50 % from spot.")
 
 
 def test_the_strike_sum_is_of_todays_gamma_over_all_expiries():
@@ -228,7 +225,7 @@ def test_the_strike_sum_is_of_todays_gamma_over_all_expiries():
 def test_a_sum_of_one_sign_has_no_zero_and_says_so():
     assert_array_equal(
         zero_gamma_strike_sum(chain(STRIKES, calls=5)),
-        (np.nan, "the sum over strikes keeps its sign."),
+        (np.nan, "none, the sum keeps its sign."),
     )
     assert math.isnan(zero_gamma_strike_sum(chain(STRIKES)).price)
 
@@ -253,8 +250,21 @@ def test_walls_sum_over_expiries_and_stand_for_each_alone():
     got = price_levels(OptionChain(pd.concat(frames), 100.0, AS_OF))
     assert list(got.by_expiry["call_wall"]) == [100.0, 105.0]
     assert got.by_expiry["put_wall"].isna().all()
-    assert "2 of 2 expiries have no put wall." in got.flags
+    (told,) = [flag for flag in got.flags if "expiries" in flag]  # one line for all levels
+    assert told == ("Unknown, a dash in their table: put wall, straddle in 2 of 2 expiries.")
     assert "Put wall: no puts with gamma and open interest." in got.flags
+
+
+def test_levels_unknown_in_different_numbers_share_a_line_and_one_expiry_says_nothing_twice():
+    frames = [
+        chain([95.0, 100.0, 105.0], calls=5, puts=puts, expiry=day).contracts
+        for puts, day in ((0, FRIDAY), (4, LONG))
+    ]
+    told = price_levels(OptionChain(pd.concat(frames), 100.0, AS_OF)).flags
+    assert "Unknown, a dash in their table: put wall in 1; straddle in 2 of 2 expiries." in told
+    alone = price_levels(OptionChain(frames[0], 100.0, AS_OF)).flags
+    assert "Put wall: no puts with gamma and open interest." in alone
+    assert not any("dash" in flag for flag in alone)
 
 
 def test_equal_walls_go_to_the_strike_nearest_to_spot():

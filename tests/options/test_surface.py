@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -293,10 +294,22 @@ def test_smile_vols_go_to_their_expiries():
     del surface[book.expiries[0]]
     assert_allclose(smile_vols(book, surface), [np.nan, 0.3, np.nan, 0.3], rtol=1e-14)
     assert surface_notes(surface) == [
-        "1 of 1 smiles rest on fewer than 5 quotes.",
-        "1 of 1 smiles use the chain's own iv.",
-        "1 of 1 forwards are carried, or imply another rate than the given one.",
+        "Smiles on fewer than 5 quotes, their skew and k a rough guess: 1 of 1.",
+        "Smiles on the file's own IV, and only as good as that: 1 of 1.",
+        "Forwards carried from spot or at another rate, so smiles there are rougher: 1 of 1.",
     ]
+
+
+def test_what_was_done_against_arbitrage_is_one_line():
+    book = chain([95.0, 100.0, 105.0], iv=0.2, expiry=FRIDAY)
+    (smile,) = fit_surface(book).values()
+    stages = [0, 1, 1, 2, 3]
+    several = {AS_OF + pd.Timedelta(i, "D"): replace(smile, stage=s) for i, s in enumerate(stages)}
+    (told,) = [note for note in surface_notes(several) if "butterfly" in note]
+    assert told == (
+        "Smiles against butterfly arbitrage: refitted 2, wings flattened 1, left with some 1 of 5; "
+        "exposures at far strikes rest on the fit."
+    )
 
 
 def test_compiled_searches_are_renewed_when_the_arbitrage_they_inline_changes():

@@ -118,7 +118,7 @@ def test_a_sound_chain_gives_numbers_alone() -> None:
         (quoted(smile_rows([5050.0, 5150.0])), "Only 2 quotes"),
         (
             quoted([*smile_rows(STRIKES), (AS_OF - pd.Timedelta("1D"), 5100.0, "C", 0.2, 9e9)]),
-            "1 expired contracts count for nothing",
+            "Expired contracts, which count for nothing: 1",
         ),
     ],
     ids=["one strike", "no puts", "no interest", "spot outside", "two strikes", "expired"],

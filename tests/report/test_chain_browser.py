@@ -110,3 +110,20 @@ def test_a_narrow_screen_scrolls_drawings_not_the_page(browser, report):
     page.goto(report.page.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     page.close()
+
+
+def test_a_narrow_screen_opens_every_drawing_on_spot(browser, report):
+    page = browser.new_page(viewport={"width": 420, "height": 800})
+    page.goto(report.page.as_uri())
+    for key in ("impulse", "kernel"):
+        left, box, drawn = page.evaluate(
+            f"""(() => {{ const b = document.querySelector("[data-key={key}]"),
+                s = b.querySelector("svg"), p = window.__chain.plots.find(p => p.key === "{key}"),
+                r = s.getBoundingClientRect();
+                return [r.left + p.told.x[p.told.start] * r.width / s.viewBox.baseVal.width
+                    - b.getBoundingClientRect().left, b.clientWidth, b.scrollWidth] }})()"""
+        )
+        assert drawn > 1.5 * box  # it scrolls
+        assert left == pytest.approx(0.5 * box, abs=2.0)
+    assert page.evaluate("scrollX") == 0
+    page.close()

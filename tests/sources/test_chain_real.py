@@ -62,7 +62,8 @@ def test_cboe_files_agree_with_a_naive_read(real_data, file, spot, moment, last_
     assert chain.symbol == file[:3].upper()
     assert report.read == report.kept == len(chain) == len(naive)
     assert report.notes == (
-        "CBOE delays quotes by about 15 minutes; give as_of to say when they were made",
+        "CBOE delays quotes by about 15 minutes, which moves charm and the day's own expiry; "
+        "give as_of to say when they were made",
     )
     expected = counts_of(naive)
     assert {k: report.counts[k] for k in expected} == expected

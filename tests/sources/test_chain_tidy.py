@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
+from hpi_bt.options.mids import LAST_PRICES
 from hpi_bt.sources.chain_parity import parity_spot
 from hpi_bt.sources.chains import open_chains, read_chain
 
@@ -246,3 +247,18 @@ def test_what_is_odd_about_a_whole_chain_is_said(tmp_path):
     mixed.loc[0, "spot"] = 101.0
     notes = read_chain(saved(tmp_path, mixed), timezone=NEW_YORK).report.notes
     assert notes == ("spot from 100 to 101 in one snapshot; the median taken",)
+
+
+def test_vols_from_last_prices_are_not_said_to_rest_on_the_files_iv(tmp_path):
+    table = frame(rows()).drop(columns=["bid", "ask"]).assign(last=2.0, volume=5.0)
+    chain, report = read_chain(saved(tmp_path, table), timezone=NEW_YORK)
+    assert chain.without_quotes
+    assert not any("no quotes" in note for note in report.notes)
+    assert [note for note in chain.notes if "bid" in note.lower()] == [LAST_PRICES]
+    silent, found = read_chain(saved(tmp_path, table.assign(volume=0.0)), timezone=NEW_YORK)
+    assert not silent.without_quotes
+    assert "no quotes: the smile rests on the file's IV" in found.notes
+    quoted = table.assign(bid=0.0, ask=0.0)  # quotes there are, though none of them is good
+    assert "no quotes: the smile rests on the file's IV" in (
+        read_chain(saved(tmp_path, quoted), timezone=NEW_YORK).report.notes
+    )

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources import hours
 from hpi_bt.sources.hours import (
     add_hours,
     add_notes,
     bar_closes,
+    calendar_zone,
     next_sessions,
     session_bounds,
     session_close_stamps,
@@ -143,6 +145,16 @@ def test_notes_are_kept_once_and_the_input_is_left_alone():
     out = add_notes(add_notes(frame, "a"), "a", "b")
     assert out.attrs["notes"] == ["a", "b"]
     assert frame.attrs == {}
+
+
+def test_bars_and_the_zone_near_them_take_one_calendar():
+    bars = pd.date_range("2023-03-01 15:00", periods=9, freq="h", tz="UTC")
+    hours._schedule.cache_clear()
+    assert calendar_zone("XNYS", bars) == "America/New_York"
+    session_ordinals(bars, "XNYS")
+    assert hours._schedule.cache_info().misses == 1
+    assert calendar_zone("XNYS") == "America/New_York"  # without bars, that of any year
+    assert calendar_zone("XTKS", bars[:0]) == "Asia/Tokyo"
 
 
 def test_an_unknown_calendar_is_refused_with_the_nearest_name():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 from pathlib import Path
 
-import backtrader as bt
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedge_columns import hedge_columns
+from hedge_columns import gamma_columns, hedge_columns
 from hpi_bt import Confirmed, KernelStrategy, defaults_of
 from hpi_bt.backtest.cerebro import run_cerebro
+from hpi_bt.catalog import shipped_strategies
 from hpi_bt.indicators.base import kernel_series
 from hpi_bt.loading import load_strategy
 from hpi_bt.sources.demo import DemoSource, simulate
@@ -24,15 +23,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "strategies"
 
 
 def shipped():
-    """Return every strategy class that a file of the folder defines."""
-    names = [
-        f"{path.name}:{node.name}"
-        for path in sorted(FOLDER.glob("*.py"))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    ]
-    classes = [load_strategy(name, [FOLDER]) for name in names]
-    return [c for c in classes if issubclass(c, bt.Strategy)]
+    """Return every strategy class that a file of the folder defines, its indicators left out."""
+    return [load_strategy(reference, [FOLDER.parent]) for reference, _ in shipped_strategies()]
 
 
 SHIPPED = shipped()
@@ -44,7 +36,9 @@ def demo_frame(daily):
     source = DemoSource(sessions=160 if daily else 40, bar="1day" if daily else "5min")
     frame = simulate(source).frame
     attrs = frame.attrs
-    frame = frame if daily else frame.join(hedge_columns(frame, every=3))
+    frame = (
+        frame if daily else frame.join(hedge_columns(frame, every=3)).assign(**gamma_columns(frame))
+    )
     frame = frame.assign(gauge=50.0 + 45.0 * np.sin(np.arange(len(frame)) / 40.0))
     frame.attrs = attrs
     return add_hours(frame, "XNYS", bar_minutes=frame.attrs["bar_minutes"])

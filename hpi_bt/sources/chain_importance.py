@@ -1,0 +1,75 @@
+"""What is said of chains, by importance: faults in the data, what moves the answer, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+#: Words of sentences that tell of a fault in the data: something to look at or to mend.
+_FAULTS = (
+    "imply a spot of",
+    "lies outside the strikes",
+    "but no vol, left out",
+    "without a known position",
+    "that leave out quotes",
+    "Dealers hold nothing",
+    "rows differ from the one kept",
+    "expire on no session",
+    "the quotes are of",
+    "is 0 everywhere",
+    "no quotes at all",
+    "no calls",
+    "no puts",
+    "a single strike",
+    "left blank, the first",
+    "left out, the first",
+    "without any price left out",
+    "backward step",
+    "looks like percent",
+    "is not known there",
+)
+#: Words of those that tell what was taken for true and moves the answer.
+_ASSUMED = (
+    "delays quotes",
+    "No bid or ask is known",
+    "on fewer than 5 quotes",
+    "on the file's own IV",
+    "on their own IV",
+    "Forwards carried from",
+    "the smile rests on the file's IV",
+    "their vols held still",
+    "The coupling k is 0",
+    "skew-stickiness ratio of",
+    "The regime rests on",
+    "Open positions:",
+    "The session's flow",
+    "of it opening",
+    "IV of each contract implied",
+    "taken to be",
+    "higher of the two vols",
+    "put-call parity",
+    "older than the stamps",
+    "names no time zone",
+)
+
+
+class Weight(IntEnum):
+    """How much a sentence matters; the least number first."""
+
+    FAULT = 0
+    ASSUMED = 1
+    NOTE = 2
+
+
+def weight_of(sentence: str) -> Weight:
+    """Return how much a sentence about a chain matters, by the words in it."""
+    if any(words.lower() in sentence.lower() for words in _FAULTS):
+        return Weight.FAULT
+    if any(words.lower() in sentence.lower() for words in _ASSUMED):
+        return Weight.ASSUMED
+    return Weight.NOTE
+
+
+def by_importance(sentences: Iterable[str]) -> list[str]:
+    """Return each sentence once: DEMO, then the weightiest, else in their order."""
+    return sorted(dict.fromkeys(sentences), key=lambda s: (not s.startswith("DEMO"), weight_of(s)))
