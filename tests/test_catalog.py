@@ -31,7 +31,7 @@ def test_every_shipped_config_is_listed_with_what_it_is_about() -> None:
 def test_every_shipped_strategy_is_listed_and_loads() -> None:
     listed = dict(shipped_strategies())
     assert "strategies/flow_bias.py:FlowBias" in listed
-    assert "strategies/flow_bias.py:PlainHedgePressure" not in listed  # an indicator
+    assert "strategies/gamma_bias.py:PlainHedgePressure" not in listed  # an indicator
     for reference, about in listed.items():
         assert about.endswith(".")
         assert load_strategy(reference, []).__name__ == reference.rpartition(":")[2]

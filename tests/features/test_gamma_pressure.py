@@ -89,7 +89,7 @@ def test_the_shipped_config_trades_it_and_its_page_says_how(tmp_path):
 
 
 def test_the_plain_index_beside_it_is_in_contracts_whatever_the_strategy_counts_in(frames):
-    strategy = load_strategy("strategies/flow_bias.py:GammaBias", [ROOT])
+    strategy = load_strategy("strategies/gamma_bias.py:GammaBias", [ROOT])
     shown, plain = strategy.shows
     options = {"scale": "ratio", "smoothing": 2, "zscore_lookback": 130, "proxy": "gamma"}
     for frame in frames[:1]:
@@ -104,8 +104,8 @@ def test_the_plain_index_beside_it_is_in_contracts_whatever_the_strategy_counts_
 
 def test_gamma_bias_is_flow_bias_in_dollars_of_gamma(frames):
     base, gamma = (
-        load_strategy(f"strategies/flow_bias.py:{name}", [ROOT])
-        for name in ("FlowBias", "GammaBias")
+        load_strategy(f"strategies/{name}", [ROOT])
+        for name in ("flow_bias.py:FlowBias", "gamma_bias.py:GammaBias")
     )
     options = {"scale": "ratio", "smoothing": 2, "zscore_lookback": 130}
     one = run_fast(gamma, options, frames[0], allow_demo=True)
@@ -117,7 +117,7 @@ def test_gamma_bias_is_flow_bias_in_dollars_of_gamma(frames):
 
 
 def test_no_word_of_the_plain_index_is_one_of_the_gamma_index():
-    shown, plain = load_strategy("strategies/flow_bias.py:GammaBias", [ROOT]).shows
+    shown, plain = load_strategy("strategies/gamma_bias.py:GammaBias", [ROOT]).shows
     said = [
         {
             drawn[key]
