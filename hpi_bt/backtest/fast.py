@@ -174,7 +174,7 @@ def run_fast(
         panes=panes,
         counts={k: int(v) for k, v in zip(COUNTS, account.counts, strict=True)},
         remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
-        demo=demo_reason(frame, shown),
+        demo=demo_reason([frame], known.shows),
         alerts=alerts_of(bars | columns, panes, frame.index, data=symbol, style=style),
     )
 

@@ -6,12 +6,14 @@ decisions are those of `hpi_bt.orders`, which the Backtrader strategy calls too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.kernels.interpreting import interpreted
 from hpi_bt.orders import (
     NO_EXIT,
     REASONS,
@@ -169,6 +171,11 @@ _FLAT = Held(0.0, 0.0, 0.0, -1, np.nan, np.nan, np.nan)
 _NO_ORDER = Resting(np.nan, np.nan)
 _NOTHING = Sent(NO_EXIT, 0.0, 0.0, np.nan)
 
+#: So many bars are not worth compiling for: interpreted, they take 0.3 s at most, against 3 s to
+#: compile once for a machine, and no longer than to load what was compiled.
+_FEW_BARS = 60_000
+_bars_so_far = [0]  # that this process has interpreted
+
 
 @njit(cache=True, nogil=True)
 def _stop_fill(
@@ -281,7 +288,33 @@ def simulate(
         fills has rows (size, price, commission, slippage, closed), one a fill.
     """
     equity, position = room or (np.empty(target.size), np.empty(target.size))
-    return _simulate(market, target, atr, rules, costs, equity, position)
+    given = market, target, atr, rules, costs, equity, position
+    return interpret(*given) if room is None and _few(target.size) else _simulate(*given)
+
+
+def _few(n_bars: int) -> bool:
+    """Return whether these bars are sooner interpreted than the loop is compiled, and count them.
+
+    The count spares a process with many short runs from interpreting them all.
+    """
+    if _simulate.signatures or _bars_so_far[0] + n_bars > _FEW_BARS:
+        return False
+    _bars_so_far[0] += n_bars
+    return True
+
+
+def interpret(
+    market: Market,
+    target: FloatArray,
+    atr: FloatArray,
+    rules: Rules,
+    costs: Costs,
+    equity: FloatArray,
+    position: FloatArray,
+) -> Account:
+    """Return what the compiled loop would, to the last bit, without compiling it."""
+    bars = Market(*(column.tolist() for column in market))
+    return _interpreted(bars, target.tolist(), atr.tolist(), rules, costs, equity, position)
 
 
 @njit(cache=True, nogil=True)
@@ -294,7 +327,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
     equity: FloatArray,
     position: FloatArray,
 ) -> Account:
-    n = target.size
+    n = len(target)
     opens, highs, lows, closes, session, minutes_open, minutes_left = market
     # Room for all fills there can be, two a bar; what is not written costs no memory. Arrays that
     # grew within the loop would be counted by reference on every bar, half of the loop's time.
@@ -391,3 +424,6 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
         equity, position, fill_bar[:k].copy(), fill_code[:k].copy(), made[:, :5], counts,
         made[:, 5:],
     )  # fmt: skip
+
+
+_interpreted: Callable[..., Account] = interpreted(_simulate)

@@ -8,6 +8,7 @@ What it changes in the process (matplotlib settings, warnings, open figures) is 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -42,6 +44,16 @@ _CHARTS = {
     "rolling_vol": "Rolling volatility",
     "rolling_sharpe": "Rolling Sharpe ratio",
     "rolling_sortino": "Rolling Sortino ratio",
+}
+#: The functions that draw the charts which some pages or all leave out: most of QuantStats' time.
+_PLOTS = {
+    "daily_returns": "daily_returns",
+    "eoy_returns": "yearly_returns",
+    "monthly_dist": "histogram",
+    "rolling_beta": "rolling_beta",
+    "rolling_vol": "rolling_volatility",
+    "rolling_sharpe": "rolling_sharpe",
+    "rolling_sortino": "rolling_sortino",
 }
 _NOTES = {"monthly_heatmap": "A month without data shows 0.00."}
 _BENCHMARK_COLOUR = "#c98a1b"  # for a pale yellow that neither white nor black paper shows well
@@ -110,31 +122,34 @@ def quantstats_sheet(
     """
     with _LOCK, _untouched_globals(), tempfile.TemporaryDirectory() as folder:
         import matplotlib as mpl
-        import quantstats
+        from matplotlib.backend_bases import FigureCanvasBase
 
+        quantstats = _import_quantstats()
         mpl.rcdefaults()
         mpl.rcParams.update(_LOOK)
+        shown = _shown_charts(returns, periods_per_year)
         names = [*_TABLES, *_CHARTS]
         template, page = Path(folder) / "template.html", Path(folder) / "page.html"
         template.write_text("".join(f"\n<!--part {n}-->{{{{{n}}}}}" for n in names), "utf-8")
         try:
-            write: Any = quantstats.reports.html
-            write(
-                returns,
-                benchmark,
-                output=str(page),
-                template_path=str(template),
-                match_dates=False,
-                benchmark_title=None if benchmark is None else "Benchmark",
-                periods_per_year=periods_per_year,
-            )
+            unseen = {plot for name, plot in _PLOTS.items() if name not in shown}
+            with _without(quantstats.plots, unseen), _without(FigureCanvasBase, {"draw_idle"}):
+                quantstats.reports.html(
+                    returns,
+                    benchmark,
+                    output=str(page),
+                    template_path=str(template),
+                    match_dates=False,
+                    benchmark_title=None if benchmark is None else "Benchmark",
+                    periods_per_year=periods_per_year,
+                )
         except Exception as error:
             raise QuantStatsError(f"{type(error).__name__}: {error}") from error
         parts = re.split(r"\n<!--part (\w+)-->", page.read_text("utf-8"))[1:]
     found = dict(zip(parts[::2], (p.strip() for p in parts[1::2]), strict=True))
     _mend_drawdowns(found, returns, benchmark)
     return Sheet(
-        charts=[_chart(n, found[n]) for n in _shown_charts(returns, found, periods_per_year)],
+        charts=[_chart(n, found[n]) for n in shown if found[n]],
         tables=[(head, _table(found[n], returns)) for n, head in _TABLES.items() if found[n]],
         version=str(quantstats.__version__),
     )
@@ -181,9 +196,9 @@ def _first_drawdown(returns: pd.Series) -> dict[str, str]:
     }
 
 
-def _shown_charts(returns: pd.Series, found: dict[str, str], periods_per_year: int) -> list[str]:
+def _shown_charts(returns: pd.Series, periods_per_year: int) -> list[str]:
     """Return the names of the charts that hold something for a run of this length."""
-    names = [n for n in _CHARTS if found[n]]
+    names = list(_CHARTS)
     if len(returns) <= periods_per_year // 2:
         names = [n for n in names if not n.startswith("rolling_")]
     if (returns.index[-1] - returns.index[0]).days < _HORIZON_DAYS["6M"]:
@@ -197,6 +212,7 @@ def _chart(name: str, svg: str) -> Markup:
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'(<svg [^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r">-(?=[\d.])", ">\N{MINUS SIGN}", svg)
     label = f'<svg role="img" aria-label="{Markup.escape(_CHARTS[name])}" '
     svg = svg.replace("<svg ", label, 1).replace("#fedd78", _BENCHMARK_COLOUR)
     note = f"<figcaption>{_NOTES[name]}</figcaption>" if name in _NOTES else ""
@@ -210,7 +226,45 @@ def _table(html: str, returns: pd.Series) -> Markup:
         if days < needed:
             html = re.sub(rf"<tr><td>{label}(?: \(ann\.\))?</td>.*?</tr>\n?", "", html)
     html = html.replace("\ufe6a", "%")  # a wide percent sign that common fonts lack
+    html = html.replace("<td>Time in Market</td>", "<td>Sessions not flat</td>")
+    html = re.sub(r"(?<=<td>)-(?=[\d.])", "\N{MINUS SIGN}", html)
+    html = html.replace("<td>-</td>", "<td>\N{EN DASH}</td>")
     return Markup(html)  # numbers and fixed labels
+
+
+class _Later(ModuleType):
+    """Stands for a module, which is imported when something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _import_quantstats() -> Any:
+    """Return QuantStats without importing yfinance, which it wants for downloads alone.
+
+    With what that imports in turn, it would take a quarter of a second of every run.
+    """
+    sys.modules.setdefault("yfinance", _Later("yfinance"))
+    try:
+        return importlib.import_module("quantstats")
+    finally:
+        if isinstance(sys.modules.get("yfinance"), _Later):
+            del sys.modules["yfinance"]
+
+
+@contextmanager
+def _without(owner: Any, names: set[str]) -> Iterator[None]:
+    """Let functions of `owner` do nothing: they draw what nobody will see."""
+    kept = {name: getattr(owner, name) for name in names}
+    try:
+        for name in kept:
+            setattr(owner, name, lambda *_, **__: None)
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(owner, name, function)
 
 
 @contextmanager

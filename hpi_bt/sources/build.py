@@ -69,7 +69,8 @@ def build_frame(
     symbol = str(attrs.get("symbol", ""))
     minutes = float(attrs["bar_minutes"] if bar_minutes is None else bar_minutes)
     validate_frame(source_frame, name=symbol)
-    frame = source_frame.tz_convert(calendar_zone(calendar)).rename_axis("close_time")
+    zone = calendar_zone(calendar, pd.DatetimeIndex(source_frame.index))
+    frame = source_frame.tz_convert(zone).rename_axis("close_time")
     frame = describe(
         frame,
         symbol=symbol,

@@ -113,15 +113,22 @@ def _covering(nanos: IntArray, calendar: str) -> _Schedule:
     return _schedule(calendar, first, last)
 
 
-def calendar_zone(calendar: str) -> str:
+def calendar_zone(calendar: str, near: pd.DatetimeIndex | None = None) -> str:
     """Return the name of the exchange's time zone.
+
+    Parameters
+    ----------
+    calendar : str
+        Name of exchange_calendars.
+    near : DatetimeIndex, optional
+        Bars whose hours are wanted next: the calendar is then made once for both.
 
     Raises
     ------
     InputError
         No such calendar; the message suggests the nearest name.
     """
-    return _schedule(calendar, 2020, 2020).zone
+    return _covering(np.empty(0, np.int64) if near is None else _nanos(near), calendar).zone
 
 
 def session_ordinals(stamps: pd.DatetimeIndex, calendar: str) -> IntArray:
@@ -190,7 +197,7 @@ def session_close_stamps(dates: pd.DatetimeIndex, calendar: str) -> pd.DatetimeI
 def local_stamps(nanos: IntArray, calendar: str) -> pd.DatetimeIndex:
     """Return UTC nanoseconds as stamps in the exchange's zone, named `close_time`."""
     utc = pd.DatetimeIndex(nanos.astype("M8[ns]"), name="close_time").tz_localize("UTC")
-    return utc.tz_convert(calendar_zone(calendar))
+    return utc.tz_convert(calendar_zone(calendar, utc))
 
 
 def bar_closes(stamps: pd.DatetimeIndex, calendar: str, minutes: float) -> pd.DatetimeIndex:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources.gauge_data.plausibility import LIMITS
 from hpi_bt.sources.gauge_data.put_call import daily_ratios, put_call_archive, put_call_ratios
 from hpi_bt.sources.gauge_data.text import Rows, UnknownLayoutError, checked_text, rows_of
 
@@ -79,6 +80,12 @@ def yahoo_bars(rows: Rows) -> pd.DataFrame:
     return _without_blank_days(rows.table({"close": places["close"]}, source))
 
 
+def own_series(rows: Rows) -> pd.DataFrame:
+    """Return one series of a table of two columns: date and the name that we have for it."""
+    name = rows.header[1]
+    return _without_blank_days(rows.table({name.lower(): name}, "own file"))
+
+
 def sofr_rates(text: str, name: str, *, today: date | None = None) -> pd.DataFrame:
     """Return `sofr`, percent, of the New York Fed's JSON (refRates: effectiveDate, percentRate).
 
@@ -115,6 +122,7 @@ def _kind(rows: Rows) -> tuple[str, Callable[[Rows], pd.DataFrame]] | None:
     """Return the layout's name and its reader: the first whose mark the header bears."""
     names = [h.lower() for h in rows.header]
     bare, pair = not names, len(names) == 2
+    of_fred = pair and (names[0] == "observation_date" or rows.header[1] in FRED)
     marks: list[tuple[bool, str, Callable[[Rows], pd.DataFrame]]] = [
         (bare and len(rows.cells.columns) == 5, "put_call", put_call_archive),
         (bool({"10 yr", "3 mo"} & set(names)), "treasury", treasury_par_yields),
@@ -122,8 +130,9 @@ def _kind(rows: Rows) -> tuple[str, Callable[[Rows], pd.DataFrame]] | None:
         (names[1:2] in (["call"], ["calls"]) and len(names) == 5, "put_call", put_call_archive),
         (names[1:] == _OHLC and not rows.iso, "cboe", cboe_index),
         (set(_OHLC) <= set(names), "yahoo", yahoo_bars),
-        (pair and rows.iso, "fred", fred_series),
-        (pair, "cboe", cboe_index),
+        (of_fred and rows.iso, "fred", fred_series),
+        (pair and names[1] in LIMITS, "own", own_series),
+        (pair and not rows.iso, "cboe", cboe_index),
     ]
     return next(((layout, reader) for mark, layout, reader in marks if mark), None)
 
@@ -143,7 +152,7 @@ def read_gauge_text(text: str, name: str, *, today: date | None = None) -> pd.Da
     -------
     frame : DataFrame
         As the layout's reader says; `attrs["layout"]` is one of cboe, treasury, put_call,
-        put_call_ratios, fred, yahoo, sofr_json, put_call_json.
+        put_call_ratios, fred, yahoo, own, sofr_json, put_call_json.
 
     Raises
     ------
@@ -159,10 +168,11 @@ def read_gauge_text(text: str, name: str, *, today: date | None = None) -> pd.Da
         rows = rows_of(text, name, today=today)
         found = _kind(rows)
         if found is None:
-            shown = ", ".join(rows.header) or "no header"
+            shown = f"columns {', '.join(rows.header)} are" if rows.header else "no header: this is"
             raise UnknownLayoutError(
-                f"{name}: columns {shown} are no layout that is known (Cboe index or put/call, "
-                "Treasury yields, New York Fed, FRED, Yahoo); fetch the file again or name another"
+                f"{name}: {shown} no layout that is known (Cboe index or put/call, Treasury "
+                "yields, New York Fed, FRED, Yahoo); a file of your own has two columns, date and "
+                f"one of {', '.join(LIMITS)}"
             )
         layout, reader = found
         frame = reader(rows)

@@ -115,7 +115,7 @@ def _told_by(frame: pd.DataFrame, stem: str, product: str) -> str | None:
         holds = frame.attrs["product"]
         same = holds == product if holds else any(w.startswith(product) for w in words)
         return "put_call" if same else None
-    if layout == "fred":
+    if layout in ("fred", "own"):
         column = str(frame.columns[0])
         return column if column in GIVEN_AS else None
     return {"treasury": "treasury", "sofr_json": "sofr"}.get(layout, "put_call")

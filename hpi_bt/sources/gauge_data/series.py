@@ -16,17 +16,17 @@ from hpi_bt.sources.gauge_data.put_call import PRODUCTS, splice_put_call
 
 #: What a file may be given as, and the layouts that this allows.
 GIVEN_AS = {
-    "spy": ("yahoo",),
-    "vix": ("cboe", "yahoo", "fred"),
-    "vix3m": ("cboe", "yahoo", "fred"),
-    "put_call": ("put_call", "put_call_ratios", "put_call_json"),
-    "treasury": ("treasury", "fred"),
-    "y10": ("treasury", "fred", "yahoo"),
-    "y2": ("treasury", "fred"),
-    "bill3m": ("treasury", "fred"),
-    "t10y3m": ("fred",),
-    "sofr": ("sofr_json", "fred"),
-    "oas": ("fred",),
+    "spy": ("yahoo", "own"),
+    "vix": ("cboe", "yahoo", "fred", "own"),
+    "vix3m": ("cboe", "yahoo", "fred", "own"),
+    "put_call": ("put_call", "put_call_ratios", "put_call_json", "own"),
+    "treasury": ("treasury", "fred", "own"),
+    "y10": ("treasury", "fred", "yahoo", "own"),
+    "y2": ("treasury", "fred", "own"),
+    "bill3m": ("treasury", "fred", "own"),
+    "t10y3m": ("fred", "own"),
+    "sofr": ("sofr_json", "fred", "own"),
+    "oas": ("fred", "own"),
 }
 #: What a note on values that are left out as no market's has after the series' name.
 FAULT = ": data fault: "
@@ -98,7 +98,8 @@ def pieces_of(
         "yahoo": lambda: [_yahoo(given_as, frame, notes)],
         "treasury": lambda: [Piece(str(c), "US Treasury", 0, "treasury", frame[c]) for c in frame],
         "sofr_json": lambda: [Piece("sofr", "New York Fed", 0, "sofr", frame["sofr"])],
-        "fred": lambda: [_fred(frame, given_as, name)],
+        "fred": lambda: [_one_series(frame, given_as, name)],
+        "own": lambda: [_one_series(frame, given_as, name)],
     }
     found = named[layout]() if layout in named else [_put_call(frame, name, product)]
     return [_clean(piece, name, notes) for piece in found], notes
@@ -112,12 +113,16 @@ def _yahoo(series: str, frame: pd.DataFrame, notes: list[str]) -> Piece:
     return Piece(series, source, 0 if series == "spy" else 2, "close", close)
 
 
-def _fred(frame: pd.DataFrame, given_as: str, name: str) -> Piece:
-    series = str(frame.columns[0])
+def _one_series(frame: pd.DataFrame, given_as: str, name: str) -> Piece:
+    """Return the series of a file that names it: FRED's or one's own, which goes last."""
+    series, own = str(frame.columns[0]), frame.attrs["layout"] == "own"
+    source = f"{name}: {series}" if own else frame.attrs["source"]
     if series != given_as and not (given_as == "treasury" and series in _YIELDS):
-        raise InputError(f"{name}: given as {given_as}, but it holds {frame.attrs['source']}")
+        raise InputError(f"{name}: given as {given_as}, but it holds {series if own else source}")
     rule = "h15" if series in _YIELDS else "sofr" if series == "sofr" else "fred"
-    return Piece(series, frame.attrs["source"], 1, rule, frame[series])
+    if own:  # at the close like its market's, else as late as FRED, since nobody says when
+        rule = {"put_call": "evening"}.get(series, "close" if series in _POSITIVE else rule)
+    return Piece(series, source, 3 if own else 1, rule, frame[series])
 
 
 def _put_call(frame: pd.DataFrame, name: str, product: str) -> Piece:

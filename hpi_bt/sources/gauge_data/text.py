@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from datetime import date
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.tables import to_numbers
 
@@ -17,8 +19,11 @@ DATE_NAMES = ("date", "observation_date", "fecha")
 
 _PREAMBLE = 5  # lines that may stand before the header
 _BLANKS = [".", "-", "ND"]  # besides what pandas knows; FRED and the Fed write these
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+_TIME = r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+_ISO = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}({_TIME} ?(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?$")
 _US = re.compile(r"\d{1,2}/\d{1,2}/\d{4}$")
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?(?= ?[Z+-])")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 
 
 class UnknownLayoutError(InputError):
@@ -38,6 +43,7 @@ class Rows(NamedTuple):
     cells: pd.DataFrame
     dates: pd.DatetimeIndex
     iso: bool
+    today: date | None = None
 
     def table(self, columns: dict[str, str], source: str) -> pd.DataFrame:
         """Return some columns as numbers, by our names, oldest first, each date once.
@@ -52,10 +58,11 @@ class Rows(NamedTuple):
         Raises
         ------
         InputError
-            A cell is no number, or two rows of one date differ.
+            A date in the future, a cell that is no number or is infinite, or two rows of one date
+            that differ.
         """
-        numbers = {ours: to_numbers(self.cells[c], self.name) for ours, c in columns.items()}
-        frame = pd.DataFrame(numbers, index=self.dates)
+        self._check_past()
+        frame = pd.DataFrame({n: self._numbers(c) for n, c in columns.items()}, index=self.dates)
         twice = frame.index.duplicated()
         notes = []
         if twice.any():
@@ -65,6 +72,28 @@ class Rows(NamedTuple):
         frame = frame.sort_index()
         frame.attrs = {"source": source, "notes": notes}
         return frame
+
+    def _numbers(self, column: str) -> FloatArray:
+        cells = self.cells[column]
+        if (grouped := cells.str.fullmatch(_THOUSANDS.pattern).fillna(False).astype(bool)).any():
+            cells = cells.mask(grouped, cells.str.replace(",", ""))
+        numbers = to_numbers(cells, self.name)
+        if (endless := np.isinf(numbers)).any():
+            row = int(np.argmax(endless))
+            raise InputError(
+                f"{self.name}: line {cells.index[row] + 1}, {column} is {cells.iloc[row]!r}; "
+                "wanted a number, mend the file"
+            )
+        return numbers
+
+    def _check_past(self) -> None:
+        if self.today is None or not (late := self.dates > pd.Timestamp(self.today)).any():
+            return
+        row = int(np.argmax(late))
+        raise InputError(
+            f"{self.name}: line {self.cells.index[row] + 1}, date {self.dates[row]:%Y-%m-%d} lies "
+            f"in the future (today is {self.today}); mend the file, or this computer's clock"
+        )
 
 
 def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
@@ -78,22 +107,27 @@ def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
     name : str
         For messages.
     today : date, optional
-        Later dates are refused.
+        Later dates are refused, once the layout is known (by `Rows.table`).
 
     Raises
     ------
     InputError
-        Empty, a web page, no table, a broken line, a date that is none or lies in the future.
+        Empty, a web page, no table, a broken line, a date that is none.
+
+    Notes
+    -----
+    A stamp with an offset from UTC is the date that it had in New York then, but for a midnight:
+    that is a date which a program has given a zone.
     """
     lines = checked_text(text, name).splitlines()
     at, header = _header(lines, name)
     first = at + 1 if header else at
-    width = len(header) or lines[at].count(",") + 1
+    width = len(header) or len(_cells(lines[at]))
     numbers = [i for i in range(first, len(lines)) if lines[i].strip()]
     for i in numbers:
-        if lines[i].count(",") + 1 != width:
+        if (found := len(_cells(lines[i]))) != width:
             raise InputError(
-                f"{name}: line {i + 1} has {lines[i].count(',') + 1} cells, wanted {width}; "
+                f"{name}: line {i + 1} has {found} cells, wanted {width}; "
                 "the file is cut off or damaged, fetch it again"
             )
     if not numbers:
@@ -106,8 +140,15 @@ def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
         skipinitialspace=True,
         na_values=_BLANKS,
     ).set_axis(numbers, axis=0)
-    dates, iso = _dates(cells.iloc[:, 0], name, today)
-    return Rows(name, "\n".join(lines[:at]), header, cells, dates, iso)
+    dates, iso = _dates(cells.iloc[:, 0], name)
+    return Rows(name, "\n".join(lines[:at]), header, cells, dates, iso, today)
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line, of which a quoted one may hold commas."""
+    if '"' not in line:
+        return line.split(",")
+    return next(csv.reader([line], skipinitialspace=True))
 
 
 def checked_text(text: str, name: str) -> str:
@@ -126,14 +167,21 @@ def checked_text(text: str, name: str) -> str:
 
 def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
     """Return the line of the header and its names; no names where the rows begin at once."""
+    before: list[str] = []
     for at, line in enumerate(lines[: _PREAMBLE + 1]):
-        cells = [c.strip().strip('"').strip() for c in line.split(",")]
+        cells = [c.strip().strip('"').strip() for c in _cells(line)]
         if cells[0].lower() in DATE_NAMES:
             if len(set(cells)) < len(cells):
                 raise InputError(f"{name}: a column name stands twice ({line.strip()[:80]})")
             return at, cells
         if _US.match(cells[0]) or _ISO.match(cells[0]):
+            if before and before[0] and len(before) == len(cells):
+                raise UnknownLayoutError(
+                    f"{name}: the first column is {before[0][:40]!r}, which is no name of dates; "
+                    "name it date"
+                )
             return at, []
+        before = cells
     shown = " | ".join(line.strip()[:60] for line in lines[:2])
     raise UnknownLayoutError(
         f"{name}: no line begins with a date column (found: {shown}); "
@@ -141,25 +189,33 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
     )
 
 
-def _dates(cells: pd.Series, name: str, today: date | None) -> tuple[pd.DatetimeIndex, bool]:
+def _dates(cells: pd.Series, name: str) -> tuple[pd.DatetimeIndex, bool]:
     """Return the dates, and whether they are written as ISO 8601."""
     words = cells.fillna("").str.strip()
     iso = bool(_ISO.match(words.iloc[0]))
-    kind, words = ("%Y-%m-%d", words.str[:10]) if iso else ("%m/%d/%Y", words)
-    dates = pd.to_datetime(words, format=kind, errors="coerce")
+    dates = _iso_dates(words) if iso else pd.to_datetime(words, format="%m/%d/%Y", errors="coerce")
     if (bad := dates.isna().to_numpy()).any():
         row = int(np.argmax(bad))
         raise InputError(
             f"{name}: line {cells.index[row] + 1}, date {str(cells.iloc[row])[:30]!r}; "
             f"wanted {'2024-12-31' if iso else '12/31/2024'} as on the first line, mend the file"
         )
-    if today is not None and (late := (dates > pd.Timestamp(today)).to_numpy()).any():
-        row = int(np.argmax(late))
-        raise InputError(
-            f"{name}: line {cells.index[row] + 1}, date {dates.iloc[row]:%Y-%m-%d} lies in the "
-            f"future (today is {today}); mend the file, or this computer's clock"
-        )
     return pd.DatetimeIndex(dates, name="date").as_unit("ns"), iso
+
+
+def _iso_dates(words: pd.Series) -> pd.Series:
+    """Return the dates, in New York where an offset says when that was; NaT for what is none."""
+    dates = pd.to_datetime(words.str[:10], format="%Y-%m-%d", errors="coerce")
+    if not (longer := (words.str.len() > 10).to_numpy()).any():
+        return dates
+    form = words.str.extract(_ISO.pattern)
+    dates = dates.mask(longer & form[0].isna().to_numpy())
+    moment = form["zone"].notna().to_numpy() & ~words.str.contains(_MIDNIGHT).to_numpy()
+    if moment.any():
+        known = pd.to_datetime(words[moment], format="ISO8601", utc=True, errors="coerce")
+        there = known.dt.tz_convert("America/New_York").dt.tz_localize(None).dt.normalize()
+        dates = dates.mask(moment, there.reindex(dates.index))
+    return dates
 
 
 def _once(frame: pd.DataFrame, name: str) -> pd.DataFrame:
