@@ -22,7 +22,8 @@ class Report(Recorder):
     """Writes the folder that `hpi-bt run` writes, from any strategy on any Cerebro.
 
     `cerebro.addanalyzer(hb.Report, folder="results", name="mine")`; after the run
-    `strategy.analyzers.report.result` is the `Result`.
+    `strategy.analyzers.report.result` is the `Result`. Of several datas, chart and study are of the
+    first; a remark says where to find the others.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Report(Recorder):
         known = {
             "name": name,
             "strategy": {"class": self.record.strategy, "params": _plain(self.record.params)},
-            "data": [str(data._name) for data in self.strategy.datas],
+            "data": list(self._names.values()),
             "broker": {"cash": float(self.record.cash), **self._costs()},
         }
         text: str = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)

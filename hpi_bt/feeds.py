@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import array
 import re
+from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any
 
 import backtrader as bt
@@ -94,6 +96,25 @@ def _bar_minutes(frame: pd.DataFrame) -> float:
         return float(frame.attrs["bar_minutes"])
     steps = np.diff(pd.DatetimeIndex(frame.index).as_unit("s").asi8) / 60.0
     return float(np.median(steps)) if steps.size else 1440.0
+
+
+def names_of(datas: Iterable[Any]) -> dict[Any, str]:
+    """Return a name of its own for every data, its number added where two share one.
+
+    One without a name has the symbol of its frame, where that knows it. "" is the first alone.
+    """
+    names: dict[Any, str] = {}
+    for i, data in enumerate(datas):
+        own = str(data._name or _symbol(data))
+        numbered = (f"{own or 'data'}{k}" for k in count(i))
+        wanted = chain([own] if own or not i else [], numbered)
+        names[data] = next(name for name in wanted if name not in names.values())
+    return names
+
+
+def _symbol(data: Any) -> str:
+    frame = getattr(data.p, "dataname", None)
+    return str(frame.attrs.get("symbol", "")) if isinstance(frame, pd.DataFrame) else ""
 
 
 class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]

@@ -23,6 +23,7 @@ ROOMS = (
     "sources",
     "features",  # columns computed while a frame is built
     "orders",
+    "declarations",  # what a chart may say, for indicators, alerts and pages
     "feeds",
     "indicators",
     "strategy",
@@ -50,6 +51,7 @@ ROOMS = (
 )
 BACKTRADER = (
     *("feeds", "indicators", "strategy", "backtest.cerebro", "backtest.alerts"),
+    "backtest.recorded",  # the bars of a recorder
     "backtest.recorder",  # the analyzer behind backtest.cerebro and hb.Report
     "backtest.watching",  # the bar by bar half of backtest.alerts
     "backtest.lean",  # the short loop that backtest.cerebro runs

@@ -50,6 +50,16 @@ def test_a_copied_state_is_equal_and_shares_nothing(state):
     assert not any(np.shares_memory(a, b) for a in arrays(state) for b in arrays(copy))
 
 
+def test_a_copied_state_may_hold_anything_that_can_be_copied():
+    state = {"last": 1.5, "seen": [1, [2]], "inner": {"who": None, "n": 3}, "values": np.ones(2)}
+    copy = copy_state(state)
+    assert repr(copy) == repr(state)
+    copy["seen"][1].append(9)
+    copy["inner"]["n"] = 4
+    copy["values"][0] = 7.0
+    assert (state["seen"], state["inner"]["n"], state["values"][0]) == ([1, [2]], 3, 1.0)
+
+
 def test_series_become_contiguous_float64_without_touching_the_input():
     whole = np.arange(6)
     every_other, listed = as_series(whole[::2], [1, 2, 3])

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import hpi_bt as hb
 from hpi_bt.feeds import backtrader_dates
+from hpi_bt.feeds import names_of as names_of_datas
 from indicators import bench
 from indicators.bench import (
     EXTRAS,
@@ -557,3 +558,28 @@ def test_memory_is_a_few_copies_of_the_columns():
     bytes_per_bar = (peak(24_000) - peak(8_000)) / 16_000
     assert bytes_per_bar < 4 * 8 * columns
     assert StockData.lines._getlines()  # the yardstick has the same columns
+
+
+def named(*names: str, symbols: tuple[str, ...] = ()) -> list[str]:
+    datas = []
+    for name, symbol in itertools.zip_longest(names, symbols, fillvalue=""):
+        frame = clean_frame()[:3]
+        frame.attrs = {"symbol": symbol} if symbol else {}
+        datas.append(hb.HedgeData(frame, name=name))
+    return list(names_of_datas(datas).values())
+
+
+def test_datas_without_a_name_get_that_of_their_frame_or_a_number() -> None:
+    assert named("", "", "X", "X") == ["", "data1", "X", "X3"]
+    assert named("", "", symbols=("IWM", "IWM")) == ["IWM", "IWM1"]
+    assert named("mine", "", symbols=("IWM", "")) == ["mine", "data1"]
+    assert named("data2", "", "") == ["data2", "data1", "data3"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(["", "X", "X1", "X2", "data1", "data"]), min_size=1, max_size=5))
+def test_every_data_has_a_name_of_its_own(names: list[str]) -> None:
+    found = named(*names)
+    assert len(set(found)) == len(names)
+    assert found[0] == names[0]
+    assert "" not in found[1:]

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.backtest.alerting import Alert, Style, alerts_of, events_of, no_alerts
-from hpi_bt.backtest.watching import Watch, names_of
+from hpi_bt.backtest.watching import Watch
+from hpi_bt.declarations import check_options
 from hpi_bt.errors import InputError
+from hpi_bt.feeds import names_of
 from hpi_bt.indicators.shown import Shown, made_by, shown_of
 
 Call = Callable[[Alert], Any]
@@ -32,6 +34,11 @@ class Alerts(bt.Analyzer):  # type: ignore[misc]
         Takes one `Alert`; what it raises ends the run.
     style : mapping, optional
         {column: {option: value}} over the declarations, as `chart` of a config.
+
+    Raises
+    ------
+    InputError
+        `call` cannot be called, or a declaration or the style names what there is not.
     """
 
     params = dict(call=None, style=None)
@@ -42,6 +49,9 @@ class Alerts(bt.Analyzer):  # type: ignore[misc]
             raise InputError(
                 f"Alerts: call is {self.p.call!r}; give a function that takes an Alert"
             )
+        for column, said in (self.p.style or {}).items():
+            if column not in ("candles", "trades"):  # colours of the page
+                check_options(said, f"Alerts: style.{column}")
         self._told: list[Alert] = []
         self._watch: Watch | None = Watch(self.strategy, self.p.style)
 

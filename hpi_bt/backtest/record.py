@@ -12,6 +12,9 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.alerting import no_alerts
 from hpi_bt.orders import TINY
+from hpi_bt.stats.held import exposures
+
+_AT_OPEN = ("entry", "exit", "market")  # kinds of market orders
 
 FILL_COLUMNS = (
     "bar", "time", "data", "size", "price", "commission", "slippage", "kind", "reason", "closed",
@@ -85,6 +88,40 @@ class Record:
         return trades.sort_values(["entry_bar", "exit_bar"], kind="stable", ignore_index=True)[
             list(TRADE_COLUMNS)
         ]
+
+    @property
+    def account(self) -> pd.DataFrame:
+        """Return what was held, one row a bar: equity.parquet.
+
+        Equity in dollars and signed position at the bar's close; exposure, the position's value
+        over equity at the close, and exposure_open, the same at the bar's open once the market
+        orders that fill there have filled (their costs left out). Of the main data alone.
+        """
+        opens, close = (self.frame[c].to_numpy(dtype=np.float64) for c in ("open", "close"))
+        multiplier = self.multipliers.get(self._main, 1.0)
+        before = np.append(self.cash, self.equity[:-1])
+        held, last = np.append(0.0, self.position[:-1]), np.append(opens[:1], close[:-1])
+        gained = np.where(held == 0.0, 0.0, held * (opens - last) * multiplier)
+        opened = held + self._filled_at_open()
+        return pd.DataFrame(
+            {
+                "equity": self.equity,
+                "position": self.position,
+                "exposure": exposures(self.position, close, self.equity, multiplier),
+                "exposure_open": exposures(opened, opens, before + gained, multiplier),
+            },
+            index=self.frame.index,
+        )
+
+    def _filled_at_open(self) -> FloatArray:
+        """Return the signed size that market orders filled at each bar's open, (n_bars,)."""
+        fills = self.fills
+        own = fills["data"].isin(["", self._main]) & fills["kind"].isin(_AT_OPEN)
+        size = np.zeros(len(self.frame))
+        np.add.at(
+            size, fills["bar"][own].to_numpy(dtype=np.int64), fills["size"][own].to_numpy(float)
+        )
+        return size
 
     @property
     def _main(self) -> str:

@@ -13,15 +13,27 @@ from hpi_bt.backtest.alerting import Alert
 from hpi_bt.backtest.alerts import finished_alerts, watched_alerts
 from hpi_bt.backtest.protective import Protection
 from hpi_bt.backtest.record import Record, fills_frame
-from hpi_bt.backtest.watching import Watch, names_of
+from hpi_bt.backtest.recorded import frame_of, frames_of, without_late
+from hpi_bt.backtest.watching import Watch
 from hpi_bt.errors import InputError
-from hpi_bt.feeds import HedgeData, bar_minutes
-from hpi_bt.indicators.shown import Shown, check_allowed, demo_reason, indicators_of, shown_by
+from hpi_bt.feeds import bar_minutes, names_of
+from hpi_bt.indicators.shown import (
+    Shown,
+    check_allowed,
+    demo_reason,
+    indicators_of,
+    shown_beside,
+    shown_by,
+)
 from hpi_bt.strategy import KernelStrategy
 
 
 class Recorder(bt.Analyzer):  # type: ignore[misc]
-    """Records fills, equity and lines of any strategy on any Cerebro; see `record` after a run."""
+    """Records fills, equity and lines of any strategy on any Cerebro; see `record` after a run.
+
+    Bars, panes and remarks are those of the first data. Of the others it has fills, alerts and the
+    lines that share those bars.
+    """
 
     params = dict(progress=None, every=4096, allow_demo=True, allow_intraday=True, style=None)
 
@@ -29,16 +41,12 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
 
     def start(self) -> None:
         """Refuse a history that is too short before the first bar is run."""
-        data, needed = self.strategy.data, self.strategy._minperiod
-        have = data.buflen()
-        if have and have < needed:
-            raise InputError(
-                f"{data._name or 'data'}: {have} bars, but {type(self.strategy).__name__} needs "
-                f"{needed}; give more data or shorter lookbacks"
-            )
+        data = self.strategy.data
+        _check_length(self.strategy)
         for indicator in indicators_of(self.strategy):
             allowed = self.p.allow_demo, self.p.allow_intraday
             check_allowed(indicator, data._name, bar_minutes(data), *allowed)
+        self._streamed = not data.buflen()  # bars come one by one, and may come again
         self._fills: list[dict[str, Any]] = []
         self._seen: dict[int, int] = {}
         self._equity: list[float] = []
@@ -116,8 +124,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
     prenext = nextstart = next
 
     def _look(self) -> None:
-        """Judge alerts bar by bar where the lines are forgotten, else leave them to the end."""
-        if self._watch is not None and self._watch.bounded:
+        """Judge alerts bar by bar where bars come or go one by one, else leave them to the end."""
+        if self._watch is not None and (self._streamed or self._watch.bounded):
             self._alerts += self._watch.look()
         else:
             self._watch = None
@@ -125,12 +133,13 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
     def stop(self) -> None:
         """Put the record together."""
         strategy = self.strategy
-        frame = frame_of(strategy.data, len(self._equity), self._rows)
+        names = list(self._names.values())
+        frame = frame_of(strategy.data, len(self._equity), self._rows, names[0])
         n = len(frame)
         shown = shown_by(strategy, frame)
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
         vetoes = [_stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
-        self.record = Record(
+        record = Record(
             engine="cerebro",
             strategy=type(strategy).__name__,
             params=strategy.p._getkwargs(),
@@ -139,20 +148,24 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             equity=np.array(self._equity[-n:]),
             position=np.array(self._position[-n:], dtype=np.float64),
             fills=self._timed_fills(frame),
-            signals=_signals(strategy, frame, shown),
+            signals=_signals(strategy, frame, [*shown, *shown_beside(strategy, n)]),
             multipliers=self._multipliers(),
             panes=[pane for s in shown for pane in s.panes()],
             counts=counts
             | ({"vetoed": len(vetoes)} if hasattr(strategy, "confirm_vetoes") else {}),
             vetoes=vetoes,
             alerts=self._all_alerts(frame, shown),
-            remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
-            demo=demo_reason(frame, shown),
+            remarks=[
+                *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
+                *_left_out(*names),
+            ],
+            demo=demo_reason(frames_of(frame, strategy.datas), indicators_of(strategy)),
         )
+        self.record = without_late(record) if self._streamed else record
 
     def _all_alerts(self, frame: pd.DataFrame, shown: list[Shown]) -> pd.DataFrame:
         watch, self._watch = self._watch, None  # it holds lines, which do not pickle
-        if watch is not None and watch.bounded:
+        if watch is not None and (self._streamed or watch.bounded):
             return watched_alerts([*self._alerts, *watch.rest()], frame)
         return finished_alerts(self.strategy, frame, shown, self.p.style)
 
@@ -174,7 +187,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
 def _stamped(veto: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     """Return a veto with the zone of its bar, where it is of the bars that were recorded."""
     bar = veto.get("bar", -1)
-    main = 0 <= bar < len(frame) and veto["data"] in ("", frame.attrs.get("symbol", ""))
+    main = 0 <= bar < len(frame) and veto["data"] == frame.attrs["symbol"]
     return veto | {"time": frame.index[bar]} if main else veto
 
 
@@ -191,32 +204,28 @@ def _reference(order: Any) -> float:
     return float(order.executed.exbits[-1].price)
 
 
-def frame_of(data: Any, n_bars: int, rows: list[list[float]]) -> pd.DataFrame:
-    """Return the first `n_bars` bars of a feed as a frame with session ids.
-
-    `rows` holds them (one value a line) where the feed has kept only the last.
-    """
-    whole = isinstance(data, HedgeData) and len(data.p.dataname) == n_bars
-    frame: pd.DataFrame = data.p.dataname if whole else _lines_frame(data, n_bars, rows)
-    if "session" not in frame:
-        attrs = frame.attrs
-        days = [stamp.toordinal() for stamp in pd.DatetimeIndex(frame.index)]
-        frame = frame.assign(session=np.array(days, dtype=np.float64))
-        frame.attrs = attrs
-    return frame
+def _check_length(strategy: Any) -> None:
+    """Refuse a data with fewer bars than what is computed of it needs."""
+    several = len(strategy.datas) > 1
+    for data, own in zip(strategy.datas, strategy._minperiods, strict=True):
+        have, needed = data.buflen(), own if several else strategy._minperiod
+        if have and have < needed:
+            raise InputError(
+                f"{data._name or 'data'}: {have} bars, but {type(strategy).__name__} needs "
+                f"{needed}; give more data or shorter lookbacks"
+            )
 
 
-def _lines_frame(data: Any, n: int, rows: list[list[float]]) -> pd.DataFrame:
-    names = data.lines.getlinealiases()
-    kept = zip(*rows, strict=True) if rows else (list(line.array)[:n] for line in data.lines)
-    columns = {name: np.array(values) for name, values in zip(names, kept, strict=False)}
-    tz = data.lines.datetime._tz
-    stamps = [bt.num2date(x, tz=tz) for x in columns.pop("datetime")]
-    frame = pd.DataFrame(columns, index=pd.DatetimeIndex(stamps, name="close_time"))
-    daily = data._timeframe >= bt.TimeFrame.Days
-    minutes = 1440.0 if daily else float(data._compression)
-    frame.attrs = {"symbol": data._name, "bar_minutes": minutes, "demo": "", "notes": []}
-    return frame
+def _left_out(main: str, *others: str) -> list[str]:
+    """Return what a run of several datas must say of the others."""
+    if not others:
+        return []
+    names = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    return [
+        f"warning: chart and study are of {main or 'the first data'} alone; equity is of all, and "
+        f"trades and alerts of {names} are in trades.csv and alerts.csv, lines on the same bars in "
+        "signals.parquet"
+    ]
 
 
 def _signals(strategy: Any, frame: pd.DataFrame, shown: list[Shown]) -> pd.DataFrame:

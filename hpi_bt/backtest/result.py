@@ -20,8 +20,9 @@ from hpi_bt.backtest.alerting import ALERT_COLUMNS
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.errors import InputError
-from hpi_bt.stats.summary import figures
+from hpi_bt.stats.summary import figures, is_short
 
+_MINUS = "\N{MINUS SIGN}"
 VETO_COLUMNS = ("time", "data", "side", "size", "hpi", "reason")
 
 
@@ -54,7 +55,7 @@ class Result:
 
     @cached_property
     def equity(self) -> pd.DataFrame:
-        """Account value and position at each bar's close."""
+        """Account value, position and exposure of each bar, as `Record.account` has them."""
         return pd.read_parquet(self.folder / "equity.parquet")
 
     @cached_property
@@ -70,9 +71,10 @@ class Result:
     def __repr__(self) -> str:
         """Return the main figures in a line."""
         s = self.summary
-        figures = [f"return {_percent(s['total_return'])}", f"trades {s['trades']}"]
-        if s["sharpe"] is not None:
-            figures.insert(1, f"Sharpe {s['sharpe']:.2f}")
+        known = s["sharpe"] is not None and not is_short(s)
+        sharpe = f"{s['sharpe']:.2f}".replace("-", _MINUS) if known else "n/a"
+        figures = [f"return {_percent(s['total_return'])}", f"Sharpe {sharpe}"]
+        figures.append(f"trades {s['trades']}")
         demo = "DEMO, " if s["demo"] else ""
         return f"<Result {s['name']}: {demo}{', '.join(figures)}; {self.folder}>"
 
@@ -84,7 +86,7 @@ class Result:
 
 
 def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:+.2%}"
+    return "n/a" if value is None else f"{value:+.2%}".replace("-", _MINUS)
 
 
 def check_writable(parent: Path) -> None:
@@ -173,9 +175,7 @@ def write_result(
         vetoes = pd.DataFrame(record.vetoes, columns=list(VETO_COLUMNS))
         vetoes.to_csv(folder / "vetoed.csv", index=False)
         record.alerts.to_csv(folder / "alerts.csv", columns=list(ALERT_COLUMNS), index=False)
-        index = record.frame.index
-        equity = pd.DataFrame({"equity": record.equity, "position": record.position}, index=index)
-        equity.to_parquet(folder / "equity.parquet")
+        record.account.to_parquet(folder / "equity.parquet")
         bars = record.frame.drop(columns=[c for c in record.signals if c in record.frame])
         bars.attrs = {}
         bars.join(record.signals).to_parquet(folder / "signals.parquet")

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +40,7 @@ from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import Inputs, kernel_series
 from hpi_bt.loading import load_strategy
 from hpi_bt.orders import Orders
+from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.metrics import performance, session_changes, session_ends
 from hpi_bt.stats.summary import summarise
 
@@ -92,6 +93,11 @@ class Prepared:
     market: Market
     ends: IntArray
     columns: dict[str, FloatArray] = field(default_factory=dict)
+
+    @cached_property
+    def year(self) -> int:
+        """Return the sessions in a year, by which figures are annualised."""
+        return sessions_per_year(self.frame)
 
     def series(self, params: Mapping[str, Any]) -> list[FloatArray]:
         """Return the series of the signal kernel, each column the same array for every point."""
@@ -228,7 +234,7 @@ def _run_fast(
     for config, target in fast_targets(ready, points):
         account = account_of(ready, config, target)
         returns = session_changes(account.equity, ready.ends, config.broker.cash)
-        yield figures_of(returns, account, config.broker.commission.multiplier), returns
+        yield figures_of(returns, account, config.broker.commission.multiplier, ready.year), returns
 
 
 def account_of(
@@ -266,9 +272,9 @@ def _room(n_bars: int) -> tuple[FloatArray, FloatArray]:
 _own = threading.local()
 
 
-def figures_of(returns: FloatArray, account: Account, multiplier: float) -> FloatArray:
-    """Return METRICS of one account, as `hpi-bt run` reports them."""
-    risk = performance(returns)
+def figures_of(returns: FloatArray, account: Account, multiplier: float, year: int) -> FloatArray:
+    """Return METRICS of one account, as `hpi-bt run` reports them; `year` in sessions."""
+    risk = performance(returns, periods_per_year=year)
     size, price, commission, slippage, closed = account.fills.T
     out = np.flatnonzero(closed != 0.0)
     into = out - 1  # a position is opened by the fill before the one that closes it

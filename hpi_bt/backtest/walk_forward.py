@@ -72,15 +72,18 @@ def windows_of(sessions: int, rule: WalkForward) -> list[Window]:
     return found
 
 
-def scores(returns: FloatArray, select: str) -> FloatArray:
+def scores(returns: FloatArray, select: str, *, year: int = 252) -> FloatArray:
     """Return the figure by which points are chosen, shape (n_points,); -inf where undefined.
 
     Parameters
     ----------
     returns : ndarray of shape (n_points, n_sessions)
         Session returns of the training window.
+    year : int, default=252
+        Sessions in a year.
     """
-    found = np.array([getattr(performance(row), select) for row in returns], dtype=np.float64)
+    risks = (performance(row, periods_per_year=year) for row in returns)
+    found = np.array([getattr(risk, select) for risk in risks], dtype=np.float64)
     return np.where(np.isnan(found), -np.inf, found)
 
 
@@ -103,7 +106,8 @@ def evaluate_windows(task: Task, points: Sequence[tuple[int, Point]]) -> Outcome
     tests = []
     for i, (trained, tested) in enumerate(named(rows, points)):
         for w, window in enumerate(windows):
-            figures[i, w] = scores(trained[w][window.used][None, :], rule.select)[0]
+            own = trained[w][window.used][None, :]
+            figures[i, w] = scores(own, rule.select, year=ready.year)[0]
         tests.append(np.concatenate(tested))
     numbers = np.array([number for number, _ in points], dtype=np.int64)
     return Outcomes(numbers, figures, np.array(tests))

@@ -10,6 +10,7 @@ import numpy as np
 
 from hpi_bt.arrays import copy_state
 from hpi_bt.backtest.alerting import Alert, Event, Style, begins, directions, events_of
+from hpi_bt.feeds import names_of
 from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.indicators.shown import Made, kernel_options, made_by, panes_of
 
@@ -50,7 +51,7 @@ class _Made:
         self.made, self.data, self.panes = made, made.data, made.panes()
         self.names = [f"{made.label}.{name}" for name in made.indicator.lines.getlinealiases()]
 
-    def values(self, bar: int) -> dict[str, float]:
+    def values(self, bar: int, again: bool) -> dict[str, float]:
         """Return every line of the indicator at the present bar, by column."""
         lines = self.made.indicator.lines
         return {name: lines[i][0] for i, name in enumerate(self.names)}
@@ -71,20 +72,22 @@ class _Computed:
         self.panes = panes_of(indicator, label, every, lines._getlines())
         self.names = [f"{label}.{name}" for name in lines._getlines()]
         self._series = sum(indicator.inputs_for(every), ())
-        self._bar, self._state, self._before = 0, {}, {}  # type: ignore[var-annotated]
+        self._begun = False
+        self._state: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
         self._whole: list[list[float]] | None = None
 
-    def values(self, bar: int) -> dict[str, float]:
-        """Return every line at the present bar, by column; a bar that comes again is run again."""
-        if not self._bar and _loaded(self.data):
+    def values(self, bar: int, again: bool) -> dict[str, float]:
+        """Return every line at the present bar, by column; one that comes again is run again."""
+        if not self._begun and _loaded(self.data):
             self._whole = self._at_once()
+        self._begun = True
         if self._whole is not None:
-            self._bar = bar
             return {n: line[bar - 1] for n, line in zip(self.names, self._whole, strict=True)}
-        if bar != self._bar:
-            self._bar, self._before = bar, copy_state(self._state)
-        else:
+        if again:
             self._state = copy_state(self._before)
+        else:
+            self._before = copy_state(self._state)
         series = [np.array([_line_value(self.data, name)]) for name in self._series]
         out = self._kernel(*series, **self._options, state=self._state)
         values = out if isinstance(out, tuple) else (out,)
@@ -120,18 +123,24 @@ def _line_value(data: Any, name: str) -> float:
 
 
 class _Watched:
-    """The event lines of one indicator, and what has been said of its present bar."""
+    """The event lines of one indicator, and what has been said of its latest bar.
+
+    A feed that connects again may send bars again that were judged: those that are older than the
+    latest are passed over, one with its stamp replaces it. Bars that were all loaded before the
+    first was run are as they are.
+    """
 
     def __init__(self, source: _Made | _Computed, name: str, events: list[Event]) -> None:
         self.source, self.events, self._name = source, events, name
         known = (*source.names, *source.data.lines.getlinealiases())
         self._quoted = [event.among(known) for event in events]
         self._waits = bool(getattr(source.data, "replaying", False))
-        self._bar, self._stamp = 0, np.nan
+        self._bar, self._stamp = 0, -np.inf
+        self._streamed = True
         self._values: dict[str, float] = {}
         self._now = [0.0] * len(events)
         self._before = list(self._now)
-        self._told = [(0, np.nan)] * len(events)
+        self._told = [(0, -np.inf)] * len(events)
 
     def look(self) -> Iterator[Alert]:
         """Yield the alerts that are certain: of this bar, or of the one that a replay has ended."""
@@ -139,11 +148,18 @@ class _Watched:
         bar = len(data)
         if not bar:  # another data is ahead of this one
             return
+        if not self._bar:
+            self._streamed = not _loaded(data)
         if bar != self._bar:
             yield from self.settle()
+        stamp = data.datetime[0]
+        if self._streamed and stamp < self._stamp:
+            return
+        again = bar == self._bar or (self._streamed and stamp == self._stamp)
+        if not again:
             self._before = list(self._now)
-        self._bar, self._stamp = bar, data.datetime[0]
-        self._values = self.source.values(bar)
+        self._bar, self._stamp = bar, stamp
+        self._values = self.source.values(bar, again)
         self._now = [float(directions(self._values[e.column])) for e in self.events]
         for name in self._quoted:
             if name not in self._values:
@@ -165,12 +181,3 @@ class _Watched:
     def _time(self) -> Any:
         tz = getattr(self.source.data, "_tz", None)
         return bt.num2date(self._stamp, tz=tz, naive=False)
-
-
-def names_of(datas: list[Any]) -> dict[Any, str]:
-    """Return a name of its own for every data, its number added where two share one."""
-    names: dict[Any, str] = {}
-    for i, data in enumerate(datas):
-        taken = data._name in names.values()
-        names[data] = f"{data._name or 'data'}{i}" if taken else data._name
-    return names

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError
+from hpi_bt.declarations import DECLARED, check_options
+from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.indicators.base import KernelIndicator, data_of, defaults_of, kernel_series
 from hpi_bt.indicators.plotted import Chart, plotted_chart
 
@@ -53,9 +55,16 @@ def panes_of(
     """Return what to draw where, one entry a line.
 
     As the `chart` of an indicator declares it, else its plotinfo and plotlines (`plotted`).
+
+    Raises
+    ------
+    InputError
+        The declaration names a line, an option or a kind that there is not.
     """
     chart = getattr(indicator, "chart", {})
-    drawn = chart if chart and isinstance(chart, Mapping) else plotted
+    declared = chart if isinstance(chart, Mapping) else {}
+    _check_lines(indicator, declared)
+    drawn = declared or plotted
     if drawn is None:
         drawn = {name: {"pane": label} for name in lines}
     about = {
@@ -70,6 +79,14 @@ def panes_of(
         for name, style in drawn.items()
         if name in lines
     ]
+
+
+def _check_lines(indicator: Any, chart: Mapping[str, Any]) -> None:
+    """Refuse a declaration of a line that the indicator does not have."""
+    for name in chart:
+        if name not in indicator.lines._getlines():
+            about = did_you_mean(str(name), indicator.lines._getlines())
+            raise InputError(f"{indicator.__name__}: chart: no line {name!r}{about}")
 
 
 def _changed(indicator: Any, options: Mapping[str, Any]) -> str:
@@ -89,10 +106,12 @@ def _styled(style: Mapping[str, Any], options: Mapping[str, Any], column: str) -
         raise InputError(
             f"{column}: chart: {style!r} says nothing of a line; give {{'kind': 'line', ...}}"
         )
-    return {
+    styled = {
         k: options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
         for k, v in style.items()
     }
+    check_options(styled, f"{column}: chart", DECLARED)
+    return styled
 
 
 def kernel_options(
@@ -124,20 +143,30 @@ def indicators_of(strategy: Any) -> list[type]:
 
 
 def shown_by(strategy: Any, frame: pd.DataFrame) -> list[Shown]:
-    """Return what a finished strategy shows: its `shows`, or the indicators it made."""
+    """Return what a finished strategy shows: its `shows`, or what it made of its first data."""
     declared = getattr(type(strategy), "shows", ())
     if declared:
         params = strategy.p._getkwargs()
         return [kernel_shown(indicator, frame, params) for indicator in declared]
-    main, n = strategy.data, len(frame)
-    together = [
-        m for m in made_by(strategy) if m.data is main or _stamps(m.data, n) == _stamps(main, n)
-    ]
+    own = [m for m in made_by(strategy) if m.data is strategy.data]
+    return [s for m in own if (s := shown_of(m, len(frame))) is not None]
+
+
+def shown_beside(strategy: Any, n: int) -> list[Shown]:
+    """Return the indicators of other datas whose first `n` bars closed when those of the first did.
+
+    Their lines can lie beside its own, but they tell nothing of its price.
+    """
+    if getattr(type(strategy), "shows", ()):
+        return []
+    others = [m for m in made_by(strategy) if m.data is not strategy.data]
+    stamps = _stamps(strategy.data, n) if others else []
+    together = [m for m in others if _stamps(m.data, n) == stamps]
     return [s for m in together if (s := shown_of(m, n)) is not None]
 
 
 def _stamps(data: Any, n: int) -> list[float]:
-    """Return when a data's first `n` bars closed; only equal ones share the axis of the pages."""
+    """Return when a data's first `n` bars closed."""
     return list(data.lines.datetime.array)[:n]
 
 
@@ -159,19 +188,41 @@ class Made(NamedTuple):
 def made_by(strategy: Any) -> list[Made]:
     """Return the indicators that a strategy has made, hidden and private ones left out.
 
-    The second of a class is called <class>_2, and so on.
+    The second of a class is called <class>_2, and so on. One that computes what another does
+    already is left out too, as the index of `Confirmed` beside that of the strategy it filters.
     """
     found: list[Made] = []
     panes: dict[Any, str] = {}
     for made in strategy.getindicators_lines():
         name = type(made).__name__
         if made.plotinfo.plot and not made.plotinfo.plotskip and not name.startswith("_"):
-            same = sum(type(m.indicator) is type(made) for m in found)
+            twin = next((m.indicator for m in found if _equal(m.indicator, made)), None)
+            if twin is not None:
+                panes[made] = panes[twin]
+                continue
+            same = sum(type(m.indicator).__name__ == name for m in found)
             label = f"{name}_{same + 1}" if same else name
             found.append(Made(made, label, data_of(made), plotted_chart(made, panes, label)))
             drawn = found[-1].panes()
             panes[made] = drawn[0].get("pane", label) if drawn else label
     return found
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether two indicators compute the same: one kernel, the same inputs and options."""
+    if type(one) is not type(other) or not isinstance(one, KernelIndicator):
+        return False
+    inputs = [
+        [d.lines[0] if isinstance(d, LineSeriesStub) else d for d in made.datas]
+        for made in (one, other)
+    ]
+    given = (made.p._getkwargs().values() for made in (one, other))
+    simple = (str, int, float, bool, type(None))
+    return (
+        len(inputs[0]) == len(inputs[1])
+        and all(a is b for a, b in zip(*inputs, strict=True))
+        and all(a is b or (isinstance(a, simple) and a == b) for a, b in zip(*given, strict=True))
+    )
 
 
 def shown_of(made: Made, n: int) -> Shown | None:
@@ -188,10 +239,11 @@ def _arrays(made: Any, n: int) -> dict[str, FloatArray]:
     return dict(zip(names, arrays, strict=False)) if whole else {}
 
 
-def demo_reason(frame: pd.DataFrame, shown: list[Shown]) -> str:
-    """Return why a run must say DEMO, "" where it need not."""
-    made_up = any(getattr(s.indicator, "demo", False) for s in shown)
-    return str(frame.attrs.get("demo", "")) or (
+def demo_reason(frames: Iterable[pd.DataFrame], indicators: Iterable[type]) -> str:
+    """Return why a run on these bars with these indicators must say DEMO, "" where it need not."""
+    said = (str(frame.attrs.get("demo") or "") for frame in frames)
+    made_up = any(getattr(indicator, "demo", False) for indicator in indicators)
+    return next(filter(None, said), "") or (
         "option flow made up from price bars" if made_up else ""
     )
 

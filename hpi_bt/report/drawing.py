@@ -8,34 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.declarations import COLOURS, DECLARED, check_options
 from hpi_bt.errors import InputError, did_you_mean
 
-KINDS = ("line", "step", "area", "histogram", "event", "zone")
-COLOURS = (
-    "color",
-    "light",
-    "level_color",
-    "gradient_from",
-    "gradient_to",
-    "up_color",
-    "down_color",
-)
-OPTIONS = (
-    *("pane", "kind", "width", "levels", "range", "gradient", "segment", "on", "up", "down"),
-    "words",  # what values are called: {1: "squeeze up"}
-    "title",  # what the page calls the line
-    *("high", "strength"),  # of a zone: the column of its upper bound, and of its weight in [0, 1]
-    "alert",  # whether an event goes to alerts.csv: true or false
-    "value",  # the line whose value an alert quotes
-    "study",  # whether a line is studied against price: true or false
-    "headline",  # the line that a scan shows of its indicator: true or false
-    *COLOURS,
-)
-
-#: What an indicator's declaration may say besides: who it is, and that it is rarely known.
-_ABOUT = ("indicator", "label", "params", "column", "line", "sparse")
+#: What panes.json says besides: whose line it is.
+_ABOUT = ("indicator", "label", "params", "column", "line")
 
 #: Colours of what is not an indicator; `style` replaces them under "candles" and "trades".
 CANDLES = {"up": "#26a69a", "down": "#ef5350", "volume": "#7d8a9c"}
@@ -48,6 +28,7 @@ TRADES = {
 PALETTE = (
     *("#3d7de0", "#e2871f", "#1f9e76", "#a05bd3", "#d4478f", "#7a8c1e", "#14a0b5", "#b0653a"),
 )
+_DAILY_SECONDS = 20 * 3600  # bars further apart are days
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
 
@@ -76,7 +57,7 @@ def drawings(
     asked = [str(name) for name in style if name not in known]
     for name in asked:
         if name not in columns:
-            raise InputError(f"style: no line {name!r}{did_you_mean(name, (*known, *columns))}")
+            raise InputError(f"chart: no line {name!r}{did_you_mean(name, (*known, *columns))}")
     drawn = [{**pane, **_options(style, str(pane["column"]))} for pane in panes]
     drawn += [_about(name) | _options(style, name) for name in asked]
     return [_drawing(pane, columns, PALETTE[i % len(PALETTE)]) for i, pane in enumerate(drawn)]
@@ -86,6 +67,12 @@ def _about(column: str) -> dict[str, Any]:
     """Return whose line a column is; one without a dot is of the data."""
     label, _, line = column.rpartition(".")
     return {"column": column, "label": label, "line": line}
+
+
+def are_days(index: pd.DatetimeIndex) -> bool:
+    """Return whether the bars that close at `index` are days or longer: they are shown by date."""
+    gaps = np.diff(index.as_unit("s").asi8)
+    return bool(gaps.size) and float(np.median(gaps)) >= _DAILY_SECONDS
 
 
 def as_pulses(line: dict[str, Any], values: FloatArray) -> dict[str, Any]:
@@ -113,19 +100,19 @@ def check_style(style: Mapping[str, Any]) -> None:
         given = _options(style, name)
         for option in COLOURS:
             if given.get(option):
-                as_colour(given[option], f"style.{name}.{option}")
-        _width(given.get("width", 1), f"style.{name}")
+                as_colour(given[option], f"chart.{name}.{option}")
+        _width(given.get("width", 1), f"chart.{name}")
 
 
 def mark_colours(style: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the colours of candles and trades, those of `style` before the usual ones."""
     found = {}
     for part, usual in (("candles", CANDLES), ("trades", TRADES)):
-        given = _mapping(style.get(part, {}), f"style.{part}")
+        given = _mapping(style.get(part, {}), f"chart.{part}")
         for name in given:
             if name not in usual:
-                raise InputError(f"style.{part}: no colour {name!r}{did_you_mean(name, usual)}")
-        found[part] = usual | {k: as_colour(v, f"style.{part}.{k}") for k, v in given.items()}
+                raise InputError(f"chart.{part}: no colour {name!r}{did_you_mean(name, usual)}")
+        found[part] = usual | {k: as_colour(v, f"chart.{part}.{k}") for k, v in given.items()}
     return found
 
 
@@ -136,22 +123,15 @@ def _mapping(value: object, where: str) -> dict[str, Any]:
 
 
 def _options(style: Mapping[str, Any], column: str) -> dict[str, Any]:
-    given = _mapping(style.get(column, {}), f"style.{column}")
-    for name in given:
-        if name not in OPTIONS:
-            raise InputError(f"style.{column}: no option {name!r}{did_you_mean(name, OPTIONS)}")
+    given = _mapping(style.get(column, {}), f"chart.{column}")
+    check_options(given, f"chart.{column}")
     return given
 
 
 def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> dict[str, Any]:
     """Return one line's declaration, checked, with every option filled in."""
     column, label = str(pane["column"]), str(pane.get("label", ""))
-    for option in pane:
-        if option not in (*OPTIONS, *_ABOUT):
-            raise InputError(f"{column}: no option {option!r}{did_you_mean(str(option), OPTIONS)}")
-    kind = pane.get("kind", "line")
-    if kind not in KINDS:
-        raise InputError(f"{column}: kind {kind!r}{did_you_mean(str(kind), KINDS)}")
+    check_options({k: v for k, v in pane.items() if k not in _ABOUT}, column, DECLARED)
     segment = pane.get("segment") or []
     if not isinstance(segment, (list, tuple)) or len(segment) not in (0, 2):
         raise InputError(f"{column}: segment {segment!r}; name two lines, the ages of two pivots")
@@ -171,14 +151,14 @@ def _drawing(pane: Mapping[str, Any], columns: Collection[str], colour: str) -> 
         "sparse": bool(pane.get("sparse")),
         "params": str(pane.get("params", "")),
         "pane": str(pane.get("pane", label or column)),
-        "kind": kind,
+        "kind": pane.get("kind", "line"),
         "width": _width(pane.get("width", 1), column),
         "levels": [_number(v, f"{column}: levels") for v in pane.get("levels") or []],
         "range": _range(pane.get("range"), column),
         "gradient": full(pane["gradient"], "gradient") if pane.get("gradient") else None,
         "segment": [full(name, "segment") for name in segment],
         "on": full(pane["on"], "on") if pane.get("on") else None,
-        "high": full(pane.get("high"), "high") if kind == "zone" else None,
+        "high": full(pane.get("high"), "high") if pane.get("kind") == "zone" else None,
         "strength": full(pane["strength"], "strength") if pane.get("strength") else None,
         "up": str(pane.get("up", "up")),
         "down": str(pane.get("down", "down")),
@@ -201,6 +181,14 @@ def as_colour(value: object, where: str) -> str:
             f"{where} {value!r} is no colour; give '#2962ff' or a name such as 'teal'"
         ) from None
     return found[:7] if found[7:] == "ff" else found
+
+
+def blend(low: str, high: str, position: float) -> str:
+    """Return the colour between two, #rrggbb: `low` at position 0, `high` at 1."""
+    ends = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (low, high)]
+    place = min(max(position, 0.0), 1.0)
+    mixed = (round(a + place * (b - a)) for a, b in zip(*ends, strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _number(value: object, where: str) -> float:

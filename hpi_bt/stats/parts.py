@@ -11,20 +11,25 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
-from hpi_bt.stats.deciles import Pair, coefficient, pooled_decile_table
+from hpi_bt.stats.correlation import coefficient
+from hpi_bt.stats.deciles import pooled_decile_table
 from hpi_bt.stats.entries import EntryTest, trial_of_entries
 from hpi_bt.stats.events import COLUMNS, signal_rows
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.lines import Line, measures_of, signals_of
+from hpi_bt.stats.nights import NIGHT_COLUMNS, night_row, nights_of
+from hpi_bt.stats.pairs import pair_of
 from hpi_bt.stats.permutation import q_values
 from hpi_bt.stats.pool import Market, Pool, pool_of
+from hpi_bt.stats.timing import TimingTest, held_of, is_scaled, trial_of_timing
 
-EVENT_COLUMNS = ("signal", "label", "direction", "horizon", "symbols", *COLUMNS)
+EVENT_COLUMNS = ("signal", "label", "direction", "horizon", "symbols", "episodes", *COLUMNS)
 DECILE_COLUMNS = (
     *("line", "horizon", "decile", "n", "low", "high", "mean", "median", "hit_rate"),
     *("excess", "t"),
 )
 COEFFICIENT_COLUMNS = ("line", "horizon", "symbols", "n", "ic", "t", "p_value", "q_value", "note")
+NO_SIGNAL = 'no signal: no line is declared as an "event" or is -1, 0 or 1 throughout'
 _GROUPS = 10
 
 
@@ -41,12 +46,18 @@ class Subject(NamedTuple):
         What the indicators declare, as panes.json has it.
     trades : DataFrame, optional
         Round trips as trades.csv has them; those of other instruments are left out.
+    account : DataFrame, optional
+        What was held, a row a bar, as equity.parquet has it.
+    year : int, default=252
+        Sessions in a year.
     """
 
     symbol: str
     bars: pd.DataFrame
     panes: Sequence[Mapping[str, Any]]
     trades: pd.DataFrame | None = None
+    account: pd.DataFrame | None = None
+    year: int = 252
 
 
 class Parts(NamedTuple):
@@ -81,7 +92,7 @@ def event_part(found: Parts) -> tuple[pd.DataFrame, list[str]]:
     lines = [signals_of(subject.panes, subject.bars) for subject in found.subjects]
     every = list(found.having(lines))
     if not every:
-        notes.append('no signal: no line is declared as an "event" or is -1, 0 or 1 throughout')
+        notes.append(NO_SIGNAL)
     words = [text for line, _ in every for text in line.texts.values()]
     for line, at in every:
         signals = found.values(line, at)
@@ -99,12 +110,19 @@ def event_part(found: Parts) -> tuple[pd.DataFrame, list[str]]:
                 "label": text,
                 "direction": side,
                 "symbols": len(at),
+                "episodes": sum(_episodes(signal * side) for signal in signals),
             }
             rows += [{**about, "horizon": h, **table[side, h]} for h in found.horizons]
     events = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     numbers = [c for c in COLUMNS if c not in ("n", "note")]
     events = events.astype(dict.fromkeys(numbers, np.float64))
     return events.assign(q_value=q_values(events["p_value"].to_numpy())), notes
+
+
+def _episodes(signal: FloatArray) -> int:
+    """Return how often a signal came on: its unbroken runs of bars above 0."""
+    on = signal > 0.0
+    return int(np.count_nonzero(on[1:] & ~on[:-1])) + int(on[:1].sum())
 
 
 def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -115,10 +133,7 @@ def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         values = found.values(line, at)
         known = sum(int(np.isfinite(v).sum()) for v in values)
         for horizon in found.horizons:
-            pairs = [
-                Pair(v, found.markets[k].ahead(horizon).forward, found.markets[k].cluster)
-                for v, k in zip(values, at, strict=True)
-            ]
+            pairs = [pair_of(v, found.markets[k], horizon) for v, k in zip(values, at, strict=True)]
             enough = [p for p in (pair.known() for pair in pairs) if p.line.size >= _GROUPS]
             enough = [p for p in enough if p.varies()]
             if not enough:
@@ -137,13 +152,52 @@ def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     return deciles.reset_index(drop=True), coefficients, notes
 
 
-def entry_part(found: Parts) -> tuple[list[tuple[str, EntryTest]], list[str]]:
-    """Return the entry tests, and why some could not be made."""
-    tests, notes = [], []
+def night_part(found: Parts) -> pd.DataFrame:
+    """Return the table of what every measured line told of the night and of the day after it."""
+    nights = [nights_of(market.bars) for market in found.markets]
+    rows = []
+    lines = [measures_of(subject.panes, subject.bars) for subject in found.subjects]
+    for line, at in found.having(lines):
+        row = night_row(
+            found.values(line, at),
+            [nights[k] for k in at],
+            [found.markets[k].cluster for k in at],
+            found.markets[0].bars.daily,
+        )
+        if row:
+            rows.append({"line": line.column, **row})
+    return pd.DataFrame(rows, columns=list(NIGHT_COLUMNS))
+
+
+class Skill(NamedTuple):
+    """Tests of what a strategy did, by symbol: its entries, or its exposure where that changes."""
+
+    entries: list[tuple[str, EntryTest]]
+    timing: list[tuple[str, TimingTest]]
+    notes: list[str]
+
+
+def skill_part(found: Parts) -> Skill:
+    """Return the tests of entries and of timing, and why some could not be made.
+
+    Where a tenth of the trades or more changed size while held, entries from flat to flat are few
+    and not what the strategy decides: the test of timing takes their place.
+    """
+    tests, timing, notes = [], [], []
     for subject, market in zip(found.subjects, found.markets, strict=True):
         if subject.trades is None:
             continue
         name = subject.symbol or "the data"
+        account = subject.account
+        if account is not None and is_scaled(account["position"].to_numpy(dtype=np.float64)):
+            try:
+                held = held_of(account, market.bars)
+            except InputError as error:
+                notes.append(f"{name}: timing was not tested ({error})")
+                continue
+            options = {"shifts": found.permutations, "seed": found.seed}
+            timing.append((subject.symbol, trial_of_timing(held, market.bars, **options)))
+            continue
         try:
             test = trial_of_entries(
                 _own(subject), market.bars, draws=found.permutations, seed=found.seed
@@ -155,13 +209,13 @@ def entry_part(found: Parts) -> tuple[list[tuple[str, EntryTest]], list[str]]:
             tests.append((subject.symbol, test))
         else:
             notes.append(f"{name}: entries were not tested ({test.note})")
-    return tests, notes
+    return Skill(tests, timing, notes)
 
 
 def _own(subject: Subject) -> pd.DataFrame:
     """Return the trades of the subject's instrument; rows that name none are its."""
     trades = subject.trades
     assert trades is not None
-    if not subject.symbol or "data" not in trades:
+    if "data" not in trades:
         return trades
     return trades[trades["data"].fillna("").isin(["", subject.symbol]).to_numpy()]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import backtrader as bt
 import numpy as np
 
+from hpi_bt.feeds import names_of
 from hpi_bt.indicators.hedge_pressure_index import HedgePressureIndex
 
 _AFTER_SIZE = (
@@ -64,6 +65,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
             asked._minperiod = 1  # the user's own next() starts when it would without the filter
         self.confirm_vetoes: list[dict[str, Any]] = []
         self.confirm_asked: list[dict[str, Any]] = []
+        self._confirm_names = names_of(self.datas)
         self._confirm_sent: list[Any] = []
         self._confirm_closing = False
         super().__init__()
@@ -123,7 +125,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         asked = {
             "bar": len(data) - 1,
             "time": data.datetime.datetime(0),
-            "data": data._name,
+            "data": self._confirm_names.get(data, data._name),
             "side": side,
             "size": size,
             "hpi": self._hpi(data),

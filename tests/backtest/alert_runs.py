@@ -136,8 +136,34 @@ def moved(close, *, state=None):
     return change, np.trunc(2.0 * change)
 
 
+def noted(close, *, state=None):
+    """As `moved`, with a state that holds a float and a list."""
+    kept = {"last": NAN, "seen": []} if state is None else state
+    change = np.empty(close.size)
+    for i, x in enumerate(close):
+        change[i] = x - kept.get("last", NAN)
+        kept["last"] = float(x)
+        kept.setdefault("seen", []).append(i)
+    return change, np.trunc(2.0 * change)
+
+
 class PriceMove(hb.KernelIndicator):
     inputs = ("close",)
     lines = ("change", "state")
     kernel = staticmethod(moved)
     chart = {"state": {"kind": "event", "value": "change"}}
+
+
+def makes(kind, **params):
+    """A strategy that makes one indicator of its first data and does nothing."""
+
+    class Makes(bt.Strategy):
+        def __init__(self):
+            kind(self.data, **params)
+
+    return Makes
+
+
+def shows(kind):
+    """A strategy that shows an indicator without making it."""
+    return type("Shows", (bt.Strategy,), {"shows": (kind,)})

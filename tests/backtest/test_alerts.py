@@ -14,9 +14,12 @@ from alert_runs import (
     Shows,
     Watching,
     bars,
+    makes,
     moved,
+    noted,
     rows,
     run,
+    shows,
 )
 from hypothesis import given as drawn
 from hypothesis import settings
@@ -117,7 +120,7 @@ def test_what_is_shown_is_run_at_once_only_where_every_bar_is_loaded(monkeypatch
     assert calls == [30, 30]  # the analyzer, and the record at the end
     calls.clear()
     assert rows(run(uses, frame, mode={"preload": False})[0]) == whole
-    assert calls == [1] * 30 + [30]
+    assert calls == [1] * 60 + [30]  # both judge bar by bar where bars come one by one
 
 
 @settings(max_examples=15, deadline=None)
@@ -181,3 +184,15 @@ def test_an_indicator_on_bars_of_another_data_is_not_drawn_on_those_of_the_first
     record = cerebro.run()[0].analyzers.recorder.record
     assert {p["label"] for p in record.panes} == {"Move", "SMA", "Drift"}
     assert set(record.alerts["indicator"]) == {"Move", "Move_2", "Drift"}
+    assert not any(column.startswith("Move_2") for column in record.signals)
+
+
+@pytest.mark.parametrize("mode", MODES[:3], ids=str)
+def test_a_kernel_may_keep_numbers_and_lists_between_bars(mode):
+    class Noted(PriceMove):
+        kernel = staticmethod(noted)
+
+    want = [row[0::4] for row in rows(run(shows(PriceMove), bars())[0])]  # time and direction
+    assert len(want) > 8
+    for strategy in (makes(Noted), shows(Noted)):
+        assert [row[0::4] for row in rows(run(strategy, bars(), mode=mode)[0])] == want

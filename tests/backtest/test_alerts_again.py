@@ -6,7 +6,10 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
-from alert_runs import NAN, Move, PriceMove, Shows, Watching, bars, rows, run
+from alert_runs import NAN, Move, PriceMove, Shows, Watching, bars, makes, rows, run, shows
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import hpi_bt as hb
 from hpi_bt.backtest.alerting import (
@@ -98,7 +101,7 @@ def resent(closes, stamps, strategy=OneMove, correct=True):
     if correct:
         feed.addfilter(Corrected)
     told, _, _ = run(strategy, feed, mode={"preload": False, "runonce": False})
-    return [(a.time.day - 29, a.direction, a.value) for a in told]
+    return [(a.time.toordinal() - 738_000, a.direction, a.value) for a in told]
 
 
 @pytest.mark.parametrize("strategy", [OneMove, type("M", (bt.Strategy,), {"shows": (PriceMove,)})])
@@ -119,3 +122,94 @@ def test_a_correction_can_bring_an_alert_and_is_what_the_next_bar_is_compared_wi
 def test_a_bar_that_is_appended_again_with_its_stamp_is_told_once():
     # the second of day 1 is a bar of its own to Backtrader, and turns down; it has been told of
     assert resent((10, 12, 9), (0, 1, 1), correct=False) == [(1, 1, 2)]
+
+
+class Above(hb.KernelIndicator):
+    """A state of its bar alone: which side of 100 the close is on."""
+
+    inputs = ("close",)
+    lines = ("side",)
+    chart = {"side": {"kind": "event"}}
+
+    @staticmethod
+    def kernel(close, *, state=None):
+        return np.sign(close - 100.0)
+
+
+SIDES = (99, 101, 101, 99, 101, 99, 99, 101)
+MAKES = makes(Above)
+
+
+@pytest.mark.parametrize("strategy", [MAKES, shows(Above)])
+def test_bars_that_a_feed_sends_again_as_it_reconnects_are_told_once(strategy):
+    stamps = (*range(6), *range(3, 8))
+    told = resent([SIDES[i] for i in stamps], stamps, strategy, correct=False)
+    want = [(0, -1), (1, 1), (3, -1), (4, 1), (5, -1), (7, 1)]
+    assert [(bar, direction) for bar, direction, _ in told] == want
+
+
+def test_older_bars_leave_what_the_next_bar_is_compared_with():
+    # day 1, below 100, comes again after day 2: day 3 is compared with day 2, which was above
+    told = [(0, 1, 1), (1, -1, -1), (2, 1, 1)]
+    assert resent((101, 99, 101, 99, 102), (0, 1, 2, 1, 3), MAKES, correct=False) == told
+    again = [*told, (3, -1, -1)]
+    assert resent((101, 99, 101, 99, 98), (0, 1, 2, 1, 3), MAKES, correct=False) == again
+
+
+moves = st.lists(st.sampled_from([98.0, 99.0, 101.0, 103.0]), min_size=2, max_size=12)
+again = st.lists(st.tuples(st.integers(0, 11), st.integers(1, 6)), max_size=3)
+
+
+@pytest.mark.parametrize("strategy", [MAKES, shows(Above), shows(PriceMove)])
+@settings(max_examples=12, deadline=None)
+@drawn(moves, again)
+def test_a_feed_that_sends_its_last_bars_again_tells_what_a_calm_one_does(strategy, closes, breaks):
+    stamps = []
+    for i in range(len(closes)):
+        stamps.append(i)
+        for at, length in breaks:
+            if at == i:
+                stamps += range(max(i + 1 - length, 0), i + 1)
+    sent = [closes[i] for i in stamps]
+    calm = resent(closes, range(len(closes)), strategy, correct=False)
+    assert resent(sent, stamps, strategy, correct=False) == calm
+
+
+def test_bars_that_were_all_loaded_before_the_run_are_not_taken_for_repeats():
+    # a clock that is set back by three bars: what is loaded at once is a history, no reconnection
+    stamps = (0, 1, 2, 3, 1, 2, 3, 4)
+    feed = Resent(closes=(99, 101, 99, 99, 101, 99, 99, 99), stamps=stamps)
+    told, _, _ = run(MAKES, feed)
+    assert [a.direction for a in told] == [-1, 1, -1, 1, -1]
+
+
+def test_the_folder_of_a_run_leaves_bars_out_that_came_again(tmp_path):
+    stamps = (*range(6), *range(3, 8))
+    feed = Resent(closes=[SIDES[i] for i in stamps], stamps=stamps)
+
+    class Trades(MAKES):
+        def next(self):
+            if len(self) == 6:
+                # filled on the first bar that comes again: day 3, so at 99
+                self.buy(size=1, exectype=bt.Order.Limit, price=150.0)
+            if len(self) == 10:
+                self.close()  # filled on day 7, at 101
+
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(feed, name="X")
+    cerebro.addstrategy(Trades)
+    cerebro.addanalyzer(hb.Alerts, _name="alerts")
+    cerebro.addanalyzer(hb.Report, folder=str(tmp_path), _name="report")
+    (finished,) = cerebro.run(preload=False, runonce=False)
+    result = finished.analyzers.report.result
+    days = [stamp.toordinal() - 738_000 for stamp in result.signals.index]
+    assert days == list(range(8))
+    assert result.signals["Above.side"].tolist() == [-1, 1, 1, -1, 1, -1, -1, 1]
+    (trade,) = result.trades.to_dict("records")
+    assert [trade[k] for k in ("entry_bar", "exit_bar", "entry_price", "net")] == [5, 7, 99, 2]
+    assert len(result.equity) == 8
+    assert result.equity["equity"].iloc[-1] == 10_002.0
+    assert [stamp.day - 29 for stamp in pd.to_datetime(result.trades["entry_time"])] == [5 - 31]
+    told = finished.analyzers.alerts.get_analysis()
+    assert rows(finished.analyzers.report.record.alerts) == rows(told) != []
+    assert "warning: 3 bars came again, left out of chart and tables" in result.summary["remarks"]

@@ -11,11 +11,14 @@ import pytest
 from alert_runs import (
     DAILY_TOO,
     Move,
+    PriceMove,
     Shows,
     Watching,
     bars,
+    makes,
     rows,
     run,
+    shows,
 )
 
 import hpi_bt as hb
@@ -23,7 +26,7 @@ from hpi_bt.backtest.alerting import (
     ALERT_COLUMNS,
     alert_bars,
 )
-from hpi_bt.backtest.cerebro import run_cerebro
+from hpi_bt.backtest.cerebro import Recorder, run_cerebro
 from hpi_bt.backtest.fast import run_fast
 from hpi_bt.errors import InputError
 from small_runs import demo_run
@@ -55,6 +58,59 @@ def test_a_wrong_declaration_is_refused_before_the_run():
 
     with pytest.raises(InputError, match=r"Wrong.state: value names 'chance' \(did you mean"):
         run(Uses, bars())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"stat": {"kind": "event"}}, r"chart: no line 'stat' \(did you mean 'state'\?\)"),
+        ({"state": {"knd": "event"}}, r"chart: no option 'knd' \(did you mean 'kind'\?\)"),
+        ({"state": {"kind": "evnt"}}, r"chart: kind 'evnt' \(did you mean 'event'\?\)"),
+    ],
+)
+@pytest.mark.parametrize("way", ["alerts", "recorder", "shows", "cerebro", "fast"])
+def test_a_misspelt_declaration_is_refused_on_every_way_to_a_run(way, wrong, message):
+    class Wrong(PriceMove):
+        chart = wrong
+
+    class Late(Shows):
+        shows = (Wrong,)
+
+    def added(strategy, analyzer):
+        cerebro = bt.Cerebro(stdstats=False)
+        cerebro.adddata(hb.HedgeData(bars()))
+        cerebro.addstrategy(strategy)
+        cerebro.addanalyzer(analyzer)
+        return cerebro.run
+
+    ways = {
+        "alerts": added(makes(Wrong), hb.Alerts),
+        "recorder": added(makes(Wrong), Recorder),
+        "shows": added(shows(Wrong), hb.Alerts),
+        "cerebro": lambda: run_cerebro(Late, {}, bars(), **DAILY_TOO),
+        "fast": lambda: run_fast(Late, {}, bars(), **DAILY_TOO),
+    }
+    with pytest.raises(InputError, match=message):
+        ways[way]()
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"alrt": False}, r"Alerts: style.Move.state: no option 'alrt' \(did you mean 'alert'\?\)"),
+        ({"kind": "evnt"}, r"Alerts: style.Move.state: kind 'evnt'"),
+    ],
+)
+def test_a_misspelt_style_is_refused_before_the_run(said, message):
+    with pytest.raises(InputError, match=message):
+        run(Watching, bars(), style={"trades": {"win": "green"}, "Move.state": said})
+
+
+def test_a_style_says_which_line_an_alert_quotes():
+    told, _, _ = run(Watching, bars(), style={"Move.state": {"value": "close"}})
+    closes = bars()["close"]
+    moves = [a for a in told if a.indicator == "Move"]
+    assert [a.value for a in moves] == [closes[a.time] for a in moves] != []
 
 
 def test_a_chart_that_is_no_declaration_is_let_alone_and_a_bare_word_refused():

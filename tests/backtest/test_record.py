@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,49 @@ def test_no_fills_give_a_table_with_every_column():
     assert tuple(made.fills.columns) == FILL_COLUMNS
     assert tuple(made.trades.columns) == TRADE_COLUMNS
     assert made.trades.empty
+
+
+at_market = st.one_of(
+    st.tuples(st.sampled_from(["turn", "two"]), st.sampled_from([1, -1]), st.integers(1, 20)),
+    st.tuples(st.just("order_target_percent"), st.none(), st.floats(-0.02, 0.02)),
+    st.tuples(st.just("order_target_size"), st.none(), st.integers(-20, 20)),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.dictionaries(st.integers(1, 22), at_market, min_size=3, max_size=20),
+    st.sampled_from([1.0, 20.0]),
+)
+def test_exposure_times_return_is_what_equity_did_before_costs(seed, script, multiplier):
+    cost = {"kind": "none"}
+    if multiplier > 1.0:
+        cost = {"kind": "per_contract", "amount": 0.0, "multiplier": multiplier, "margin": 2000.0}
+    broker = Broker(cash=1e6, commission=cost)
+    made = run_cerebro(Scripted, {"script": script}, walk(seed), broker=broker)
+    account = made.account
+    assert_allclose(account["equity"], made.equity)
+    opens, close = (made.frame[name].to_numpy() for name in ("open", "close"))
+    gap = np.append(0.0, opens[1:] / close[:-1] - 1.0)
+    held = np.append(0.0, account["exposure"].to_numpy()[:-1])
+    body = account["exposure_open"].to_numpy() * (close / opens - 1.0)
+    assert_allclose(1e6 * np.cumprod((1.0 + held * gap) * (1.0 + body)), made.equity, rtol=1e-9)
+
+
+def test_an_order_within_the_bar_is_held_until_the_bar_ends():
+    # bought 10 at the open of bar 1, stopped within bar 3; 10 at 10 of 1,000 are a tenth
+    made = record((1, 10, 10, 0, 0, 0), (3, -10, 9, 0, -10, 0))
+    fills = made.fills.assign(kind=["market", "stop"])
+    index = made.frame.index
+    frame = pd.DataFrame({"open": 10.0, "close": 10.0}, index=index)
+    frame.attrs = made.frame.attrs
+    position = np.array([0, 10, 10, *[0] * 7], dtype=float)
+    whole = replace(
+        made, fills=fills, frame=frame, position=position, equity=np.full(10, 1000.0)
+    ).account
+    assert list(whole["exposure"]) == [0, 0.1, 0.1, *[0] * 7]
+    assert list(whole["exposure_open"]) == [0, 0.1, 0.1, 0.1, *[0] * 6]
 
 
 COSTS = [

@@ -25,8 +25,9 @@ def test_the_folder_holds_what_design_lists() -> None:
     folder = demo_run().folder
     assert re.fullmatch(r"demo-\d{8}T\d{6}-[0-9a-f]{8}", folder.name)
     assert listing(folder) == ["alerts.csv", "chart.html", "coefficients.csv", "config.yaml",
-        "deciles.csv", "env.json", "equity.parquet", "panes.json", "run.log", "signals.parquet",
-        "study.csv", "summary.json", "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
+        "deciles.csv", "env.json", "equity.parquet", "nights.csv", "panes.json", "run.log",
+        "signals.parquet", "study.csv", "summary.json", "tearsheet.html", "trades.csv",
+        "vetoed.csv"]  # fmt: skip
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
@@ -105,7 +106,18 @@ def test_repr_is_one_line_with_the_main_figures(tmp_path: Path) -> None:
     result = written(tmp_path, name="n", demo="", total_return=0.125, sharpe=1.234, trades=3)
     assert repr(result) == f"<Result n: return +12.50%, Sharpe 1.23, trades 3; {tmp_path}>"
     undefined = written(tmp_path, name="n", demo="", total_return=None, sharpe=None, trades=0)
-    assert repr(Result(undefined.folder)) == f"<Result n: return n/a, trades 0; {tmp_path}>"
+    assert (
+        repr(Result(undefined.folder))
+        == f"<Result n: return n/a, Sharpe n/a, trades 0; {tmp_path}>"
+    )
+
+
+def test_repr_shows_no_figure_of_a_year_made_of_a_few_sessions(tmp_path: Path) -> None:
+    made = {"name": "n", "demo": "", "total_return": 0.125, "sharpe": -9.5, "trades": 3}
+    few = written(tmp_path, **made, sessions=20)
+    assert repr(few) == f"<Result n: return +12.50%, Sharpe n/a, trades 3; {tmp_path}>"
+    assert few.summary["sharpe"] == -9.5
+    assert ", Sharpe \N{MINUS SIGN}9.50," in repr(written(tmp_path, **made, sessions=21))
 
 
 def test_html_is_escaped(tmp_path: Path) -> None:
@@ -165,4 +177,4 @@ def test_any_figures_can_be_shown(total: float | None, trades: int, name: str) -
     with tempfile.TemporaryDirectory() as folder:
         result = written(Path(folder), total_return=total, trades=trades, name=name)
         assert repr(result).startswith("<Result ")
-        assert result._repr_html_().count("<tr") == 10
+        assert result._repr_html_().count("<tr") == 11

@@ -76,3 +76,5 @@ def test_scores_are_figures_and_least_where_undefined():
     got = scores(returns, "sharpe")
     assert got[0] == pytest.approx(returns[0].mean() / returns[0].std(ddof=1) * np.sqrt(252))
     assert got[1] == -np.inf
+    other = scores(returns, "sharpe", year=365)
+    assert other[0] == pytest.approx(got[0] * np.sqrt(365 / 252))

@@ -121,3 +121,20 @@ def test_a_strength_that_is_no_share_is_refused(least):
 def test_columns_in_another_number_are_refused():
     with pytest.raises(ValueError, match="wanted the 26 of hedge_flow and session"):
         hedge_flow_lines(np.ones(2), np.ones(2), np.ones(2))
+
+
+def test_a_touch_tells_the_bound_that_was_reached():
+    found = lines([99, 95, 93, 104, 106, 108], [96, 94, 91, 99, 103, 104], **BOX)
+    assert_array_equal(found.stability_bound, [NAN, 95.0, NAN, NAN, NAN, NAN])
+    assert_array_equal(found.acceleration_bound, [NAN, NAN, NAN, NAN, 105.0, NAN])
+    events = ("stability_touch", "acceleration_touch")
+    assert [HedgeFlow.chart[e]["value"] for e in events] == [
+        "stability_bound", "acceleration_bound",
+    ]  # fmt: skip
+
+
+def test_a_zone_that_appears_around_the_price_is_no_touch():
+    appears = BOX | {"hedge_stable_below_low": [NAN, 90.0], "hedge_stable_below_high": [NAN, 95.0]}
+    found = lines([94, 94], [93, 93], **appears)
+    assert_array_equal(found.stability_touch, [0, 0])
+    assert_array_equal(found.stability_bound, [NAN, NAN])

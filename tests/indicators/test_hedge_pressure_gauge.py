@@ -101,8 +101,8 @@ def test_remarks_count_the_bands_and_warn_where_little_is_left():
     assert hb.HedgePressureGauge.remarks(frame, lines, {}) == [
         "gauge: bars by band: low 1, moderate 1, elevated 1, high 2; 3 changes of band",
         "gauge: unknown on 1 of 6 bars",
-        "warning: from 2024-01-05 on the gauge rests on 1 of 6 components; "
-        "the others' data have ended",
+        "warning: from 2024-01-05 on the gauge rests on 2 of 6 components, "
+        "at the end on 1; the others' data have ended",
     ]
     assert len(hb.HedgePressureGauge.remarks(frame.iloc[:0], lines, {})) == 2
     whole = frame.assign(gauge_components=6.0)
