@@ -27,6 +27,7 @@ from hpi_bt.runs import run_model
 from hpi_bt.sources.base import Locations
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
+from hpi_bt.stats.verdicts import conclusions
 
 
 @dataclass(frozen=True)
@@ -202,13 +203,14 @@ def subject_of(result: Result) -> Subject:
         The folder holds no signals, or its files are damaged.
     """
     folder = result.folder
-    for name in ("summary.json", "panes.json", "signals.parquet", "trades.csv"):
+    for name in ("summary.json", "panes.json", "signals.parquet", "trades.csv", "equity.parquet"):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: no {name}; give the folder of a run (hpi-bt run)")
     try:
         panes = json.loads((folder / "panes.json").read_text("utf-8"))
-        bars, trades = result.signals, result.trades
+        bars, trades, account = result.signals, result.trades, result.equity
         symbol = str(result.summary["symbol"])
+        year = int(result.summary.get("sessions_per_year", 252))
     except (OSError, ValueError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{folder}: damaged ({reason}); run its config again") from None
@@ -217,7 +219,7 @@ def subject_of(result: Result) -> Subject:
             f"{folder}: the run has no signals, its strategy shows no indicator; name some under "
             "`shows`, or make them in __init__"
         )
-    return Subject(symbol, bars, panes, trades)
+    return Subject(symbol, bars, panes, trades, account, year)
 
 
 def _redrawn(result: Result, changed: Mapping[str, Any]) -> Signals:
@@ -243,17 +245,20 @@ def _redrawn(result: Result, changed: Mapping[str, Any]) -> Signals:
             study=study,
         )
 
-    for name, write in {"chart.html": chart, **study_files(study)}.items():
-        _replace(result.folder / name, write)
-    return Signals((result,), study, result.folder / "chart.html")
+    def told(path: Path) -> None:
+        write_json(path, summary | {"study": conclusions(study)})
+
+    _replace(result.folder, {"chart.html": chart, **study_files(study), "summary.json": told})
+    return Signals((Result(result.folder),), study, result.folder / "chart.html")
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place and move it there."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as beside:
-        made = Path(beside) / path.name
-        write(made)
-        made.replace(path)
+def _replace(folder: Path, files: Mapping[str, Callable[[Path], None]]) -> None:
+    """Write files beside their places, then move them there: if one fails, none has changed."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as beside:
+        for name, write in files.items():
+            write(Path(beside) / name)
+        for name in files:
+            (Path(beside) / name).replace(folder / name)
 
 
 def _write_pooled(

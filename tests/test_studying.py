@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import hpi_bt as hb
 from hpi_bt import InputError
 from hpi_bt.stats.study import signal_study
+from hpi_bt.stats.verdicts import conclusions
 from hpi_bt.studying import subject_of
 from small_runs import commander, demo_run, listing, mapping, workshop
 
@@ -25,14 +27,43 @@ def finished(tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo_run().folder, tmp_path / "finished"))
 
 
+def read(page: Path) -> str:
+    return html.unescape(page.read_text("utf-8"))
+
+
 def test_a_finished_run_is_studied_anew_and_nothing_else_changes(finished: Path):
     before = {p.name: p.read_bytes() for p in finished.iterdir()}
     found = hb.signals(finished, horizons=(1, "close"), permutations=99)
     assert found.study.horizons == (1, "close")
     assert found.page == finished / "chart.html"
     changed = {p.name for p in finished.iterdir() if before.get(p.name) != p.read_bytes()}
-    assert changed == {"chart.html", "study.csv", "deciles.csv", "coefficients.csv"}
+    tables = {"study.csv", "deciles.csv", "coefficients.csv"}
+    assert changed - {"summary.json"} == {"chart.html", *tables}
     assert set(pd.read_csv(finished / "study.csv")["horizon"]) == {"1", "close"}
+
+
+def test_the_summary_tells_the_study_that_the_page_shows(finished: Path):
+    before = json.loads((finished / "summary.json").read_text("utf-8"))
+    (finished / "summary.json").write_text(json.dumps(before | {"study": ["old."]}), "utf-8")
+    found = hb.signals(finished, horizons=(2, 3), permutations=99)
+    summary = json.loads((finished / "summary.json").read_text("utf-8"))
+    assert summary["study"] == conclusions(found.study)
+    assert found.results[0].summary["study"] == summary["study"]
+    assert summary | {"study": []} == before | {"study": []}
+    assert all(line.split(" ", 1)[1] in read(found.page) for line in summary["study"])
+
+
+def test_a_study_that_cannot_be_written_leaves_every_file_as_it_was(finished: Path, monkeypatch):
+    before = {p.name: p.read_bytes() for p in finished.iterdir()}
+
+    def full(path: Path, value: object) -> None:
+        path.write_text("{", "utf-8")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("hpi_bt.studying.write_json", full)
+    with pytest.raises(OSError, match="no space"):
+        hb.signals(finished, horizons=(2, 3), permutations=99)
+    assert {p.name: p.read_bytes() for p in finished.iterdir()} == before
 
 
 def test_the_page_of_a_finished_run_comes_out_as_the_run_had_written_it(finished: Path):

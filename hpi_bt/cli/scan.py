@@ -107,8 +107,8 @@ def _cells(row: ScanRow) -> list[str]:
     position = "–" if isnan(row.position) else f"{row.position:.2f}"
     events = [" · ".join(filter(None, happened(last))) for last in (row.cross, row.alert)]
     return [
-        f"{row.symbol}{demo}", row.config, f"{row.indicator}{line}", moment(row.time),
-        figure(row.close), figure(row.value), position, *events,
+        f"{row.symbol}{demo}", row.config, f"{row.indicator}{line}",
+        moment(row.time, daily=row.daily), figure(row.close), figure(row.value), position, *events,
     ]  # fmt: skip
 
 

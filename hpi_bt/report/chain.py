@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hpi_bt.options.curve_features import Extreme
 from hpi_bt.report.amounts import amount, away, level, plain, signed, vol
-from hpi_bt.report.chain_curves import future_columns, impulse_figure, kernel_figure
+from hpi_bt.report.chain_curves import future_columns, impulse_figure, kernel_figure, kernel_words
 from hpi_bt.report.chain_figures import (
     UNITS,
     charm_figure,
@@ -39,6 +39,7 @@ from hpi_bt.report.chain_words import (
 from hpi_bt.report.pages import render, write_page
 from hpi_bt.report.svg import Figure
 from hpi_bt.sources.chain_importance import Weight, weight_of
+from hpi_bt.sources.hours import counted
 
 FIRST_SMILES = 8
 _WEIGHTS = {
@@ -73,7 +74,7 @@ def write_chain(path: Path, report: ChainReport) -> None:
     tabs = [_tab(report, name) for name in UNITS]
     surface = report.flow.exposures.surface
     smiles = [(s, smile_figure(s, report, i)) for i, s in enumerate(surface.values())]
-    shown = [_smile_words(s, figure) for s, figure in smiles]
+    shown = [_smile_words(s, figure, report) for s, figure in smiles]
     coupling = coupling_figure(report)
     figures = [impulse, kernel, *charm, *(t.figure for t in tabs), *(f for _, f in smiles)]
     figures.append(coupling)
@@ -88,6 +89,7 @@ def write_chain(path: Path, report: ChainReport) -> None:
         groups=figure_rows(report),
         impulse=impulse,
         kernel=kernel,
+        kernel_words=kernel_words(report),
         ladder=_ladder(report),
         zones=zone_rows(report),
         futures=[n.removesuffix("_per_point") for n in future_columns(report.flow.cloud.hedge)],
@@ -110,7 +112,7 @@ def write_chain(path: Path, report: ChainReport) -> None:
 def subtitle(report: ChainReport) -> str:
     """Return moment, spot and what is in the chain, in one line."""
     chain = report.chain
-    expiries = [expiry_name(when) for when in chain.expiries]
+    expiries = [expiry_name(when, report) for when in chain.expiries]
     span = expiries[0] if len(expiries) == 1 else f"{len(expiries)} expiries"
     contracts = "1 contract" if len(chain) == 1 else f"{len(chain):,} contracts"
     return (
@@ -250,7 +252,7 @@ def expiry_rows(report: ChainReport) -> list[dict[str, Any]]:
     for when, row in report.expiries.iterrows():
         stamp = pd.Timestamp(when)  # type: ignore[arg-type]
         rows.append({
-            "name": expiry_name(stamp),
+            "name": expiry_name(stamp, report),
             "days": f"{(stamp - report.chain.as_of) / pd.Timedelta(1, 'D'):,.2f}",
             "contracts": f"{row['contracts']:,}",
             "forward": level(row["forward"]),
@@ -270,15 +272,15 @@ def expiry_rows(report: ChainReport) -> list[dict[str, Any]]:
     return rows
 
 
-def _smile_words(smile: Any, figure: Figure) -> dict[str, Any]:
+def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, Any]:
     """Return a smile's drawing with its name and what is noted of it."""
     return {
         "figure": figure,
-        "name": expiry_name(smile.expiry),
+        "name": expiry_name(smile.expiry, report),
         "vol": vol(smile.s0),
         "skew": signed(smile.skew, 3),
         "kind": "SVI" if smile.kind == "svi" else smile.kind,
-        "count": f"{int(smile.used.sum()):,} of {len(smile.used):,} quotes",
+        "count": f"{int(smile.used.sum()):,} of {counted(len(smile.used), 'quote')}",
         "flags": smile.flags,
     }
 

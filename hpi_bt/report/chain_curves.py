@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.report.amounts import amount, away, level
 from hpi_bt.report.chain_result import ChainReport
 from hpi_bt.report.chain_words import zone_words
-from hpi_bt.report.svg import Figure, Hover, Panel, Span, bounds, ticks
+from hpi_bt.report.svg import Figure, Hover, Panel, Span, bounds, telling_ticks, ticks
 
 WIDTH, LEFT, RIGHT = 1120, 70, 1102
 _LETTER = 6.1  # pixels of one letter of a label
@@ -25,7 +25,10 @@ def impulse_figure(report: ChainReport) -> Figure:
     flow, spot = report.flow, report.chain.spot
     curve = flow.curve
     top, bottom = 24 + _ROWS * _ROW, 400
-    panel = Panel(_price_span(curve.price), _y_span(curve.impulse_usd, bottom, top))
+    known = np.where(np.isfinite(curve.impulse_usd), 1.0, np.nan)
+    parts = [_usd(v, curve.price) * known for v in (curve.gamma_shares, curve.vanna_impulse_shares)]
+    every = np.concatenate([curve.impulse_usd, *parts])
+    panel = Panel(_price_span(curve.price), _y_span(every, bottom, top))
     panel.y_axis(ticks(panel.y.low, panel.y.high, 7), report.tick)
     panel.x_axis(ticks(curve.price[0], curve.price[-1], 9), level)
     for zone in flow.cloud.zones:
@@ -36,10 +39,11 @@ def impulse_figure(report: ChainReport) -> Figure:
         kind = "stability" if side > 0.0 else "acceleration"
         panel.area(f"fill {kind}", curve.price, side * np.maximum(part, 0.0))
     panel.horizontal("zero", 0.0)
-    panel.line("part gamma", curve.price, _usd(curve.gamma_shares, curve.price))
-    panel.line("part vanna", curve.price, _usd(curve.vanna_impulse_shares, curve.price))
+    panel.line("part gamma", curve.price, parts[0])
+    panel.line("part vanna", curve.price, parts[1])
     panel.line("curve", curve.price, curve.impulse_usd)
     _marks(panel, report)
+    _unknown(panel, curve.price, np.isnan(curve.impulse_usd))
     _levels(panel, _named_levels(report), top)
     hover = _impulse_hover(panel, report)
     label = (
@@ -53,7 +57,7 @@ def kernel_figure(report: ChainReport) -> Figure:
     """Return the kernel map: today's exposure spread over the strikes, on the same prices."""
     curve = report.flow.kernel
     panel = Panel(_price_span(curve.price), _y_span(curve.impulse_shares, 170, 12))
-    panel.y_axis(ticks(panel.y.low, panel.y.high, 3), lambda v: amount(v, trim=True))
+    panel.y_axis(telling_ticks(panel.y, 3), lambda v: amount(v, trim=True))
     panel.x_axis(ticks(curve.price[0], curve.price[-1], 9), level)
     panel.horizontal("zero", 0.0)
     panel.area("fill map", curve.price, curve.impulse_shares)
@@ -65,6 +69,18 @@ def kernel_figure(report: ChainReport) -> Figure:
     hover = Hover(heads, _places(panel, curve.price), rows, len(rows) // 2, "price")
     label = "Kernel map of today's exposure over price"
     return Figure("kernel", label, WIDTH, 196, panel.shapes, hover)
+
+
+def kernel_words(report: ChainReport) -> str:
+    """Return how large the kernel map is beside the impulse."""
+    flow = report.flow
+    sizes = [
+        np.max(np.abs(curve.impulse_shares), initial=0.0, where=np.isfinite(curve.impulse_shares))
+        for curve in (flow.kernel, flow.curve)
+    ]
+    if not sizes[1] > 0.0:
+        return ""
+    return f"At its largest it is {100 * sizes[0] / sizes[1]:.2g} % of the largest impulse."
 
 
 def _price_span(price: FloatArray) -> Span:
@@ -82,6 +98,21 @@ def _usd(shares: FloatArray, price: FloatArray) -> FloatArray:
 
 def _places(panel: Panel, values: FloatArray) -> list[float]:
     return [round(x, 1) for x in panel.x.place(values).tolist()]
+
+
+def _unknown(panel: Panel, price: FloatArray, blank: BoolArray) -> None:
+    """Say on the drawing where the impulse is not known, a vol falling to nothing there."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], blank, [False]))))
+    for start, stop in edges.reshape(-1, 2).tolist():
+        low, high = price[max(start - 1, 0)], price[min(stop, len(price) - 1)]
+        panel.band("unknown", low, high, f"Not known from {level(low)} to {level(high)}")
+        left, right = panel.x.at(low), panel.x.at(high)
+        words = ["not known:", "a vol would", "fall to nothing"]
+        if right - left < _LETTER * max(map(len, words)):
+            words = ["?"]
+        for row, text in enumerate(words):
+            y = 0.5 * (panel.y.start + panel.y.end) + _ROW * (row - 0.5 * (len(words) - 1))
+            panel.put("text", "name unknown", text, x=round(0.5 * (left + right), 1), y=round(y, 1))
 
 
 def _marks(panel: Panel, report: ChainReport) -> None:

@@ -12,7 +12,7 @@ from hpi_bt.options.smile import Smile
 from hpi_bt.report.amounts import away, level, plain, vol
 from hpi_bt.report.chain_result import ChainReport
 from hpi_bt.report.chain_words import expiry_name, moment
-from hpi_bt.report.svg import Figure, Hover, Panel, Span, bounds, log_ticks, ticks
+from hpi_bt.report.svg import Figure, Hover, Panel, Span, bounds, log_ticks, telling_ticks, ticks
 
 WIDTH, LEFT, RIGHT = 1120, 70, 1102
 HALF = 552
@@ -32,12 +32,12 @@ def charm_figure(report: ChainReport) -> Figure:
     each = buckets["dollars"].to_numpy(np.float64)
     x = Span(0.0, float(hours[-1]), LEFT, HALF - 24)
     upper = Panel(x, Span(*bounds(running), 150, 12))
-    upper.y_axis(ticks(upper.y.low, upper.y.high, 3), report.tick)
+    upper.y_axis(telling_ticks(upper.y, 3), report.tick)
     upper.horizontal("zero", 0.0)
     upper.area("fill charm", np.r_[0.0, hours], np.r_[0.0, running])
     upper.line("curve charm", np.r_[0.0, hours], np.r_[0.0, running])
     lower = Panel(x, Span(*bounds(each), 262, 176), upper.shapes)
-    lower.y_axis(ticks(lower.y.low, lower.y.high, 2), report.tick)
+    lower.y_axis(telling_ticks(lower.y, 2), report.tick)
     lower.horizontal("zero", 0.0)
     middle, thick = 0.5 * (starts + hours), x.place(hours) - x.place(starts)
     lower.bars("bar charm", middle, np.zeros(len(each)), each, np.maximum(0.8 * thick, 0.7))
@@ -102,7 +102,7 @@ def charm_strikes_figure(report: ChainReport) -> Figure | None:
     strike = table["strike"].to_numpy(np.float64)[shown]
     each = table["dollars"].to_numpy(np.float64)[shown]
     panel = Panel(_strike_span(strike, LEFT, HALF - 24), Span(*bounds(each), 262, 12))
-    panel.y_axis(ticks(panel.y.low, panel.y.high, 5), report.tick)
+    panel.y_axis(telling_ticks(panel.y, 5), report.tick)
     panel.x_axis(ticks(panel.x.low, panel.x.high, 5), level)
     panel.horizontal("zero", 0.0)
     panel.bars("bar charm", strike, np.zeros(len(each)), each, _thick(panel, strike))
@@ -127,7 +127,7 @@ def exposure_figure(report: ChainReport, name: str) -> Figure:
     below = np.where(np.sign(calls) == np.sign(puts), calls, 0.0)  # puts stand on calls
     y = Span(*bounds(np.r_[calls, below + puts, net]), 300, 12)
     panel = Panel(_strike_span(strike, LEFT, RIGHT), y)
-    panel.y_axis(ticks(y.low, y.high, 5), report.tick)
+    panel.y_axis(telling_ticks(panel.y, 5), report.tick)
     panel.x_axis(ticks(panel.x.low, panel.x.high, 9), level)
     panel.horizontal("zero", 0.0)
     thick = _thick(panel, strike)
@@ -210,7 +210,7 @@ def smile_figure(smile: Smile, report: ChainReport, place: int) -> Figure:
     grid = np.linspace(x.low, x.high, 81)
     fit = smile.iv(grid)
     panel = Panel(x, Span(*bounds(np.r_[sigma, fit], zero=False), bottom, top))
-    panel.y_axis(ticks(panel.y.low, panel.y.high, 3), lambda v: f"{100 * v:.3g} %")
+    panel.y_axis(telling_ticks(panel.y, 3), lambda v: f"{100 * v:.3g} %")
     panel.x_axis(ticks(x.low, x.high, 3), level)
     panel.vertical("forward", min(max(smile.forward, x.low), x.high))
     for cls, chosen in (
@@ -227,7 +227,7 @@ def smile_figure(smile: Smile, report: ChainReport, place: int) -> Figure:
     heads = ["Strike", "Quote", "Fit"]
     middle = int(np.argmin(np.abs(strike - smile.forward)))
     hover = Hover(heads, [round(v, 1) for v in x.place(strike).tolist()], rows, middle)
-    label = f"Smile of {expiry_name(smile.expiry)}: vol {vol(smile.s0)} at the money"
+    label = f"Smile of {expiry_name(smile.expiry, report)}: vol {vol(smile.s0)} at the money"
     return Figure(f"smile-{place}", label, width, height, panel.shapes, hover)
 
 
@@ -248,7 +248,7 @@ def coupling_figure(report: ChainReport) -> Figure | None:
     k, k_atm = table["k"].to_numpy(np.float64), table["k_atm"].to_numpy(np.float64)
     x = Span(float(days.min()) * 0.8, float(days.max()) * 1.25, LEFT, RIGHT, log=True)
     upper = Panel(x, Span(*bounds(np.r_[k, k_atm]), 170, 12))
-    upper.y_axis(ticks(upper.y.low, upper.y.high, 4), lambda v: f"{v:.4g}".replace("-", "−"))
+    upper.y_axis(telling_ticks(upper.y, 4), lambda v: f"{v:.4g}".replace("-", "−"))
     upper.horizontal("zero", 0.0)
     for cls, values in (("k-atm", k_atm), ("k", k)):
         upper.line(f"curve {cls}", days, values)
@@ -256,14 +256,18 @@ def coupling_figure(report: ChainReport) -> Figure | None:
     ratio = table["k_atm_over_s0"].to_numpy(np.float64)
     lower = Panel(x, Span(*bounds(ratio), 290, 196), upper.shapes)
     _seed_range(lower)
-    lower.y_axis(ticks(lower.y.low, lower.y.high, 3), lambda v: f"{v:.4g}".replace("-", "−"))
+    lower.y_axis(telling_ticks(lower.y, 3), lambda v: f"{v:.4g}".replace("-", "−"))
     lower.x_axis(log_ticks(x.low, x.high), _days)
     lower.horizontal("zero", 0.0)
     lower.line("curve ratio", days, ratio)
     _dots(lower, "quote ratio", days, ratio)
     names = ["k", "k_atm", "k_atm_over_s0", "ssr", "skew", "s0"]
     rows = [
-        [expiry_name(when), *(plain(float(row[n]), 3) for n in names[:-1]), vol(float(row["s0"]))]
+        [
+            expiry_name(when, report),
+            *(plain(float(row[n]), 3) for n in names[:-1]),
+            vol(float(row["s0"])),
+        ]
         for when, row in zip(table.index, table.to_dict("records"), strict=True)
     ]
     heads = ["Expiry", "k", "k at the money", "k atm / vol", "SSR", "Skew b", "Vol"]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hpi_bt.report.amounts import NONE, amount, away, level, plain, signed, vol
 from hpi_bt.report.pages import Banner
+from hpi_bt.sources.hours import counted
 
 if TYPE_CHECKING:
     from hpi_bt.options.cloud import Zone
@@ -62,9 +63,11 @@ def moment(when: pd.Timestamp, report: ChainReport) -> str:
     return f"{local:%-d %b %H:%M}" if local.year == report.as_of.year else f"{local:%-d %b %Y}"
 
 
-def expiry_name(when: pd.Timestamp) -> str:
-    """Return the date of an expiry, with "AM" where it settles on the open."""
-    return f"{when:%Y-%m-%d}" + (" AM" if when.hour < 11 else "")
+def expiry_name(when: pd.Timestamp, report: ChainReport) -> str:
+    """Return the date an expiry is listed under, with "AM" where it settles on the open."""
+    chain = report.chain
+    at = int(chain.expiries.get_indexer([when])[0])
+    return f"{chain.expiry_dates[at]:%Y-%m-%d}" + (" AM" if chain.settles_at_open[at] else "")
 
 
 def near_level(value: float, report: ChainReport) -> str:
@@ -87,12 +90,12 @@ def figure_rows(report: ChainReport) -> list[tuple[str, list[tuple[str, str, str
     impulse = curve.impulse * chain.spot**2 * 0.01
     charm = flow.charm
     net = abs(book.gex) / report.gross["gex"] if report.gross["gex"] > 0.0 else math.nan
-    cash = report.currency
+    cash, nearest = report.currency, expiry_name(market.expiry, report)
     gross = f"{cash} of delta per 1 % move"
     gross += f"; {100 * net:.1f} % of the gross" if math.isfinite(net) else ""
     return [
         ("Market", [
-            ("Vol at the money", vol(market.s0), f"{market.label}; {expiry_name(market.expiry)}"),
+            ("Vol at the money", vol(market.s0), f"{market.label}; {nearest}"),
             ("Expected daily move", f"± {level(market.expected_daily_move * chain.spot)}",
              f"{100 * market.expected_daily_move:.2f} %"),
             ("Move to " + moment(move.expiry, report), f"± {level(move.sigma)}",
@@ -243,11 +246,12 @@ def _moment_words(report: ChainReport) -> str:
 
 
 def _expiry_words(report: ChainReport) -> str:
-    given = report.chain.expiry_at
-    morning = int(sum(when.hour < 11 for when in report.chain.expiries))
-    closing = f"at {given}" if given else "at the session's close"
-    text = f"Contracts live until {report.chain.calendar or 'their'} sessions end, {closing}"
-    return text + (f"; {morning} settle on the open of their day (AM)." if morning else ".")
+    given, calendar = report.chain.expiry_at, report.chain.calendar
+    morning = int(report.chain.settles_at_open.sum())
+    text = f"Contracts live until {given} of their day" if given else "Contracts live until"
+    text += f", by calendar {calendar or 'none'}" if given else f" {calendar}'s session closes"
+    verb = "settles" if morning == 1 else "settle"
+    return text + (f"; {morning} {verb} on the open of the day (AM)." if morning else ".")
 
 
 def _vol_words(report: ChainReport) -> str:
@@ -255,7 +259,9 @@ def _vol_words(report: ChainReport) -> str:
     svi = sum(s.kind == "svi" for s in smiles)
     quotes = sum(len(s.quotes.strike) for s in smiles)
     mids = sum(int(s.quotes.from_mid.sum()) for s in smiles)
-    text = f"Raw SVI in {svi} of {len(report.chain.expiries)} expiries, on {quotes:,} quotes"
+    n = len(report.chain.expiries)
+    where = f"{svi} of {n} expiries" if n > 1 else "the expiry" if svi else "no expiry"
+    text = f"Raw SVI in {where}, on {counted(quotes, 'quote')}"
     own = quotes - mids
     text += " out of the money"
     if own:

@@ -38,7 +38,8 @@ METRICS: Mapping[str, Metric] = {
     "profit_factor": Metric("Profit factor", _NUMBER, 1),
     "average_trade": Metric("Net a trade ($)", _NUMBER, 1),
     "average_bars": Metric("Bars held", "{:,.1f}"),
-    "exposure": Metric("Exposure", _PERCENT),
+    "exposure": Metric("Time in market", _PERCENT),
+    "average_exposure": Metric("Average exposure", _PERCENT),
     "costs": Metric("Costs paid ($)", _NUMBER, -1),
     "vetoed": Metric("Entries vetoed", _COUNT),
 }
@@ -73,6 +74,8 @@ class Comparison:
         Accepted against vetoed entries of the unfiltered run, by horizon.
     entries : DataFrame or None
         Every entry of the unfiltered run that the filter was asked about.
+    sessions_per_year : int
+        By which figures on the common sessions are annualised.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class Comparison:
     demo: str = ""
     filter_effect: pd.DataFrame | None = None
     entries: pd.DataFrame | None = None
+    sessions_per_year: int = 252
 
     @property
     def page(self) -> Path:

@@ -14,10 +14,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from hpi_bt.backtest.strict_json import json_safe
+from hpi_bt.report.bidi import readable
 from hpi_bt.report.chart_library import NOTICE, lwc_js
 from hpi_bt.report.compared import WINDOWS, Comparison, same_sessions, shown_rows
 from hpi_bt.report.pages import Banner, render, write_page
-from hpi_bt.report.verdicts import LEVEL, effect_rows, probability
+from hpi_bt.report.verdicts import effect_rows
+from hpi_bt.stats.verdicts import LEVEL, probability
 
 #: Apart for most colour-blind eyes; each run also has a dash of its own.
 COLOURS = (
@@ -96,6 +98,7 @@ def _banner(comparison: Comparison) -> Banner:
     return [
         ("Differences", f"each run less {comparison.names[0]}, the first"),
         ("Sessions", f"{common:,} in common (whole runs: {own}); chart and tests use these alone"),
+        ("Annualised", f"by {comparison.sessions_per_year} sessions a year"),
         ("Sharpe difference", _METHOD),
         *(("Warning", line) for line in comparison.warnings),
     ]
@@ -110,7 +113,7 @@ def _chart_data(comparison: Comparison) -> str:
         "times": (pd.DatetimeIndex(equity.index).as_unit("s").asi8).tolist(),
         "runs": [
             {
-                "name": name,
+                "name": readable(name),
                 "colour": COLOURS[i % len(COLOURS)],
                 "equity": np.round(values[:, i], 6),
                 "drawdown": np.round(100.0 * (values[:, i] / peak[:, i] - 1.0), 4),

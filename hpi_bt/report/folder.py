@@ -98,12 +98,18 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             path,
             returns,
             title=story.name,
-            banner=[*story.banner, ("Trades", _trading(summary)), *caveats(summary)],
+            banner=[
+                *story.banner,
+                ("Annualised", f"by {summary['sessions_per_year']} sessions a year"),
+                ("Trades", _trading(summary)),
+                *caveats(summary),
+            ],
             benchmark=against,
             benchmark_name=f"{summary['symbol'] or 'the instrument'} bought and held",
             demo=record.demo,
             parameters={"strategy": record.strategy, **summary["params"]},
             empty_reason="" if len(record.fills) else "The strategy did not trade.",
+            periods_per_year=summary["sessions_per_year"],
         )
 
     def chart(path: Path) -> None:
@@ -155,6 +161,7 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
             record.fills,
             record.cash,
             benchmark,
+            multiplier=record.multipliers.get(str(frame.attrs.get("symbol", "")), 1.0),
         ),
         **counts,
         "remarks": record.remarks,
@@ -175,8 +182,9 @@ def _trading(summary: Mapping[str, Any]) -> str:
     """Return what QuantStats cannot know, as it sees session returns alone."""
     row = {figure.label: figure.value for figure in figures(summary)}
     return (
-        f"{row['Trades']} closed, win rate {row['Win rate']}; a position in {row['Exposure']} of "
-        f"the bars (Time in Market counts sessions); {row['Costs paid']} of costs paid; "
+        f"{row['Trades']} closed, win rate {row['Win rate']}; a position in "
+        f"{row['Time in market']} of the bars, average exposure {row['Average exposure']} of "
+        f"equity; {row['Costs paid']} of costs paid; "
         f"{row['Rejected orders']} orders rejected"
     )
 

@@ -20,6 +20,7 @@ from hpi_bt.report.gauge_drawings import Scale, dial, scale_of, sparkline, whisk
 from hpi_bt.report.gauge_words import (
     ABOUT,
     band_ranges,
+    change_words,
     counted,
     day,
     row_of,
@@ -32,6 +33,7 @@ from hpi_bt.report.packing import pack
 from hpi_bt.report.pages import Banner, number, render, write_page
 from hpi_bt.report.pages import percent as plain_percent
 from hpi_bt.sources.gauge_data.series import FAULT
+from hpi_bt.stats.gauge_composition import changes
 
 _SPARK = 252  # sessions
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
@@ -84,6 +86,7 @@ def write_gauge(report: GaugeReport) -> None:
         dated=_dated,
         notes=[n for n in report.inputs.notes if not n.startswith("warning:")],  # shown as stale
         falls=_falls(report),
+        longest=_longest(report.falls),
         warnings=_warnings(report),
         quality=_quality(report.quality),
         measures=("Followed by a fall", "Balanced accuracy", "Lowest close ahead"),
@@ -141,12 +144,13 @@ def _history(report: GaugeReport) -> tuple[str, dict[str, Any]]:
             "smoothed": result.smoothed,
             "drawdown": -100.0 * drawdown(spy).reindex(spy.index),
             "spy": spy,
+            "used": result.component_scores.notna().sum(axis=1),
             **{f"c{i}": result.component_scores[n] for i, n in enumerate(result.component_scores)},
         }
     ).loc[first:]
     index = pd.DatetimeIndex(table.index)
     seconds = index.as_unit("s").asi8.astype(np.float64)
-    digits = {"score": 0, "drawdown": 2, "spy": 2}
+    digits = {"score": 0, "drawdown": 2, "spy": 2, "used": 0}
     parts: list[tuple[str, FloatArray, int]] = [("time", seconds, 0)]
     parts += [(str(c), table[c].to_numpy(np.float64), digits.get(str(c), 1)) for c in table]
     meta = {
@@ -160,6 +164,10 @@ def _history(report: GaugeReport) -> tuple[str, dict[str, Any]]:
         "components": {
             str(n): [f"c{i}", titled(str(n))] for i, n in enumerate(result.component_scores)
         },
+        "changes": [
+            [one.row, change_words(one.gained, one.lost)]
+            for one in changes(result.component_scores.loc[first:])
+        ],
         "falls": [
             [int(index.searchsorted(f["crossed"])), int(f["warned"])]
             for f in report.falls.to_dict("records")
@@ -205,7 +213,7 @@ def _card(report: GaugeReport, name: str) -> dict[str, Any]:
         "remarks": [
             n
             for n in report.inputs.notes
-            if n.partition(":")[0] in _SERIES.get(name, ()) and not n.endswith(" UTC")
+            if n.partition(":")[0] in (name, *_SERIES.get(name, ())) and not n.endswith(" UTC")
         ],
     }
 
@@ -228,7 +236,13 @@ def _sums(report: GaugeReport) -> dict[str, Any]:
         if first
         else f"{alpha:g} × {latest.raw:.2f} + {1 - alpha:g} × {latest.previous:.2f}"
     )
-    return {"rows": rows, "raw": number(latest.raw), "step": step, "smoothed": latest.smoothed}
+    return {
+        "rows": rows,
+        "raw": number(latest.raw),
+        "plain": number(latest.plain_mean),
+        "step": step,
+        "smoothed": latest.smoothed,
+    }
 
 
 def _falls(report: GaugeReport) -> list[dict[str, Any]]:
@@ -245,6 +259,16 @@ def _falls(report: GaugeReport) -> list[dict[str, Any]]:
         }
         for f in report.falls.iloc[::-1].to_dict("records")
     ]
+
+
+def _longest(falls: pd.DataFrame) -> str:
+    """Return the years of the longest fall that is over, where it took more than one: an example."""
+    over = falls.dropna(subset="recovered")
+    if over.empty:
+        return ""
+    one = over.loc[(over["recovered"] - over["peak"]).idxmax()]
+    first, last = one["peak"].year, one["recovered"].year
+    return f"{first} to {last}" if last > first + 1 else ""
 
 
 def _warnings(report: GaugeReport) -> list[dict[str, Any]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.gauge import BANDS, WARNING
+from hpi_bt.stats.gauge_composition import Gap, left_out
 from hpi_bt.stats.gauge_latest import CHANGE_SESSIONS, Latest
 
 _MINUS = "\N{MINUS SIGN}"
+_SPANS = 5  # of a component's absences that are listed, the last ones
 
 
 class About(NamedTuple):
@@ -95,7 +98,7 @@ def trend_sentence(latest: Latest) -> str:
         )
         same = latest.band == latest.band_before
         parts.append(moved if same else f"{moved} and no longer {latest.band_before}")
-    return ", ".join(parts) + _mover(latest) + _unlike(latest) + "."
+    return ", ".join(parts) + _mover(latest, change) + _unlike(latest) + "."
 
 
 def _unlike(latest: Latest) -> str:
@@ -113,19 +116,21 @@ def _unlike(latest: Latest) -> str:
     return f"; unlike {CHANGE_SESSIONS} sessions ago it is {' and '.join(told)}"
 
 
-def _mover(latest: Latest) -> str:
+def _mover(latest: Latest, change: float) -> str:
+    """Say which component did most of the change: its share times its own score's change."""
     table = latest.components
     moves = (table["score"] - table["score_before"]).dropna()
     gone = [titled(str(n)) for n in table.index[table["score"].isna()]]
-    words = ""
-    if len(moves) and moves.abs().max() >= 0.05:
-        name = str(moves.abs().idxmax())
+    words, way = "", np.sign(change) if math.isfinite(change) else 0.0
+    that_way = moves[(moves.abs() >= 0.05) & (moves * way >= 0.0)]
+    if len(that_way):
+        name = str((table["share"] * moves.abs())[that_way.index].idxmax())
         row = row_of(table, name)
         was, now = row["score_before"], row["score"]
-        words = f"; {titled(name)} moved most, its score {'up' if now > was else 'down'} "
-        words += f"from {was:.1f} to {now:.1f}"
+        words = f"; {titled(name)} did most of it" if way else f"; {titled(name)} moved most"
+        words += f", its score {'up' if now > was else 'down'} from {was:.1f} to {now:.1f}"
     elif len(moves):
-        words = "; no component's score moved"
+        words = f"; no component's score {'rose' if way > 0 else 'fell' if way else 'moved'}"
     if gone:
         words += f"; left out: {', '.join(gone)}"
     return words
@@ -212,6 +217,8 @@ def record_lines(
 ) -> list[str]:
     """Return plainly what the gauge's warnings were worth so far."""
     known, depth = score.dropna(), f"{100.0 * event_drawdown:g} %"
+    if known.empty:
+        return ["SPY has no closes by then: nothing says what a warning was worth."]
     lines = []
     if len(falls):
         warned = int(falls["warned"].sum())
@@ -221,11 +228,14 @@ def record_lines(
             f"{len(falls) - warned} came unannounced."
         )
     if len(warnings):
-        done = warnings[warnings["complete"]]
-        lines.append(
-            f"{int(done['false'].sum())} of its {len(done)} completed warnings were followed by no "
-            f"such fall. The last day of warning was {day(warnings['end'].iloc[-1])}."
+        done, last = warnings[warnings["complete"]], day(warnings["end"].iloc[-1])
+        told = (
+            f"No such fall followed {int(done['false'].sum())} of its "
+            f"{counted(len(done), 'completed warning')}."
+            if len(done)
+            else "None of its warnings is complete yet."
         )
+        lines.append(f"{told} The last day of warning was {last}.")
     else:
         lines.append("It has never warned.")
     recent = known[known.index > known.index[-1] - pd.DateOffset(years=15)]
@@ -242,28 +252,49 @@ def _accuracy(quality: pd.DataFrame) -> list[str]:
     if not math.isfinite(row["balanced_accuracy"]):
         return []
     low, high = row["balanced_low"], row["balanced_high"]
-    within = (
-        f" (95 % interval {low:.2f} to {high:.2f})"
-        if math.isfinite(low)
-        else f" ({row['note']})"
-        if row["note"]
-        else ""
-    )
-    accuracy = f"{row['balanced_accuracy']:.2f}{within}"
-    return [f"The balanced accuracy of a warning is {accuracy}; a coin has 0.50."]
+    if not math.isfinite(low):
+        why = str(row["note"]).removeprefix("no interval: ")
+        return [f"How accurate its warnings are cannot be told yet ({why})."]
+    return [
+        f"The balanced accuracy of a warning is {row['balanced_accuracy']:.2f} (95 % interval "
+        f"{low:.2f} to {high:.2f}); a coin has 0.50."
+    ]
 
 
 def weights_line(latest: Latest) -> str:
-    """Return whether the weights differ at all."""
+    """Return how far the weights differ, and what the day's plain mean would be."""
     table = latest.components
     weight = table.loc[table["score"].notna(), "weight"].to_numpy(dtype=np.float64)
     if len(weight) < 2:
         return "One component alone: its weight does not matter."
     low, high = weight.min(), weight.max()
-    span = f"The weights run from {low:.2f} to {high:.2f}"
-    if high < 1.5 * low:
-        return f"{span}: nearly equal, so this is close to the plain mean of the scores."
-    return f"{span}."
+    return (
+        f"The weights run from {low:.2f} to {high:.2f}: the weighted mean of the day's scores is "
+        f"{latest.raw:.1f}, their plain mean {latest.plain_mean:.1f}, both before smoothing."
+    )
+
+
+def gap_lines(scores: pd.DataFrame) -> list[str]:
+    """Return one line for each component that is left out of rows after its first score."""
+    lines = []
+    for name, gaps in left_out(scores).items():
+        total = counted(sum(gap.sessions for gap in gaps), "session")
+        spans = [_span(gap) for gap in gaps[-_SPANS:]]
+        earlier = f", and {counted(len(gaps) - _SPANS, 'time')} before" if gaps[_SPANS:] else ""
+        lines.append(f"{name}: left out on {total}: {', '.join(spans)}{earlier}")
+    return lines
+
+
+def _span(gap: Gap) -> str:
+    if gap.last is None:
+        return f"from {day(gap.first)} on"
+    return day(gap.first) if gap.sessions == 1 else f"{day(gap.first)} to {day(gap.last)}"
+
+
+def change_words(gained: Sequence[str], lost: Sequence[str]) -> str:
+    """Return "with Put/call, without Yield curve"."""
+    parts = [("with", gained), ("without", lost)]
+    return ", ".join(f"{word} {', '.join(map(titled, names))}" for word, names in parts if names)
 
 
 def band_ranges() -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ class GaugeReport:
     record : tuple of str
         What its warnings were worth.
     weighting : str
-        Whether the weights differ at all.
+        How far the weights differ, and the day's plain mean.
     inputs : GaugeInputs
     result : GaugeResult
         The gauge of every session.
@@ -85,6 +85,7 @@ class GaugeReport:
             "score": self.score,
             "smoothed": round(latest.smoothed, 1),
             "raw": latest.raw,
+            "plain_mean": latest.plain_mean,
             "band": latest.band,
             "change": self.change,
             "lower_share": latest.lower_share,

@@ -72,7 +72,10 @@ def write_heatmap(
         title=f"{summary['name']}: sweep of {', '.join(axes)}",
         subtitle=f"{summary['symbol']}, {summary['sessions']} sessions, engine {summary['engine']}",
         demo=summary["demo"],
-        banner=[("Chosen by", f"most {select}; every figure is in sample")],
+        banner=[
+            ("Chosen by", f"most {select}; every figure is in sample"),
+            ("Annualised", f"by {summary['sessions_per_year']} sessions a year"),
+        ],
         notices=[],
         facts=facts_of(summary),
         # JSON in a script element: nothing to escape but the opening bracket

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from hpi_bt.report.listing import KINDS, STAMP, Entry, Skipped, folders_in, read_results
 from hpi_bt.report.pages import render, write_page
-from hpi_bt.report.table import Cell, Column, number_cell, text_cell
+from hpi_bt.report.table import UNKNOWN, Cell, Column, number_cell, text_cell
+from hpi_bt.stats.summary import is_short
 
 INDEX = "index.html"
 SCAN = "scan.html"
@@ -23,17 +24,17 @@ _TRIES = 20  # of an index that other runs overtake
 
 COLUMNS = (
     Column("Result"),
-    Column("Symbol"),
-    Column("Strategy", title="and the engine that ran it"),
-    Column("Made (UTC)", first="descending"),
-    Column("Period", title="first and last session"),
+    Column("Symbol", wide=True),
+    Column("Strategy", title="and the engine that ran it", wide=True),
+    Column("Made (UTC)", first="descending", wide=True),
+    Column("Period", title="first and last session", wide=True),
     Column("Return", "number", first="descending"),
-    Column("CAGR", "number", "growth a year", "descending"),
+    Column("CAGR", "number", "growth a year", "descending", wide=True),
     Column("Sharpe", "number", "of session returns, a year", "descending"),
     Column("Drawdown", "number", "largest fall from a high", "descending"),
     Column("Trades", "number", "closed", "descending"),
     Column("Won", "number", "share of closed trades that made money", "descending"),
-    Column("Exposure", "number", "share of the bars with a position", "descending"),
+    Column("Time in market", "number", "share of the bars with a position", "descending"),
     Column("Alerts", "number", first="descending"),
     Column("Warnings", "number", first="descending"),
 )
@@ -114,7 +115,7 @@ def index_page(entries: Sequence[Entry], skipped: Sequence[Skipped], scanned: bo
 
 def _row(entry: Entry) -> dict[str, Any]:
     """Return what the template shows of one result."""
-    s = entry.summary
+    s, cells = entry.summary, _cells(entry)
     base = quote(os.fsencode(entry.folder), safe="")
     pages = [(label, f"{base}/{file}") for file, label in entry.pages]
     return {
@@ -124,9 +125,18 @@ def _row(entry: Entry) -> dict[str, Any]:
         "pill": "" if entry.kind == "run" else KINDS[entry.kind][0],
         "demo": _text(s.get("demo")),
         "note": _in_sample(s) if entry.kind == "sweep" else "",
-        "cells": _cells(entry),
+        "cells": cells,
+        "about": _about(cells),
         "pages": [*pages, ("folder", f"{base}/")],
     }
+
+
+def _about(cells: Sequence[tuple[Cell, bool]]) -> list[str]:
+    """Return in two lines what a narrow screen has no columns for."""
+    symbol, strategy, made, period = (cell for cell, _ in cells[:4])
+    known = [cell.text for cell in (symbol, strategy) if cell.text != UNKNOWN]
+    days = f"{period.text} {period.note}" if period.note else f"made {made.text}"
+    return [line for line in (" · ".join(known), days) if line]
 
 
 def _cells(entry: Entry) -> list[tuple[Cell, bool]]:
@@ -145,8 +155,8 @@ def _cells(entry: Entry) -> list[tuple[Cell, bool]]:
     ]
     numbers = [
         number_cell(_number(figures, "total_return"), "{:.2%}", signed=True),
-        number_cell(_number(figures, "cagr"), "{:.2%}", signed=True),
-        number_cell(_number(figures, "sharpe"), signed=True),
+        number_cell(_yearly(figures, "cagr", s), "{:.2%}", signed=True),
+        number_cell(_yearly(figures, "sharpe", s), signed=True),
         number_cell(_number(figures, "max_drawdown"), "{:.2%}"),
         number_cell(_number(figures, "trades"), "{:,.0f}"),
         number_cell(_number(figures, "win_rate"), "{:.1%}"),
@@ -192,6 +202,11 @@ def _text(value: Any) -> str:
 
 def _texts(value: Any) -> str:
     return ", ".join(filter(None, map(_text, value))) if isinstance(value, list) else ""
+
+
+def _yearly(figures: Mapping[str, Any], key: str, summary: Mapping[str, Any]) -> float | None:
+    """Return a figure of a year, None where the sessions are too few to speak of one."""
+    return None if is_short(summary) else _number(figures, key)
 
 
 def _number(summary: Mapping[str, Any], key: str) -> float | None:

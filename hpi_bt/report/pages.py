@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from hpi_bt.report.bidi import readable
 
 #: Assumptions shown at the top of a page: (what, how), for example ("Fills", "next open").
 Banner: TypeAlias = Sequence[tuple[str, str]]
@@ -19,12 +22,17 @@ _BASE: dict[str, Any] = {"banner": (), "demo": "", "subtitle": "", "notices": ()
 
 def percent(value: float, digits: int = 2) -> str:
     """Return a decimal as a percentage (0.1 is "10.00 %"), a dash where it is not finite."""
-    return f"{100.0 * value:.{digits}f} %" if math.isfinite(value) else "–"
+    return f"{100.0 * value:.{digits}f} %".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def number(value: float, digits: int = 2) -> str:
     """Return a number with thousands commas, a dash where it is not finite."""
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "–"
+    return f"{value:,.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def _readable(value: Any) -> Any:
+    """Return what a template prints, its names safe inside sentences; Markup as it is."""
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -33,6 +41,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_readable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -54,7 +63,7 @@ def render(template: str, **context: Any) -> str:
     Returns
     -------
     page : str
-        HTML; every value is escaped unless it is a `markupsafe.Markup`.
+        HTML; every value is made `readable` and escaped unless it is a `markupsafe.Markup`.
 
     Raises
     ------

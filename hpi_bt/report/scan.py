@@ -15,9 +15,9 @@ from hpi_bt.report.table import UNKNOWN, Cell, Column, number_cell, text_cell
 
 COLUMNS = (
     Column("Symbol"),
-    Column("Indicator", title="and the line whose value is shown"),
+    Column("Indicator", title="and the line whose value is shown", wide=True),
     Column("Last bar", "number", first="descending", words=True),
-    Column("Close", "number", first="descending"),
+    Column("Close", "number", first="descending", wide=True),
     Column("Value", "number", first="descending"),
     Column("Position", "number", "0 lowest, 1 highest of its last bars", "descending"),
     Column("Last cross", "number", "sorted by age", words=True),
@@ -50,11 +50,12 @@ def age(minutes: float) -> str:
     return f"{hours} h {rest:02d} min" if hours else f"{rest} min"
 
 
-def moment(time: datetime | None) -> str:
-    """Return a bar's close to the minute, without its zone; midnight is a date alone."""
+def moment(time: datetime | None, *, daily: bool = False) -> str:
+    """Return a bar's close to the minute, without its zone; midnight of a day is a date alone."""
     if time is None:
         return UNKNOWN
-    return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
+    date_alone = daily and (time.hour, time.minute) == (0, 0)
+    return f"{time:%Y-%m-%d}" if date_alone else f"{time:%Y-%m-%d %H:%M}"
 
 
 def epoch(time: datetime) -> float:
@@ -116,7 +117,7 @@ def _shown(row: ScanRow) -> dict[str, Any]:
     value = number_cell(row.value)._replace(text=_signed(row.value))
     if row.color:
         value = value._replace(style=f"background:{row.color};color:{row.text_color}")
-    date, _, clock = moment(row.time).partition(" ")
+    date, _, clock = moment(row.time, daily=row.daily).partition(" ")
     when = Cell(date, repr(epoch(row.time)) if row.time else "", note=clock)
     said = row.error or "\n".join(row.warnings)
     tone = "wrap bad" if row.error else "wrap warned" if said else "wrap"
@@ -124,25 +125,33 @@ def _shown(row: ScanRow) -> dict[str, Any]:
         "symbol": row.symbol or row.config,
         "config": row.config,
         "demo": row.demo,
+        "about": _about(row),
         "cells": [
             (text_cell(row.indicator, note=row.line), True),
             (when, True),
             (number_cell(row.close)._replace(text=figure(row.close)), False),
             (value, False),
             (number_cell(row.position), False),
-            (_occurrence(row.cross), True),
-            (_occurrence(row.alert), True),
+            (_occurrence(row.cross, daily=row.daily), True),
+            (_occurrence(row.alert, daily=row.daily), True),
             (Cell(said, said, tone) if said else Cell("", "", tone), True),
         ],
     }
+
+
+def _about(row: ScanRow) -> list[str]:
+    """Return what a narrow screen has no column for, or only far to the right."""
+    if row.error:
+        return [row.error]
+    return [f"{row.indicator} {row.line}".strip(), f"at {figure(row.close)}"]
 
 
 def _signed(value: float) -> str:
     return figure(value).replace("-", "−")
 
 
-def _occurrence(last: Occurrence | None) -> Cell:
+def _occurrence(last: Occurrence | None, *, daily: bool) -> Cell:
     text, ago = happened(last)
     if last is None:
         return Cell(text, "")
-    return Cell(text, repr(last.minutes), title=moment(last.time), note=ago)
+    return Cell(text, repr(last.minutes), title=moment(last.time, daily=daily), note=ago)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.backtest.alerting import alert_bars, directions, events_of
@@ -16,7 +17,7 @@ from hpi_bt.backtest.record import Record
 from hpi_bt.errors import InputError
 from hpi_bt.kernels.crossings import sign_changes
 from hpi_bt.kernels.windows import range_position
-from hpi_bt.report.drawing import as_colour
+from hpi_bt.report.drawing import are_days, as_colour, blend
 
 Pane = Mapping[str, Any]
 
@@ -65,6 +66,8 @@ class ScanRow:
         Of the value's cell, #rrggbb; "" where the gradient is off.
     cross, alert : Occurrence
         None where there was none.
+    daily : bool
+        Whether its bars are days or longer.
     warnings : tuple of str
         What the run warned of.
     demo : str
@@ -85,6 +88,7 @@ class ScanRow:
     text_color: str = ""
     cross: Occurrence | None = None
     alert: Occurrence | None = None
+    daily: bool = False
     warnings: tuple[str, ...] = ()
     demo: str = ""
     error: str = ""
@@ -181,6 +185,7 @@ def rows_of(
                 position=position,
                 cross=_last_cross(record, label, headline, style),
                 alert=_last_alert(record, label, style),
+                daily=are_days(pd.DatetimeIndex(record.frame.index)),
                 warnings=warnings,
                 demo=record.demo,
                 **_cell_colours(headline, position, gradient),
@@ -244,14 +249,6 @@ def _cell_colours(headline: Pane, position: float, gradient: Gradient) -> dict[s
         return {}
     color = blend(*gradient.of(headline), position)
     return {"color": color, "text_color": gradient.text_color}
-
-
-def blend(low: str, high: str, position: float) -> str:
-    """Return the colour between two, #rrggbb: `low` at position 0, `high` at 1."""
-    ends = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (low, high)]
-    place = min(max(position, 0.0), 1.0)
-    mixed = (round(a + place * (b - a)) for a, b in zip(*ends, strict=True))
-    return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _last_cross(

@@ -14,8 +14,9 @@ from markupsafe import Markup
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.errors import InputError
+from hpi_bt.report.bidi import readable
 from hpi_bt.report.chart_library import NOTICE, lwc_js
-from hpi_bt.report.drawing import as_pulses, drawings, mark_colours
+from hpi_bt.report.drawing import are_days, as_pulses, drawings, mark_colours
 from hpi_bt.report.packing import decimals_of, pack, tick_decimals
 from hpi_bt.report.pages import Banner, render, write_page
 from hpi_bt.report.study import study_context
@@ -26,7 +27,7 @@ _TRADE = (
     *("entry_bar", "exit_bar", "direction", "size", "entry_price", "exit_price", "net"),
     *("exit_reason", "status"),
 )
-_DAILY_SECONDS = 20 * 3600  # bars further apart are shown by date alone
+_SHOWN = ("label", "name", "title", "params", "pane", "up", "down")  # of a drawing
 _EPOCH_ORDINAL = 719163  # date(1970, 1, 1).toordinal()
 
 
@@ -69,7 +70,7 @@ def write_signals(
         {column: {color, light, width, ...}}, "candles" and "trades" likewise: over the
         declarations; a column that they leave out is drawn too.
     symbol : str, default=""
-        The instrument of `bars`; trades and vetoes of others are left out. "" takes all.
+        The instrument of `bars`; trades and vetoes of others are left out.
     study : SignalStudy, optional
         What followed the signals; shown below the chart.
 
@@ -88,15 +89,15 @@ def write_signals(
     wall, zone = _wall(bars, index)
     data, columns = _columns(bars, drawn, wall)
     meta = {
-        "title": title,
-        "symbol": symbol,
+        "title": readable(title),
+        "symbol": readable(symbol),
         "demo": bool(demo),
         "bars": len(bars),
         "columns": columns,
         "tick": tick_decimals(bars[list(_OHLC)].to_numpy(dtype=np.float64)),
         "zone": zone,
         "sessions": _session_starts(bars, wall),
-        "drawn": drawn,
+        "drawn": [_named(line) for line in drawn],
         "trades": _trades(trades, symbol, len(bars)),
         "vetoes": _vetoes(vetoes, symbol, index, wall),
         "colours": mark_colours(style),
@@ -117,6 +118,12 @@ def write_signals(
         meta=Markup(_json(meta).replace("<", "\\u003c")),
     )
     write_page(path, page)
+
+
+def _named(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a drawing whose names can be shown beside numbers; columns keep theirs."""
+    words = {value: readable(text) for value, text in line["words"].items()}
+    return {**line, "words": words} | {name: readable(line[name]) for name in _SHOWN}
 
 
 def _json(value: Any) -> str:
@@ -157,7 +164,7 @@ def _wall(bars: pd.DataFrame, index: pd.DatetimeIndex) -> tuple[IntArray, dict[s
     """
     wall = _seconds(index.tz_localize(None))
     utc = _seconds(index)
-    daily = len(bars) > 1 and float(np.median(np.diff(utc))) >= _DAILY_SECONDS
+    daily = are_days(index)
     zone: dict[str, Any] = {"name": _zone(bars), "daily": daily, "offsets": []}
     if daily and "session" in bars and np.isfinite(bars["session"].to_numpy(float)).all():
         return (bars["session"].to_numpy(np.int64) - _EPOCH_ORDINAL) * 86400, zone
@@ -213,7 +220,7 @@ def _trades(trades: pd.DataFrame, symbol: str, n_bars: int) -> dict[str, list[An
     found: dict[str, list[Any]] = {}
     for name in names:
         if name in ("exit_reason", "status"):
-            found[name] = _texts(own[name])
+            found[name] = [readable(text) for text in _texts(own[name])]
         elif name in ("entry_bar", "exit_bar", "direction"):
             found[name] = own[name].astype(int).tolist()
         else:
@@ -223,7 +230,7 @@ def _trades(trades: pd.DataFrame, symbol: str, n_bars: int) -> dict[str, list[An
 
 def _own(table: pd.DataFrame, symbol: str) -> pd.DataFrame:
     """Return the rows of one instrument; rows that name none are its."""
-    if not symbol or "data" not in table:
+    if "data" not in table:
         return table
     own = np.array([name in ("", symbol) for name in _texts(table["data"])], dtype=bool)
     return table[own]
@@ -249,7 +256,7 @@ def _vetoes(
         at = index.get_indexer(times)
         found = at >= 0
     sides = own["side"].to_numpy(dtype=np.float64)
-    reasons = _texts(own["reason"])
+    reasons = [readable(text) for text in _texts(own["reason"])]
     rows = zip(at, sides, reasons, found, strict=True)
     return sorted([int(i), 1 if side > 0 else -1, why] for i, side, why, good in rows if good)
 

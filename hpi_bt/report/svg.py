@@ -93,6 +93,15 @@ def ticks(low: float, high: float, count: int) -> FloatArray:
     return np.asarray(step * steps, dtype=np.float64)
 
 
+def telling_ticks(span: Span, count: int) -> FloatArray:
+    """Return about `count` round values on an axis, more where else 0 alone would be told."""
+    for several in range(count, count + 8):
+        found = ticks(span.low, span.high, several)
+        if np.any(found != 0.0):
+            break
+    return found
+
+
 def log_ticks(low: float, high: float) -> FloatArray:
     """Return 1, 2 and 5 times the powers of 10 between two positive values."""
     powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -12,7 +12,8 @@ UNKNOWN = "–"
 class Column(NamedTuple):
     """A heading: its text, how its cells compare, and which way the first click sorts.
 
-    `words`: whether cells that compare as numbers are read as words.
+    `words`: whether cells that compare as numbers are read as words. `wide`: left out where the
+    screen is narrow.
     """
 
     label: str
@@ -20,6 +21,7 @@ class Column(NamedTuple):
     title: str = ""
     first: Literal["ascending", "descending"] = "ascending"
     words: bool = False
+    wide: bool = False
 
 
 class Cell(NamedTuple):

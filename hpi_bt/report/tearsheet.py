@@ -13,9 +13,12 @@ from hpi_bt.errors import InputError
 from hpi_bt.report.pages import Banner, render, write_page
 from hpi_bt.report.quantstats_adapter import QuantStatsError, Sheet, quantstats_sheet
 from hpi_bt.stats.metrics import checked_returns, performance
+from hpi_bt.stats.summary import LEAST_SESSIONS
 
 #: Below this many sessions annualised numbers are noise (one good day shows a CAGR of 150 %).
 MIN_SESSIONS = 5
+
+_MINUS = "\N{MINUS SIGN}"
 
 
 def write_tearsheet(
@@ -79,13 +82,17 @@ def write_tearsheet(
         except QuantStatsError as error:
             reason = f"QuantStats could not describe these returns ({error})."
         else:
-            write_page(path, _full_page(sheet, common))
+            write_page(path, _full_page(sheet, common, len(series)))
             return
     write_page(path, _short_page(values, reason, common, periods_per_year))
 
 
-def _full_page(sheet: Sheet, common: Mapping[str, object]) -> str:
+def _full_page(sheet: Sheet, common: Mapping[str, object], sessions: int) -> str:
     notices = [f"Charts and numbers: QuantStats {sheet.version} (Apache-2.0), session returns."]
+    if sessions < LEAST_SESSIONS:
+        notices.append(
+            f"{sessions} sessions are too few to speak of a year: its figures are noise."
+        )
     return render(
         "tearsheet.html.j2", charts=sheet.charts, tables=sheet.tables, notices=notices, **common
     )
@@ -119,12 +126,14 @@ def _reason(values: FloatArray, empty_reason: str) -> str:
             f"statistics; give {MIN_SESSIONS} or more."
         )
     if np.ptp(values) == 0.0:
-        return f"All {values.size} sessions return exactly {100 * values[0]:g} %: there is no risk."
+        same = f"{100 * values[0]:g}".replace("-", _MINUS)
+        return f"All {values.size} sessions return exactly {same} %: there is no risk."
     if (np.abs(values) >= 1.0).any():
         worst = values[np.abs(values).argmax()]
+        shown = f"{100 * worst:.0f}".replace("-", _MINUS)
         return (
-            f"One session returned {100 * worst:.0f} %. QuantStats takes such numbers for prices, "
-            "so only our own numbers are shown; check the size of the positions."
+            f"One session returned {shown} %. QuantStats takes such numbers for prices, so only "
+            "our own numbers are shown; check the size of the positions."
         )
     return ""
 
@@ -133,7 +142,7 @@ def _subtitle(series: pd.Series, benchmark_name: str) -> str:
     if series.empty:
         return "no sessions"
     first, last = series.index[0], series.index[-1]
-    text = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(series)} sessions, compounded"
+    text = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(series):,} sessions, compounded"
     return f"{text}, against {benchmark_name}" if benchmark_name else text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-LEVEL = 0.05
+from hpi_bt.stats.verdicts import LEVEL, probability
 
 
 def sharpe_words(names: Sequence[str], differences: pd.DataFrame) -> list[str]:
@@ -45,11 +45,6 @@ def p_text(p: float, adjusted: float) -> str:
     """Return a p-value, and what is left of it among the others of its table."""
     text = f"p {probability(p)}"
     return text if adjusted == p else f"{text}, allowing for all tests here {probability(adjusted)}"
-
-
-def probability(p: float) -> str:
-    """Return a p-value as text."""
-    return "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _signed(value: float, digits: int = 2) -> str:

@@ -1,3 +1,4 @@
+import io
 import json
 import math
 import re
@@ -5,8 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from hpi_bt import compare
+from hpi_bt.report.bidi import readable
 from hpi_bt.report.compared import difference_text, value_text, with_adjusted
 from hpi_bt.report.comparison import _strips, write_comparison
 from hpi_bt.report.verdicts import effect_rows, p_text, points
@@ -72,7 +75,7 @@ def test_differences_carry_their_sign_and_percentages_are_points(key, change, te
 def test_values_p_values_and_points_as_text():
     assert value_text("max_drawdown", -0.0345) == "−3.45%"
     assert value_text("sharpe", math.nan) == "–"
-    assert p_text(0.0004, 0.0004) == "p below 0.001"
+    assert p_text(0.0004, 0.0004) == "p under 0.001"
     assert p_text(0.0412, 0.0824) == "p 0.041, allowing for all tests here 0.082"
     assert p_text(0.512, 1.0) == "p 0.51, allowing for all tests here 1.00"
     assert (points(-0.00123), points(math.nan)) == ("−12.3 bp", "–")
@@ -224,6 +227,22 @@ def test_the_legends_stand_in_their_panes(browser, made):
         )
 
 
+def test_the_first_date_is_not_cut_off(browser, made):
+    with Visit(browser, made.page) as visit:
+        visit.calm()
+        box = visit.page.locator("#chart").bounding_box()
+        corner = {"x": box["x"], "y": box["y"] + box["height"] - 22, "width": 60, "height": 18}
+        shot = Image.open(io.BytesIO(visit.page.screenshot(clip=corner))).convert("L")
+        inked = np.flatnonzero(np.asarray(shot).min(axis=0) < 200)
+        label = inked[: np.argmax(np.diff(inked, append=99) > 8) + 1]
+        width = visit.page.evaluate(
+            """() => { const ctx = document.createElement("canvas").getContext("2d");
+              ctx.font = `bold 11px ${getComputedStyle(document.body).fontFamily}`;
+              return ctx.measureText("2024").width; }"""
+        )
+        assert label[-1] - label[0] + 1 >= width - 3
+
+
 def test_hostile_names_are_shown_as_text(browser, tmp_path):
     runs = runs_in(tmp_path, "base", "b", remarks=[f"warning: {HOSTILE}"], demo=HOSTILE)
     # json escapes the emoji as two surrogates, which YAML does not join
@@ -233,9 +252,9 @@ def test_hostile_names_are_shown_as_text(browser, tmp_path):
         visit.point(5)
         assert visit.page.locator("img").count() == 0
         shown = visit.page.locator("[data-part=equity] button span").first.text_content()
-        assert shown == HOSTILE
+        assert shown == readable(HOSTILE)
         row = visit.page.locator(".parameters tbody tr", has_text="x.").first
-        assert HOSTILE in row.text_content()
+        assert readable(HOSTILE) in row.text_content()
     assert re.fullmatch(r"[\w.-]+", made.folder.name)
 
 

@@ -119,6 +119,37 @@ def test_ranges_and_rows_move_the_view(browser, report):
         assert visit.complaints == []
 
 
+def test_a_narrower_window_keeps_the_view(browser, report):
+    with Visit(browser, report) as visit:
+        whole = visit.view()
+        for width in (600, 1500):
+            visit.page.set_viewport_size({"width": width, "height": 900})
+            for _ in range(3):
+                visit.calm()
+            box = visit.page.locator("#chart").bounding_box()
+            drawn = visit.page.evaluate("__gauge.chart.timeScale().width()")
+            assert box["width"] - 80 < drawn < box["width"]
+            seen = visit.view()
+            assert seen["from"] == pytest.approx(whole["from"], abs=1)
+            assert seen["to"] == pytest.approx(whole["to"], abs=1)
+        assert visit.complaints == []
+
+
+def test_the_legend_says_how_many_components_and_which_came(browser, report):
+    """The market's components all begin on one day but the last: nothing changes after."""
+    with Visit(browser, report) as visit:
+        assert "4 of 4 components" in visit.legend(0)
+        visit.page.evaluate("meta.changes.push([300, 'without Yield curve'])")
+        visit.page.click("#theme")  # painted anew
+        box = visit.page.locator("#chart").bounding_box()
+        x = visit.page.evaluate("__gauge.chart.timeScale().logicalToCoordinate(300)")
+        visit.page.mouse.move(box["x"] + x, box["y"] + 100)
+        assert "without Yield curve" in visit.legend(0)
+        visit.page.mouse.move(box["x"] + x + 60, box["y"] + 100)
+        assert "without" not in visit.legend(0)
+        assert visit.complaints == []
+
+
 def test_the_theme_is_switched_and_kept(browser, report):
     with Visit(browser, report) as visit:
         visit.page.click("#theme")

@@ -158,6 +158,45 @@ def test_stale_and_missing_components_are_shown_as_such(market, tmp_path):
     assert 'class="card component" id="card-curve"' in page
 
 
+def test_where_the_components_change_is_on_the_page(made, tmp_path):
+    report, page = made
+    scores = report.result.component_scores.copy()
+    scores.iloc[400:405, scores.columns.get_loc("curve")] = np.nan
+    notes = (*report.inputs.notes, "curve: left out on 5 sessions")
+    other = replace(
+        report,
+        result=report.result._replace(component_scores=scores),
+        inputs=replace(report.inputs, notes=notes),
+        page=tmp_path / "gap.html",
+    )
+    write_gauge(other)
+    text = other.page.read_text("utf-8")
+    meta, columns = unpacked(text)
+    first = scores.index.get_loc(report.result.score.first_valid_index())
+    assert [400 - first, "without Yield curve"] in meta["changes"]
+    assert [405 - first, "with Yield curve"] in meta["changes"]
+    assert columns["used"][[400 - first, 405 - first]].tolist() == [3, 4]
+    card = re.search(r'id="card-curve".*?</article>', text, re.DOTALL)[0]
+    assert "curve: left out on 5 sessions" in card
+    assert unpacked(page)[0]["changes"] == [c for c in meta["changes"] if "Yield" not in c[1]]
+
+
+def test_words_that_hold_for_some_data_alone_are_said_of_these_alone(made, tmp_path):
+    report, page = made
+    assert "after 2008" not in page
+    assert "2000 to 2006" not in page
+    falls = report.falls.iloc[:1].assign(
+        peak=pd.Timestamp("2000-03-24"), recovered=pd.Timestamp("2006-10-26")
+    )
+    other = replace(
+        report, falls=falls, inputs=replace(report.inputs, notes=()), page=tmp_path / "x.html"
+    )
+    write_gauge(other)
+    words = text_of(other.page.read_text("utf-8"))
+    assert "so 2000 to 2006 is one." in words
+    assert "Sources and remarks" not in words
+
+
 def test_a_page_without_falls_or_warnings_says_so(made, tmp_path):
     report, _ = made
     bare = replace(

@@ -14,8 +14,9 @@ FIGURES = ("sharpe", "volatility")
 
 def summary(**more):
     figures = {"sharpe": 1.5, "total_return": 0.25, "max_drawdown": -0.1, "trades": 12.0}
-    return {"name": "s", "symbol": "X", "demo": "", "engine": "fast", "points": 6, "sessions": 40,
-            "best": {"period": 5, "kind": "a"}, "figures": figures} | more  # fmt: skip
+    about = {"name": "s", "symbol": "X", "demo": "", "engine": "fast", "points": 6}
+    about |= {"sessions": 40, "sessions_per_year": 365, "best": {"period": 5, "kind": "a"}}
+    return about | {"figures": figures} | more
 
 
 def table(kinds=("a", "b"), sharpe=None):
@@ -103,3 +104,9 @@ def test_one_parameter_makes_one_column(opened):
     frame = table().drop_duplicates("period")
     got = cells(opened(frame, axes=("period",)))
     assert [len(row) for row in got] == [2] * 4
+
+
+def test_the_page_says_by_how_many_sessions_a_year_it_annualises(tmp_path):
+    path = tmp_path / "h.html"
+    write_heatmap(path, table(), ["period", "kind"], FIGURES, "sharpe", summary())
+    assert "by 365 sessions a year" in path.read_text("utf-8")

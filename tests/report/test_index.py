@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpi_bt.report.index import COLUMNS, INDEX, index_page, update_index
-from hpi_bt.report.listing import read_results
-from hpi_bt.report.table import number_cell
+from hpi_bt.report.bidi import readable
+from hpi_bt.report.index import COLUMNS, INDEX, _cells, index_page, update_index
+from hpi_bt.report.listing import Entry, read_results
+from hpi_bt.report.table import UNKNOWN, number_cell
 from small_runs import demo_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'` 😀 שלום \u202e {{7*7}}"
@@ -80,13 +82,25 @@ def test_a_run_is_listed_with_its_figures_and_links(tmp_path):
     assert update_index(tmp_path) == ""
     (row,), (links,) = rows_of(tmp_path)
     assert row == [
-        "opening tear sheet chart folder", "IWM", "OpeningWindow fast", "2026-11-21 04:05",
+        "opening tear sheet chart folder IWM · OpeningWindow 2024-01-02 to 2024-03-27",
+        "IWM", "OpeningWindow fast", "2026-11-21 04:05",
         "2024-01-02 to 2024-03-27", "+1.23%", "+5.00%", "+0.50", "−6.00%", "1,183", "35.0%",
         "20.0%", "7", "1",
     ]  # fmt: skip
     assert len(row) == len(COLUMNS)
     base = "opening-20261121T040506-aaaaaaaa"
     assert links == [f"{base}/tearsheet.html", *(f"{base}/{page}" for page in PAGES), f"{base}/"]
+
+
+def test_figures_of_a_year_made_of_a_few_sessions_are_unknown():
+    def shown(**summary):
+        entry = Entry("f", "run", SUMMARY | summary, datetime(2024, 1, 1, tzinfo=UTC), ())
+        heads = [column.label for column in COLUMNS][1:]
+        cells = dict(zip(heads, _cells(entry), strict=True))
+        return [cells[name][0].text for name in ("Return", "CAGR", "Sharpe")]
+
+    assert shown(sessions=20) == ["+1.23%", UNKNOWN, UNKNOWN]
+    assert shown(sessions=21) == shown() == ["+1.23%", "+5.00%", "+0.50"]
 
 
 def test_kinds_are_told_by_what_the_summary_says_or_the_folder_holds(tmp_path):
@@ -104,9 +118,9 @@ def test_kinds_are_told_by_what_the_summary_says_or_the_folder_holds(tmp_path):
     assert skipped == []
     update_index(tmp_path)
     shown, links = rows_of(tmp_path)
-    assert shown[0][0] == "opening sweep DEMO heat map folder best of 1,200, in sample"
+    assert shown[0][0].startswith("opening sweep DEMO heat map folder best of 1,200, in sample IWM")
     assert (shown[0][5], shown[0][7]) == ("+40.00%", "+2.00")
-    assert shown[2][0] == "compare-a-b comparison comparison folder"
+    assert shown[2][0] == "compare-a-b comparison comparison folder made 2026-11-21"
     assert shown[2][5:] == ["–"] * 8 + ["0"]
     assert shown[3][1] == "NIFTY, SBIN"
     assert links[3][0] == "pooled-20261121T020000-aaaaaaaa/study.html"
@@ -142,7 +156,7 @@ def test_a_damaged_or_foreign_folder_is_named_in_small_print(tmp_path, summary, 
     assert skipped == [("bad", reason)]
     page = index_page(entries, skipped)
     assert "1 folder is not listed" in page
-    assert f"<bdi>bad</bdi>: {reason}" in page
+    assert f"bad: {reason}" in page
 
 
 def test_hidden_folders_and_files_are_passed_over_in_silence(tmp_path):
@@ -337,7 +351,9 @@ def test_every_link_leads_to_a_file_that_is_there(page, results):
 
 
 def test_a_hostile_name_is_only_text(page):
-    assert HOSTILE in page.eval_on_selector_all(".name", "els => els.map(e => e.textContent)")
+    assert readable(HOSTILE) in page.eval_on_selector_all(
+        ".name", "els => els.map(e => e.textContent)"
+    )
     assert page.locator("img").count() == 0
 
 

@@ -1,6 +1,7 @@
 """The rows of a scan: which value, which colour, what happened last; and their page."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from hypothesis import strategies as st
 
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.errors import InputError
+from hpi_bt.report.drawing import blend
 from hpi_bt.report.scan import age, figure, happened, moment, write_scan
 from hpi_bt.report.scan_rows import (
     Occurrence,
     ScanRow,
-    blend,
     gradient_of,
     headlines_of,
     rows_of,
@@ -215,9 +216,17 @@ def test_what_happened_is_told_with_its_age():
     assert happened(None) == ("–", "")
     assert happened(Occurrence(1, "bid", when, 1, 5.0)) == ("▲ bid", "1 bar, 5 min ago")
     assert happened(Occurrence(-1, "offer", when, 0, 0.0)) == ("▼ offer", "on the last bar")
-    assert (moment(when), moment(datetime(2024, 1, 2)), moment(None)) == (
-        "2024-01-02 09:31", "2024-01-02", "–",
+    assert (moment(when), moment(when, daily=True), moment(None)) == (
+        "2024-01-02 09:31", "2024-01-02 09:31", "–",
     )  # fmt: skip
+
+
+def test_midnight_is_a_date_alone_for_days_and_a_time_for_shorter_bars():
+    midnight = datetime(2024, 1, 2)
+    assert (moment(midnight), moment(midnight, daily=True)) == ("2024-01-02 00:00", "2024-01-02")
+    for minutes, daily in ((30, False), (1440, True)):
+        (row,) = rows(record([LINE], minutes, x=[1.0, 2.0, 3.0]))
+        assert row.daily == daily
 
 
 def shown(symbol, value, position, bars=None, **more):
@@ -286,6 +295,20 @@ def test_the_page_says_what_failed_what_is_made_up_and_when(page):
     page.get_by_role("searchbox").fill("FEW bars")
     assert page.locator(".sortable tbody tr:visible").count() == 1
     assert page.locator("img").count() == 0
+
+
+def test_a_long_name_stays_in_its_column(browser, tmp_path):
+    name = "a-strategy-with-a-long-name-against-another-strategy-of-the-same-family"
+    long, short = (replace(shown(c, 1.5, 0.4, 2), config=name + c) for c in (name, "A"))
+    write_scan(tmp_path / "s.html", [long, short], banner=[], made=datetime(2026, 1, 2, tzinfo=UTC))
+    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened.goto((tmp_path / "s.html").as_uri())
+    script = """e => [e.scrollWidth > e.clientWidth, getComputedStyle(e).overflowX, e.title,
+      e.getBoundingClientRect().right <= e.closest("th").getBoundingClientRect().right]"""
+    for at, row in enumerate((long, short)):
+        told = opened.locator(".sortable tbody th").nth(at).locator("small").first
+        assert told.evaluate(script) == [True, "hidden", row.config, True]
+    opened.close()
 
 
 def test_without_a_gradient_no_cell_is_coloured(tmp_path):

@@ -13,6 +13,7 @@ from report_signals import BANNER, OSCILLATOR, PANES, SCORE, bars, trades
 
 from hpi_bt.errors import InputError
 from hpi_bt.report import chart_library
+from hpi_bt.report.bidi import readable
 from hpi_bt.report.chart_library import checked_library, lwc_js
 from hpi_bt.report.drawing import CANDLES, as_pulses, check_style, drawings, mark_colours
 from hpi_bt.report.signals import write_signals
@@ -140,7 +141,8 @@ def test_no_text_can_end_the_script_that_holds_it(title, reason):
         folder, bars(5), panes=[], made=trades((1, 2, 3.0), exit_reason=reason), title=title
     )
     assert text.count("</script>") == 4
-    assert meta(text)["trades"]["exit_reason"] == [reason.encode("utf-8", "replace").decode()]
+    said = readable(reason).encode("utf-8", "replace").decode()
+    assert meta(text)["trades"]["exit_reason"] == [said]
 
 
 @pytest.mark.parametrize(
@@ -171,9 +173,9 @@ def test_a_declaration_that_cannot_be_drawn_is_refused(changes, message):
     [
         ({"Osc.os": {}}, r"no line 'Osc\.os' \(did you mean 'Osc\.osc'\?\)"),
         ({"Osc.osc": {"colour": "red"}}, r"no option 'colour' \(did you mean 'color'\?\)"),
-        ({"Osc.osc": "red"}, r"style\.Osc\.osc: 'red'; give name: value pairs"),
-        ({"candles": {"op": "red"}}, "style.candles: no colour 'op'"),
-        ({"trades": {"win": "greenish"}}, r"style\.trades\.win 'greenish' is no colour"),
+        ({"Osc.osc": "red"}, r"chart\.Osc\.osc: 'red'; give name: value pairs"),
+        ({"candles": {"op": "red"}}, "chart.candles: no colour 'op'"),
+        ({"trades": {"win": "greenish"}}, r"chart\.trades\.win 'greenish' is no colour"),
     ],
 )
 def test_a_style_that_means_nothing_is_refused(tmp_path, style, message):
@@ -184,10 +186,10 @@ def test_a_style_that_means_nothing_is_refused(tmp_path, style, message):
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        ({"Any.line": {"width": 7}}, r"style\.Any\.line: width 7"),
-        ({"Any.line": {"light": "whitish"}}, r"style\.Any\.line\.light 'whitish' is no colour"),
+        ({"Any.line": {"width": 7}}, r"chart\.Any\.line: width 7"),
+        ({"Any.line": {"light": "whitish"}}, r"chart\.Any\.line\.light 'whitish' is no colour"),
         ({"Any.line": {"wide": 2}}, "no option 'wide'"),
-        ({"candles": 3}, "style.candles: 3; give name: value pairs"),
+        ({"candles": 3}, "chart.candles: 3; give name: value pairs"),
     ],
 )
 def test_a_style_can_be_refused_before_the_run(style, message):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from report_signals import BANNER, DIVERGENCE, OSCILLATOR, PANES, SCORE, bars, studied, trades
 
+from hpi_bt.report.bidi import readable
 from hpi_bt.report.signals import write_signals
 
 FIRST = trades((50, 90, 9.5), (120, 180, -4.0), (300, 330, 7.0), (500, 599, -1.0))
@@ -104,13 +105,20 @@ def number(text):
     return float(text.replace(",", "").replace("−", "-"))
 
 
+#: Prices as they are quoted, lines to six digits, volume whole.
+LEAST_DIGITS = {
+    **dict.fromkeys(("open", "high", "low", "close"), 2),
+    **{"volume": 0, "Osc.osc": 4, "Osc.score": 5},
+}
+
+
 def test_legends_show_the_values_under_the_cursor(visit):
-    columns = ["open", "high", "low", "close", "volume", "Osc.osc", "Osc.score"]
     for bar in (310, 400, 455, 599):
         visit.point(bar)
         shown = visit.legend()
-        for name in columns:
+        for name, least in LEAST_DIGITS.items():
             digits = len(shown[name].partition(".")[2])
+            assert digits >= least, name
             error = abs(number(shown[name]) - visit.frame[name].iloc[bar])
             assert error <= 0.5 * 10.0**-digits * (1 + 1e-9) + 1e-9, name
         assert shown["Osc.div"] == ("▲ bullish" if bar == 400 else "·")
@@ -360,6 +368,26 @@ def test_the_picture_is_a_png(visit, tmp_path):
         assert len(image.convert("RGB").getcolors(10**6)) > 20
 
 
+@pytest.mark.parametrize("width", [420, 1300])
+def test_legends_leave_the_axis_of_the_picture_alone(browser, tmp_path, width):
+    lines = [
+        OSCILLATOR | {"pane": "price", "column": column, "title": f"{column} " * 16}
+        for column in ("open", "high", "low", "close")
+    ]
+    script = """() => { const made = picture(), shot = chart.takeScreenshot(true, false);
+      const k = shot.width / $("chart").clientWidth, axis = chart.priceScale("right").width() * k;
+      const read = (canvas, y) => canvas.getContext("2d")
+        .getImageData(shot.width - axis + 2, y, axis - 2, shot.height).data;
+      const [a, b] = [read(made, 44 * k), read(shot, 0)];
+      return [a.filter((v, i) => Math.abs(v - b[i]) > 60).length, axis / k]; }"""
+    with Visit(browser, tmp_path, bars(), lines) as seen:
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        seen.calm()
+        differing, axis = seen.page.evaluate(script)
+    assert differing == 0
+    assert axis > 50
+
+
 def test_light_and_dark_differ_by_the_button_and_by_the_system(browser, visit, tmp_path):
     light = visit.picture()
     visit.press("t")
@@ -476,7 +504,7 @@ def test_hostile_names_are_only_words(browser, tmp_path):
         assert seen.complaints == []
         assert seen.page.locator("img").count() == 0
         assert seen.page.locator("h1").inner_text().startswith("</script><img")
-        assert HOSTILE in seen.panes()
+        assert readable(HOSTILE) in seen.panes()
         assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
 
 

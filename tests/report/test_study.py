@@ -11,8 +11,10 @@ from report_signals import BANNER, studied
 
 import hpi_bt as hb
 from hpi_bt.errors import InputError
-from hpi_bt.report.study import basis_points, study_context, study_files, write_study
+from hpi_bt.report.study import study_context, study_files, write_study
+from hpi_bt.report.study_drawing import basis_points
 from hpi_bt.stats.study import SignalStudy
+from hpi_bt.stats.timing import TimingTest
 from small_runs import workshop
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'` 😀 {{7*7}} <!--"
@@ -70,6 +72,35 @@ def test_every_number_of_a_row_is_that_of_the_study(study):
         assert 0 < shown["plot"]["low"] <= shown["plot"]["at"] <= shown["plot"]["high"] < 200
 
 
+def test_bars_on_and_episodes_are_told_where_a_signal_lasts(tmp_path, study):
+    def heads(episodes):
+        events = study.events.assign(episodes=episodes)
+        (card,) = study_context(replace(study, events=events))["signals"]
+        return card["counted"], [side["part"] for side in card["sides"]]
+
+    most = int(study.events["n"].max())
+    sides = study.events.groupby(["direction", "label"]).ngroups
+    assert heads(most) == ("Events", [""] * sides)
+    assert heads(1)[0] == "Bars on"
+    assert "1 episode" in heads(1)[1]
+    text = page(tmp_path, replace(study, events=study.events.assign(episodes=1)))
+    assert '<th scope="col">Bars on</th>' in text
+
+
+def test_bars_are_named_by_what_they_are(study):
+    def about(**changes):
+        return study_context(replace(study, **changes))["about"]
+
+    assert "6,000 1-minute bars with gaps, 20 sessions" in about(regular=False)
+    daily = {"daily": True, "bar_minutes": np.nan}
+    assert "6,000 daily bars, 20" in about(**daily)
+    assert "permutations of whole blocks of 21 bars" in about(**daily)
+    assert "6,000 weekly bars, 20" in about(**daily, regular=False, year=52)
+    assert "6,000 bars, 20" in about(**daily, regular=False, year=252)
+    rows = study_context(replace(study, regular=False))["signals"][0]["sides"][0]["rows"]
+    assert rows[0]["horizon"].endswith(("bar", "bars"))
+
+
 def test_a_clear_effect_makes_the_edge_smaller_not_itself_cut(study):
     events = study.events.copy()
     events.loc[0, ["effect", "high"]] = events.loc[0, "detectable"] * np.array([9.0, 10.0])
@@ -101,7 +132,9 @@ def test_tenths_and_strips_are_drawn_to_scale(study):
     scale = heights[big] / np.abs(excess[big])
     assert scale == pytest.approx(scale[0], rel=0.05)
     assert [bar["up"] for bar in chart["bars"]] == list(excess > 0.0)
-    (entry,) = context["entries"]
+    entries, timing = context["skill"]
+    assert not timing["tests"]
+    (entry,) = entries["tests"]
     strip, test = entry["strip"], study.entries[0][1]
     assert strip["low"] < strip["high"]
     slope = (strip["high"] - strip["low"]) / (test.random_high - test.random_low)
@@ -171,13 +204,44 @@ def test_pooled_symbols_are_named(tmp_path, study):
     assert "<b>NQ.</b>" in text
 
 
+TIMING = TimingTest(300, 40, 10, 9, 0.83, 1e-4, 0.0, -2e-4, 3e-4, 84.0, 1.1, 0.3, "")
+
+
+def test_a_test_of_timing_takes_the_place_of_entries(tmp_path, study):
+    scaled = replace(study, entries=(), timing=(("ES", TIMING),))
+    said = words(page(tmp_path, scaled))
+    assert "Entries against random ones" not in said
+    assert "Timing against the same path on other days" in said
+    assert "9 of 10 trades changed size while held" in said
+    assert "timing, a session: +1.0 bp" in said
+    unknown = replace(study, entries=(), timing=(("ES", TIMING._replace(mean=np.nan)),))
+    assert study_context(unknown)["skill"][1]["tests"][0]["strip"] is None
+    page(tmp_path, unknown)
+
+
+def test_the_night_is_told_from_the_day_and_warned_of(tmp_path, study):
+    nights = study.nights.copy()
+    nights.loc[0, ["night_ic", "night_p_value", "day_ic", "both_ic"]] = [0.12, 1e-5, -0.003, 0.1]
+    nights["found"] = ["night", ""]
+    found = replace(study, nights=nights)
+    first, second = study_context(found)["lines"]
+    assert [p["ic"] for p in first["night"]["parts"]] == ["+0.120", "\N{MINUS SIGN}0.003", "+0.100"]
+    assert first["night"]["parts"][0] == {
+        "name": "close to next open", "ic": "+0.120", "p": "<0.001", "tone": "sure",
+    }  # fmt: skip
+    assert second["night"]["warning"] == ""
+    said = " ".join(words(page(tmp_path, found)).split())
+    assert "Its +0.100 from close to close lies overnight (+0.120; \N{MINUS SIGN}0.003 from" in said
+
+
 # --- the tables ---
 
 
 def test_the_tables_read_back_as_they_were(tmp_path, study):
     files = study_files(study)
-    assert list(files) == ["study.csv", "deciles.csv", "coefficients.csv"]
-    for name, table in zip(files, (study.events, study.deciles, study.coefficients), strict=True):
+    assert list(files) == ["study.csv", "deciles.csv", "coefficients.csv", "nights.csv"]
+    tables = (study.events, study.deciles, study.coefficients, study.nights)
+    for name, table in zip(files, tables, strict=True):
         files[name](tmp_path / name)
         back = pd.read_csv(tmp_path / name, keep_default_na=False, na_values={"p_value": ""})
         assert list(back.columns) == list(table.columns)

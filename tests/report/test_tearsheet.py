@@ -61,11 +61,22 @@ def test_the_sheet_shows_the_numbers_that_the_returns_have(full):
     page, returns = full
     own = performance(returns)
     assert cell(page, "Cumulative Return") == f"{100 * own.total_return:.2f}%"
-    assert cell(page, "Max Drawdown") == f"{100 * own.max_drawdown:.2f}%"
+    assert cell(page, "Max Drawdown") == f"\N{MINUS SIGN}{-100 * own.max_drawdown:.2f}%"
+    assert ">-" not in page  # neither a hyphen for a minus nor one for nothing, charts included
     assert float(cell(page, "Sharpe")) == pytest.approx(own.sharpe, abs=0.005001)
     assert cell(page, "CAGR%") == f"{100 * own.cagr:.2f}%"
     assert float(cell(page, "Beta")) == pytest.approx(2.0)  # the benchmark holds half as much
     assert "60 sessions, compounded, against buy and hold" in page
+
+
+def test_quantstats_annualises_by_the_sessions_of_the_year_that_it_is_given(tmp_path, full):
+    _, returns = full
+    page = sheet(tmp_path, returns, benchmark=returns / 2, periods_per_year=365)
+    own = performance(returns, periods_per_year=365)
+    assert float(cell(page, "Sharpe")) == pytest.approx(own.sharpe, abs=0.005001)
+    assert float(cell(page, "Sortino")) == pytest.approx(own.sortino, abs=0.005001)
+    assert cell(page, "CAGR%") == f"{100 * own.cagr:.2f}%"
+    assert cell(page, "Volatility (ann.)") == f"{100 * own.volatility:.2f}%"
 
 
 def test_the_sheet_begins_with_the_assumptions(full):
@@ -117,10 +128,13 @@ def test_long_runs_show_rolling_charts_and_their_horizons(tmp_path):
 def test_a_run_that_only_loses_shows_its_drawdown(tmp_path):
     values = [-0.10, -0.10, 0.05, -0.01, 0.02, 0.01]  # QuantStats 0.0.86 alone shows dashes
     page = sheet(tmp_path, sessions(values), benchmark=sessions([-0.2, 0.5, 0.1, 0.1, 0.0, 0.2]))
-    assert (cell(page, "Max Drawdown"), cell(page, "Max Drawdown", 0)) == ("-19.00%", "-20.00%")
+    assert (cell(page, "Max Drawdown"), cell(page, "Max Drawdown", 0)) == (
+        "\N{MINUS SIGN}19.00%",
+        "\N{MINUS SIGN}20.00%",
+    )
     assert (cell(page, "Max DD Date"), cell(page, "Max DD Date", 0)) == ("2024-01-03", "2024-01-02")
     assert cell(page, "Longest DD Days") == "8"
-    assert "<td>2024-01-02</td><td>2024-01-09</td><td>-19.00</td><td>8</td>" in page
+    assert "<td>2024-01-02</td><td>2024-01-09</td><td>\N{MINUS SIGN}19.00</td><td>8</td>" in page
 
 
 @given(st.lists(st.sampled_from([-0.1, 0.0, 0.2]), min_size=1, max_size=8))
@@ -148,7 +162,7 @@ def test_all_losing_single_trade_and_five_session_runs_get_a_full_sheet(tmp_path
         ([0.01, 0.02, 0.0, -0.1], "4 sessions are too few"),
         (np.full(30, 0.001), "exactly 0.1 %"),
         ([0.0, 0.2, 0.0, 1.5, 0.0], "returned 150 %"),  # QuantStats would read prices
-        ([0.1, -1.0, 0.0, 0.0, 0.0], "returned -100 %"),
+        ([0.1, -1.0, 0.0, 0.0, 0.0], "returned \N{MINUS SIGN}100 %"),
     ],
 )
 def test_runs_without_a_sheet_say_why(tmp_path, values, reason):
@@ -192,7 +206,7 @@ def test_only_the_runs_own_sessions_of_a_benchmark_count():
 def test_leading_flat_sessions_stay_in_the_sheet(tmp_path):
     page = sheet(tmp_path, sessions(np.r_[np.zeros(20), NOISE[:20]]))
     assert "2024-01-02 to" in page
-    assert cell(page, "Time in Market") == "50.0%"
+    assert cell(page, "Sessions not flat") == "50.0%"
 
 
 @given(st.lists(st.floats(-0.9, 0.9), max_size=4))
