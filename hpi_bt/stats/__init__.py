@@ -1,6 +1,7 @@
 """Statistics of runs and signals (SPEC section 9)."""
 
-from hpi_bt.stats.deciles import decile_table, information_coefficient
+from hpi_bt.stats.correlation import information_coefficient
+from hpi_bt.stats.deciles import decile_table
 from hpi_bt.stats.entries import EntryTest, entry_test
 from hpi_bt.stats.events import EventInput, event_study, pooled_event_study
 from hpi_bt.stats.overfitting import Overfitting, probability_of_backtest_overfitting
@@ -14,6 +15,7 @@ from hpi_bt.stats.sharpe import (
     sharpe_moments,
 )
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
+from hpi_bt.stats.timing import TimingTest, timing_test
 
 __all__ = [
     "EntryTest",
@@ -22,6 +24,7 @@ __all__ = [
     "SharpeMoments",
     "SignalStudy",
     "Subject",
+    "TimingTest",
     "decile_table",
     "deflated_sharpe",
     "entry_test",
@@ -35,4 +38,5 @@ __all__ = [
     "q_values",
     "sharpe_moments",
     "signal_study",
+    "timing_test",
 ]

@@ -9,18 +9,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtrit
 
 from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.errors import InputError
-from hpi_bt.stats.bootstrap import ratio_interval
 from hpi_bt.stats.forward import Bars, Horizon, checked_bars, checked_horizons, is_event
 from hpi_bt.stats.permutation import (
     Runs,
-    add_permuted_sums,
     all_alike,
     check_permutations,
     clustered,
     permutation_p,
+    permutation_reach,
     q_values,
     runs_of,
     whole_t,
@@ -29,7 +29,7 @@ from hpi_bt.stats.pool import BLOCK_BARS, Pool, markets_of, pool_of
 
 LEAST_CLUSTERS = 8  # with events; below it the permutations say nothing
 _NOTHING = 1e-9  # an effect that small beside the sessions' sums is none but for rounding
-POWER = 2.80  # 1.96 + 0.84 standard errors: found with 80 % power at 5 %
+_LEVEL, _POWER = 0.05, 0.80  # of the interval and of the detectable edge
 
 COLUMNS = (
     "n", "mean", "median", "hit_rate", "t", "effect", "low", "high", "p_value", "q_value",
@@ -93,9 +93,9 @@ def event_study(
     table : DataFrame, index (direction, horizon)
         n (events with a forward return), mean, median and hit_rate (share above 0) of direction x
         forward return, t, effect (mean of direction x abnormal return), low and high (95 %
-        interval of the effect), p_value (two-sided), q_value, detectable (the effect found with
-        80 % power at 5 %) and note (why a number is missing, else ""). Returns are decimals
-        before costs.
+        interval of the effect, which leaves 0 out where p is at most 0.05), p_value (two-sided),
+        q_value, detectable (the effect found with 80 % power at 5 %; NaN where p is) and note (why
+        a number is missing, else ""). Returns are decimals before costs.
 
     Raises
     ------
@@ -112,6 +112,16 @@ def event_study(
     column t but `hpi_bt.stats.permutation.whole_t`, whose error has the baseline's own noise in
     it: without that, signals that fire where the market is calmest, and there alone, are found in
     7 to 10 % of trials at 5 %.
+
+    The interval is effect +- reach x error, reach what |t*| exceeds in 5 % of the permutations:
+    the effects that p would not reject. Detectable is (1 + t_.80/t_.975) reach x error, t Student's
+    quantiles for the sessions with events less 1: where they are many, 2.80 x error.
+
+    Daily bars: a block answers for the moves of its own days while events were running, since
+    forward returns overlap and blocks of them would share what they are told apart by
+    (`hpi_bt.stats.steps`); the permuted blocks pass on how many events ran on each of their days.
+    By trial, trends of 60 to 100 days and a state that is autocorrelated by 0.99, 1000 to 9000
+    bars and horizons from 1 to 21 are so found in 3 to 8 % at 5 %.
     """
     one = EventInput(open, close, signal, session, stamps, minutes_open)
     return pooled_event_study(
@@ -209,12 +219,17 @@ def _row(
         signalled = sum(int(np.count_nonzero(event)) for event in events)
         return {"n": 0, "note": _why_none(direction, horizon, signalled, pool.daily)}
     sums, counts = np.zeros((2, *pool.order.shape))
-    baseline = np.zeros(pool.order.shape[1])
+    baseline, total = np.zeros(pool.order.shape[1]), 0.0
+    having = np.zeros(baseline.size, dtype=bool)
     for market, event, own in zip(pool.markets, events, runs, strict=True):
-        if event.any():
-            add_permuted_sums(market.ahead(horizon).grid, own, pool.order, (sums, counts))
-            baseline += market.baseline(event, horizon)
-    return _description(earned) | _inference(direction * sums, counts, baseline, pool)
+        used = event & np.isfinite(market.ahead(horizon).abnormal)
+        if used.any():
+            baseline += market.add_events(event, own, horizon, pool.order, (sums, counts))
+            total += direction * float(market.ahead(horizon).abnormal[used].sum())
+            having[market.cluster[used]] = True
+    some, effect = int(np.count_nonzero(having)), total / earned.size
+    described = _description(earned) | {"effect": effect}
+    return described | _inference(direction * sums, counts, baseline, pool, effect, some)
 
 
 def _description(earned: FloatArray) -> dict[str, float | str]:
@@ -227,27 +242,49 @@ def _description(earned: FloatArray) -> dict[str, float | str]:
 
 
 def _inference(
-    sums: FloatArray, counts: FloatArray, baseline: FloatArray, pool: Pool
+    sums: FloatArray,
+    counts: FloatArray,
+    baseline: FloatArray,
+    pool: Pool,
+    effect: float,
+    some: int,
 ) -> dict[str, float | str]:
-    """Return what the clusters say; row 0 of sums and counts is the sample, the rest permuted."""
-    found = clustered(sums[0], counts[0])
-    effect, se = float(found.effect), float(found.se)
-    row: dict[str, float | str] = {"effect": effect, "t": float(found.t), "detectable": POWER * se}
-    some = int(np.count_nonzero(counts[0]))
+    """Return what the clusters say, `some` of which have events.
+
+    Row 0 of sums and counts is the sample, the rest permuted.
+    """
+    n, se = float(counts[0].sum()), float(clustered(sums[0], counts[0]).se)
+    row: dict[str, float | str] = {"t": effect / se}
     if some < LEAST_CLUSTERS:
         unit = f"block{'s' * (some != 1)} of {BLOCK_BARS} bars"
         kind = unit if pool.daily else f"session{'s' * (some != 1)}"
         return row | {"note": f"{some} {kind} with events, {LEAST_CLUSTERS} needed"}
-    t = whole_t(sums, counts, baseline)
-    p, note = permutation_p(t), ""
     if math.isnan(se):
-        p, note = math.nan, "no spread between sessions: t is undefined"
-    elif abs(sums[0].sum()) <= _NOTHING * math.sqrt(sums[0] @ sums[0]):
-        p, note = math.nan, "it is on at every bar of its times of day: nothing to compare with"
-    elif all_alike(t):
-        note = "the same pattern in every session: permuting them changes nothing"
-    low, high = ratio_interval(sums[0], counts[0], seed=pool.seed)
-    return row | {"low": low, "high": high, "p_value": p, "note": note}
+        return row | {"note": f"no spread between {_units(pool)}: t is undefined"}
+    if abs(effect * n) <= _NOTHING * math.sqrt(sums[0] @ sums[0]):
+        note = "it is on at every bar of its times of day: nothing to compare with"
+        return row | {"note": note}
+    t = whole_t(sums, counts, baseline)
+    if all_alike(t):
+        note = f"the same pattern in every {_units(pool)[:-1]}: permuting them changes nothing"
+        return row | {"note": note}
+    reach = permutation_reach(t, _LEVEL)
+    if math.isinf(reach):
+        note = f"most {_units(pool)} have no bar for its events: permuting them says nothing"
+        return row | {"note": note}
+    half = reach * math.sqrt(se**2 + float(baseline @ baseline) / n**2)
+    beyond = float(stdtrit(some - 1, _POWER) / stdtrit(some - 1, 1.0 - _LEVEL / 2))
+    return row | {
+        "low": effect - half,
+        "high": effect + half,
+        "p_value": permutation_p(t),
+        "detectable": (1.0 + beyond) * half,
+        "note": "",
+    }
+
+
+def _units(pool: Pool) -> str:
+    return "blocks" if pool.daily else "sessions"
 
 
 def _why_none(direction: int, horizon: Horizon, signalled: int, daily: bool) -> str:

@@ -70,6 +70,21 @@ class Bars:
         steps = np.diff(self.minutes)[self.number[1:] > 0]
         return float(np.median(steps))
 
+    @cached_property
+    def regular(self) -> bool:
+        """Return whether so many bars are always the same time: 99 % of them follow the last one.
+
+        Daily bars may leave out holidays; those of weeks or months, or of a file with holes, are
+        not regular, nor are bars without times.
+        """
+        if self.daily:
+            gaps = np.diff(np.unique(self.session))
+            return bool(gaps.size == 0 or (np.median(gaps) == 1.0 and np.mean(gaps <= 5) >= 0.99))
+        if self.minutes is None:
+            return False
+        steps = np.diff(self.minutes)[self.number[1:] > 0]
+        return bool(np.mean(np.abs(steps - self.bar_minutes) < _TINY) >= 0.99)
+
     def buckets(self, width: float) -> IntArray:
         """Return the time-of-day bucket of each bar, floor(minutes before the bar / width).
 

@@ -51,6 +51,11 @@ class Latest(NamedTuple):
     lower_share: float
     components: pd.DataFrame
 
+    @property
+    def plain_mean(self) -> float:
+        """The mean of the scores without weights, before smoothing; NaN without any."""
+        return float(self.components["score"].mean())
+
 
 def latest_row(inputs: GaugeInputs, result: GaugeResult) -> Latest:
     """Return what the last row of a gauge says, and of what it is made.

@@ -12,7 +12,7 @@ from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.gauge import BANDS, WARNING, GaugeResult
 from hpi_bt.sources.hours import counted
-from hpi_bt.stats.bootstrap import mean_block_length, ratio_interval, stationary_indices
+from hpi_bt.stats.bootstrap import mean_block_length, stationary_indices
 
 LEAST_BLOCKS = 10  # of each kind that a figure counts; from fewer an interval says nothing
 
@@ -21,6 +21,34 @@ COLUMNS = (
     "balanced_accuracy", "balanced_low", "balanced_high",
     "forward_drawdown", "forward_low", "forward_high", "note",
 )  # fmt: skip
+
+
+class _Draws:
+    """Resampled blocks: how often each is drawn, the same for every figure of one mean length."""
+
+    def __init__(self, blocks: int, draws: int, seed: int) -> None:
+        self.blocks, self.draws, self.seed = blocks, draws, seed
+        self.known: dict[int, FloatArray] = {}
+
+    def sums(self, parts: list[FloatArray], added: FloatArray) -> FloatArray:
+        """Return the sum of each part in each draw, shape (n_parts, draws).
+
+        `added` is what each block adds to the figure's error; it decides the mean length, rounded.
+        """
+        length = round(mean_block_length(added))
+        if length not in self.known:
+            rng = np.random.default_rng(self.seed)
+            index = stationary_indices(self.blocks, length, self.draws, rng)
+            index += self.blocks * np.arange(self.draws)[:, None]
+            often = np.bincount(index.ravel(), minlength=self.blocks * self.draws)
+            by_block = often.reshape(self.draws, self.blocks).T
+            self.known[length] = np.ascontiguousarray(by_block, dtype=np.float64)
+        return np.asarray(np.stack(parts) @ self.known[length])
+
+
+def _interval(drawn: FloatArray) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 class Outcomes(NamedTuple):
@@ -102,6 +130,7 @@ def signal_quality(
     begin = int(spy.notna().to_numpy().argmax())
     outcomes = forward_outcomes(spy.iloc[begin:], horizon=horizon, event_drawdown=event_drawdown)
     block = np.arange(len(spy) - begin) // horizon
+    drawn = _Draws(int(block[-1]) + 1, draws, seed)
     rows = {}
     signals = {"gauge": result.score} | {str(c): s for c, s in result.component_scores.items()}
     for signal, scores in signals.items():
@@ -109,9 +138,9 @@ def signal_quality(
         known = ~np.isnan(values) & ~np.isnan(outcomes.forward)
         for band, low, high in _edges():
             days = known & (values >= low) & (values < high)
-            row = _row(days, outcomes, block, draws, seed)
+            row = _row(days, outcomes, block, drawn)
             if low > 0.0:
-                found = _balanced(values >= low, known, outcomes.event, block, draws, seed)
+                found = _balanced(values >= low, known, outcomes.event, block, drawn)
                 row = found | row if row["note"] else row | found
             rows[signal, band] = row
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(COLUMNS))
@@ -132,7 +161,7 @@ def _per_block(values: FloatArray | BoolArray, block: IntArray) -> FloatArray:
 
 
 def _row(
-    days: BoolArray, outcomes: Outcomes, block: IntArray, draws: int, seed: int
+    days: BoolArray, outcomes: Outcomes, block: IntArray, draws: _Draws
 ) -> dict[str, float | str]:
     """Return the hit rate and the mean fall of some days, with their intervals."""
     count = _per_block(days, block)
@@ -146,8 +175,8 @@ def _row(
     if blocks < LEAST_BLOCKS:
         return row | {"note": _too_few(blocks, "such days")}
     for name, per_block in sums.items():
-        low, high = ratio_interval(per_block, count, draws=draws, seed=seed)
-        row |= {f"{name}_low": low, f"{name}_high": high}
+        some, of = draws.sums([per_block, count], per_block - per_block.sum() / n * count)
+        row[f"{name}_low"], row[f"{name}_high"] = _interval(some[of > 0.0] / of[of > 0.0])
     return row
 
 
@@ -156,7 +185,7 @@ def _too_few(blocks: int, what: str) -> str:
 
 
 def _balanced(
-    fires: BoolArray, known: BoolArray, event: BoolArray, block: IntArray, draws: int, seed: int
+    fires: BoolArray, known: BoolArray, event: BoolArray, block: IntArray, draws: _Draws
 ) -> dict[str, float | str]:
     """Return (share of events warned of + share of quiet days left alone)/2 and its interval."""
     kinds = (fires & event, event, ~fires & ~event, ~event)
@@ -172,10 +201,7 @@ def _balanced(
     blocks, what = min((int(np.count_nonzero(n)), what) for what, n in kinds_of_day.items())
     if blocks < LEAST_BLOCKS:
         return row | {"note": _too_few(blocks, what)}
-    rng = np.random.default_rng(seed)
-    index = stationary_indices(len(hit), mean_block_length(added), draws, rng)
-    sums = [part[index].sum(axis=1) for part in (hit, events, spared, quiet)]
-    some = (sums[1] > 0.0) & (sums[3] > 0.0)
-    drawn = (sums[0][some] / sums[1][some] + sums[2][some] / sums[3][some]) / 2.0
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return row | {"balanced_low": float(low), "balanced_high": float(high)}
+    sums = draws.sums([hit, events, spared, quiet], added)
+    some = sums[:, (sums[1] > 0.0) & (sums[3] > 0.0)]
+    low, high = _interval((some[0] / some[1] + some[2] / some[3]) / 2.0)
+    return row | {"balanced_low": low, "balanced_high": high}

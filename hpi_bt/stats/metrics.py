@@ -292,7 +292,9 @@ def trade_metrics(trades: pd.DataFrame) -> TradeMetrics:
 
 
 def exposure(position: npt.ArrayLike) -> float:
-    """Return the share of bars, in [0, 1], on which a position was held; NaN without bars.
+    """Return the time in market: the share of bars, in [0, 1], with a position; NaN without bars.
+
+    How much was held is another matter: see `exposures`.
 
     Parameters
     ----------

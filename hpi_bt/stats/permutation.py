@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numba
@@ -13,6 +14,7 @@ from hpi_bt.errors import InputError
 
 LEAST_PERMUTATIONS = 99  # of a study: the smallest p is then 0.01
 _NO_SPREAD = 1e-10  # of the root of summed squares: all that rounding leaves of no spread
+_BATCH = 1 << 22  # products of clusters held at once
 _TIE = 1e-9  # relative: permutations that change nothing give t again up to rounding
 
 
@@ -178,6 +180,36 @@ def _add_runs(
             counts[r, d] += n
 
 
+def add_weighted_sums(
+    values: FloatArray,
+    weights: FloatArray,
+    order: IntArray,
+    out: tuple[FloatArray, FloatArray],
+    per: float = 1.0,
+) -> None:
+    """Add weighted values under every permutation of the weights to the cluster sums and counts.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_clusters, n_slots)
+        NaN where there is none: a weight that lands there is dropped.
+    weights : ndarray of shape (n_clusters, n_slots)
+        The clusters' patterns.
+    order : ndarray of int, shape (n_permutations, n_clusters)
+    out : two ndarrays of shape (n_permutations, n_clusters)
+        Sums, and weights over `per`; changed in place.
+    per : float, default=1
+    """
+    known = np.isfinite(values)
+    clusters = order.shape[1]
+    size = max(1, _BATCH // clusters)
+    for here in (slice(at, at + size) for at in range(0, clusters, size)):
+        giver = order[:, here].T
+        for into, own in zip(out, (np.where(known, values, 0.0), known / per), strict=True):
+            products = own[here] @ weights.T  # of every receiver with every giver
+            into[:, here] += np.take_along_axis(products, giver, axis=1).T
+
+
 def whole_t(sums: FloatArray, counts: FloatArray, baseline: FloatArray) -> FloatArray:
     """Return effect over a standard error that knows the baseline's own noise, row by row.
 
@@ -208,18 +240,23 @@ def whole_t(sums: FloatArray, counts: FloatArray, baseline: FloatArray) -> Float
 
 @numba.njit(cache=True, nogil=True)
 def _fill_t(sums: FloatArray, counts: FloatArray, noise: float, out: FloatArray) -> None:
-    sample = counts[0].sum()
+    sample = 0.0
     for r in range(sums.shape[0]):
-        n = counts[r].sum()
+        n, total = 0.0, 0.0  # plain loops compile twice as fast as calls of sum()
+        for d in range(sums.shape[1]):
+            n += counts[r, d]
+            total += sums[r, d]
+        sample = n if r == 0 else sample
         out[r] = np.nan
         if n > 0.0:
-            effect = sums[r].sum() / n
+            effect = total / n
             left, whole = 0.0, 0.0
             for d in range(sums.shape[1]):
-                left += (sums[r, d] - effect * counts[r, d]) ** 2
-                whole += sums[r, d] ** 2
+                rest = sums[r, d] - effect * counts[r, d]
+                left += rest * rest
+                whole += sums[r, d] * sums[r, d]
             if left > _NO_SPREAD**2 * whole:
-                out[r] = effect * n / np.sqrt(left + (n / sample) ** 2 * noise)
+                out[r] = effect * n / math.sqrt(left + (n / sample) ** 2 * noise)
 
 
 def permutation_p(t: FloatArray) -> float:
@@ -232,6 +269,16 @@ def permutation_p(t: FloatArray) -> float:
         return float("nan")
     smaller = np.abs(t[1:]) < own * (1.0 - _TIE)
     return float((1 + np.count_nonzero(~smaller)) / t.size)
+
+
+def permutation_reach(t: FloatArray, level: float) -> float:
+    """Return the size that |t[0]| must exceed for a p-value of at most `level`.
+
+    Infinite where too many permutations are without a t, or there are too few of them.
+    """
+    reached = np.sort(np.where(np.isfinite(t[1:]), np.abs(t[1:]), np.inf))[::-1]
+    allowed = math.floor(level * t.size + _TIE) - 1  # as large as t[0], besides itself
+    return float(reached[allowed]) if 0 <= allowed < reached.size else math.inf
 
 
 def all_alike(t: FloatArray) -> bool:

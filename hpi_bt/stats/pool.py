@@ -13,7 +13,15 @@ import numpy as np
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.stats.forward import Bars, Horizon
-from hpi_bt.stats.permutation import Grid, grid_of, permutations_of
+from hpi_bt.stats.permutation import (
+    Grid,
+    Runs,
+    add_permuted_sums,
+    add_weighted_sums,
+    grid_of,
+    permutations_of,
+)
+from hpi_bt.stats.steps import by_cluster, running, steps_of
 
 BLOCK_BARS = 21  # daily bars are clustered and permuted in blocks of a month
 
@@ -65,9 +73,15 @@ class Market:
         own = self.bars.buckets(self.time_bucket)
         return np.asarray(np.unique(own, return_inverse=True)[1]).reshape(-1)
 
+    @cached_property
+    def steps(self) -> FloatArray:
+        """Return the moves of daily bars, as `hpi_bt.stats.steps.steps_of`, shape (n_bars, 2)."""
+        return steps_of(self.bars)
+
     def grid(self, values: FloatArray | BoolArray, empty: float | bool) -> FloatArray | BoolArray:
-        """Return values of shape (n_bars,) as (n_clusters, n_slots)."""
-        out = np.full((self.clusters, int(self.slot.max()) + 1), empty)
+        """Return values of shape (n_bars, ...) as (n_clusters, n_slots, ...)."""
+        slots = int(self.slot.max()) + 1
+        out = np.full((self.clusters, slots, *values.shape[1:]), empty)
         out[self.cluster, self.slot] = values
         return out
 
@@ -87,6 +101,51 @@ class Market:
         total = np.bincount(place, weights=abnormal[known], minlength=self.clusters * width)
         bars = np.bincount(self.bucket[known], minlength=width)
         return np.asarray(total.reshape(self.clusters, width) / np.maximum(bars, 1))
+
+    def add_events(
+        self,
+        event: BoolArray,
+        runs: Runs,
+        horizon: Horizon,
+        order: IntArray,
+        out: tuple[FloatArray, FloatArray],
+    ) -> FloatArray:
+        """Add the events under every permutation to the cluster sums and counts.
+
+        Parameters
+        ----------
+        event : ndarray of bool, shape (n_bars,)
+        runs : Runs
+            The same events in the clusters' patterns.
+        horizon : int or "close"
+        order : ndarray of int, shape (n_permutations, n_clusters)
+        out : two ndarrays of shape (n_permutations, n_clusters)
+            Sums and counts, changed in place.
+
+        Returns
+        -------
+        baseline : ndarray of shape (n_clusters,)
+            What each cluster put into the baselines of these events.
+
+        Notes
+        -----
+        Daily bars: a block answers for the moves of its own days while events were running
+        (`hpi_bt.stats.steps`), and blocks pass that pattern on, not the events themselves.
+        """
+        if horizon == "close" or not self.bars.daily:
+            add_permuted_sums(self.ahead(horizon).grid, runs, order, out)
+            return self.baseline(event, horizon)
+        used = event & np.isfinite(self.ahead(horizon).abnormal)
+        weight = running(used.astype(np.float64), horizon)
+        steps, weights = (
+            np.asarray(self.grid(values, empty), dtype=np.float64).reshape(self.clusters, -1)
+            for values, empty in ((self.steps, math.nan), (weight, 0.0))
+        )
+        add_weighted_sums(steps, weights, order, out, horizon)
+        known = np.isfinite(self.steps)
+        share = np.where(known, weight, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        each = np.where(known, self.steps, 0.0) @ share
+        return by_cluster(each, self.cluster, self.clusters)
 
     def baseline(self, event: BoolArray, horizon: Horizon) -> FloatArray:
         """Return what each cluster put into the baselines of these events, shape (n_clusters,).

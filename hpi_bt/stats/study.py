@@ -12,9 +12,10 @@ from hpi_bt.errors import InputError
 from hpi_bt.stats.entries import EntryTest
 from hpi_bt.stats.events import LEAST_CLUSTERS
 from hpi_bt.stats.forward import Bars, Horizon, checked_bars, checked_horizons, usual_horizons
-from hpi_bt.stats.parts import Parts, Subject, entry_part, event_part, measure_part
+from hpi_bt.stats.parts import Parts, Subject, event_part, measure_part, night_part, skill_part
 from hpi_bt.stats.permutation import check_permutations
 from hpi_bt.stats.pool import BLOCK_BARS, markets_of
+from hpi_bt.stats.timing import TimingTest
 
 __all__ = ["SignalStudy", "Subject", "signal_study"]
 
@@ -33,23 +34,33 @@ class SignalStudy:
     bars, sessions : int
         Bars of all symbols together, and the dates that they have.
     daily : bool
-        Whether the bars are daily (or longer): horizons then count days, clusters are months.
+        Whether the bars are daily (or longer): clusters are then blocks of bars.
     bar_minutes : float
         Length of an intraday bar; NaN for daily bars.
     horizons : tuple of int or "close"
     permutations : int
+    regular : bool
+        Whether so many bars are always the same time: no bar is missing, none longer or shorter.
+    year : int
+        Sessions in a year.
     events : DataFrame
         One row a signal, direction and horizon: signal (its column), label ("bullish cross"),
-        direction, horizon, symbols (how many have it), then the columns of `event_study`; q_value
-        is over the whole table. Directions that never occurred have no row but a note.
+        direction, horizon, symbols (how many have it), episodes, then the columns of
+        `event_study`; q_value is over the whole table. Directions that never occurred have no row
+        but a note. n counts bars, episodes the unbroken runs of them within a session.
     deciles : DataFrame
         One row a measured line, horizon and tenth of its values: the columns of `decile_table`.
         Each symbol is ranked by itself.
     coefficients : DataFrame
         One row a measured line and horizon: n, ic, t, p_value and note of
         `information_coefficient`; q_value is over the whole table.
+    nights : DataFrame
+        One row a measured line: how it ranks, at the session's close, with the return of the
+        night, of the session after it and of both; columns as `hpi_bt.stats.nights.night_row`.
     entries : tuple of (str, EntryTest)
         By symbol, where trades were given.
+    timing : tuple of (str, TimingTest)
+        By symbol, in place of its entries where positions changed size while held.
     notes : tuple of str
         What could not be said, and why.
     """
@@ -63,10 +74,14 @@ class SignalStudy:
     bar_minutes: float
     horizons: tuple[Horizon, ...]
     permutations: int
+    regular: bool
+    year: int
     events: pd.DataFrame
     deciles: pd.DataFrame
     coefficients: pd.DataFrame
+    nights: pd.DataFrame
     entries: tuple[tuple[str, EntryTest], ...]
+    timing: tuple[tuple[str, TimingTest], ...]
     notes: tuple[str, ...]
 
 
@@ -112,7 +127,7 @@ def signal_study(
     found = Parts(subjects, markets_of(bars, _TIME_BUCKET), wanted, permutations, seed)
     events, silent = event_part(found)
     deciles, coefficients, unmeasured = measure_part(found)
-    entries, untested = entry_part(found)
+    skill = skill_part(found)
     dates = np.unique(np.concatenate([own.session for own in bars]))
     return SignalStudy(
         symbols=tuple(subject.symbol for subject in subjects),
@@ -124,11 +139,15 @@ def signal_study(
         bar_minutes=bars[0].bar_minutes,
         horizons=tuple(wanted),
         permutations=permutations,
+        regular=all(own.regular for own in bars),
+        year=subjects[0].year,
         events=events,
         deciles=deciles,
         coefficients=coefficients,
-        entries=tuple(entries),
-        notes=(*notes, *_few(dates.size, bars[0].daily), *silent, *unmeasured, *untested),
+        nights=night_part(found),
+        entries=tuple(skill.entries),
+        timing=tuple(skill.timing),
+        notes=(*notes, *_few(dates.size, bars[0].daily), *silent, *unmeasured, *skill.notes),
     )
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.stats.metrics import exposure, performance, session_returns, trade_metrics
+from hpi_bt.sources.years import sessions_per_year
+from hpi_bt.stats.held import exposures, mean_known
+from hpi_bt.stats.metrics import (
+    exposure,
+    performance,
+    session_returns,
+    trade_metrics,
+)
 
 
 def buy_and_hold(frame: pd.DataFrame) -> pd.Series:
@@ -33,13 +40,15 @@ def summarise(
     fills: pd.DataFrame,
     cash: float,
     benchmark: pd.Series | None,
+    *,
+    multiplier: float = 1.0,
 ) -> dict[str, Any]:
     """Return the figures of a run; decimals (0.10 is 10 %), dollars, NaN where undefined.
 
     Parameters
     ----------
     frame : DataFrame
-        The bars, with `session`.
+        The bars, with `session`; the year is that of `attrs["calendar"]`.
     equity, position : ndarray of shape (n_bars,)
         Account value and size at each close.
     trades, fills : DataFrame
@@ -48,15 +57,23 @@ def summarise(
         Account value before the first bar.
     benchmark : Series, optional
         Session returns to compare with.
+    multiplier : float, default=1.0
+        Of a future: account currency a point.
     """
+    held = exposures(position, frame["close"], equity, multiplier)
     returns = session_returns(pd.Series(equity, index=frame.index), frame["session"], cash)
-    risk, closed = performance(returns), trade_metrics(trades)
-    against = None if benchmark is None or benchmark.empty else performance(benchmark)
+    year = sessions_per_year(frame)
+    risk, closed = performance(returns, periods_per_year=year), trade_metrics(trades)
+    if benchmark is None or benchmark.empty:
+        against = None
+    else:
+        against = performance(benchmark, periods_per_year=year)
     return {
         "first": str(frame.index[0]),
         "last": str(frame.index[-1]),
         "bars": len(frame),
         "sessions": risk.sessions,
+        "sessions_per_year": year,
         "start_value": cash,
         "end_value": float(equity[-1]),
         "total_return": risk.total_return,
@@ -76,6 +93,8 @@ def summarise(
         "worst_trade": closed.worst,
         "average_bars": closed.average_bars,
         "exposure": exposure(position),
+        "average_exposure": mean_known(np.abs(held)),
+        "net_exposure": mean_known(held),
         "commission": float(fills["commission"].sum()),
         "slippage": float(fills["slippage"].sum()),
         "costs": float(fills["commission"].sum() + fills["slippage"].sum()),
@@ -95,6 +114,17 @@ class Figure(NamedTuple):
     note: str = ""
 
 
+_STEP = {52: "weekly", 12: "monthly"}  # what a ratio is made of, by sessions in a year
+LEAST_SESSIONS = 21  # a month; a year made of fewer says nothing (three gave a Sharpe of 10)
+_MINUS = "\N{MINUS SIGN}"
+
+
+def is_short(summary: Mapping[str, Any]) -> bool:
+    """Return whether a run has too few sessions for its yearly figures to say anything."""
+    sessions = summary.get("sessions")
+    return isinstance(sessions, int) and sessions < LEAST_SESSIONS
+
+
 _EVENTS = {
     "capped": "capped",
     "too_small": "too small",
@@ -109,26 +139,33 @@ def figures(summary: Mapping[str, Any]) -> list[Figure]:
     s = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in summary.items()}
     compared = s["benchmark_return"] is not None
 
+    few = is_short(summary)
+
     def percent(key: str) -> str:
-        return "n/a" if s[key] is None else f"{s[key]:.2%}"
+        return _text(s.get(key), "{:.2%}")
 
     def number(key: str) -> str:
-        return "n/a" if s[key] is None else f"{s[key]:,.2f}"
+        return _text(s.get(key), "{:,.2f}")
 
-    def both(label: str, text: Any, key: str, other: str) -> Figure:
+    def both(label: str, text: Any, key: str, other: str, *, yearly: bool = False) -> Figure:
+        if yearly and few:
+            said = _too_few(summary["sessions"]) if key == "cagr" else ""  # once is enough
+            return Figure(label, "n/a", note=said)
         return Figure(label, text(key), text(other) if compared else "")
 
     opened = f"{s['open_trades']} more still open" if s["open_trades"] else ""
     average = f"{number('average_trade')} a trade, held {s['average_bars'] or 0:.1f} bars"
+    step = _STEP.get(int(s.get("sessions_per_year") or 0), "daily")
     events = ", ".join(f"{s[key]:,} {word}" for key, word in _EVENTS.items() if s.get(key))
     return [
         both("Return", percent, "total_return", "benchmark_return"),
-        both("CAGR", percent, "cagr", "benchmark_cagr"),
-        both("Sharpe (daily)", number, "sharpe", "benchmark_sharpe"),
+        both("CAGR", percent, "cagr", "benchmark_cagr", yearly=True),
+        both(f"Sharpe ({step})", number, "sharpe", "benchmark_sharpe", yearly=True),
         both("Max drawdown", percent, "max_drawdown", "benchmark_max_drawdown"),
         Figure("Trades", f"{s['trades']:,}", note=opened),
         Figure("Win rate", percent("win_rate"), note=average if s["trades"] else ""),
-        Figure("Exposure", percent("exposure"), note="of the bars with a position"),
+        Figure("Time in market", percent("exposure"), note="of the bars with a position"),
+        Figure("Average exposure", percent("average_exposure"), note=_exposure_note(s)),
         Figure(
             "Costs paid",
             number("costs"),
@@ -136,3 +173,23 @@ def figures(summary: Mapping[str, Any]) -> list[Figure]:
         ),
         Figure("Rejected orders", f"{s['rejected']:,}", note=events),
     ]
+
+
+def _text(value: float | None, form: str) -> str:
+    """Return a number as text, "n/a" where there is none."""
+    return "n/a" if value is None else form.format(value).replace("-", _MINUS)
+
+
+def _too_few(sessions: int) -> str:
+    many = f"{sessions} session is" if sessions == 1 else f"{sessions} sessions are"
+    return f"{many} too few to speak of a year"
+
+
+def _exposure_note(s: Mapping[str, Any]) -> str:
+    """Return what the average exposure is, and the net one where shorts make it another."""
+    gross, net = s.get("average_exposure"), s.get("net_exposure")
+    if gross is None or net is None:
+        return ""
+    said = "position value over equity, mean of all bars"
+    shorts = gross - net > 5e-5
+    return f"{said}; long less short {_text(net, '{:+.2%}')}" if shorts else said

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from hpi_bt.stats.entries import EntryTest
 from hpi_bt.stats.forward import Horizon
+from hpi_bt.stats.nights import LEGS
+from hpi_bt.stats.parts import NO_SIGNAL
 from hpi_bt.stats.study import SignalStudy
+from hpi_bt.stats.timing import TimingTest
 
 _MINUS = "\N{MINUS SIGN}"
 LEVEL = 0.05  # of the false discovery rate, and of a single p-value
+SURE = 0.01  # of a single p-value that no count of tests corrects: above it, a hint at most
 
 
 def percent(value: float, *, signed: bool = False) -> str:
@@ -25,14 +29,25 @@ def percent(value: float, *, signed: bool = False) -> str:
 
 
 def probability(value: float) -> str:
-    """Return a p- or q-value to two digits after its first noughts."""
-    return "under 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.01 else f"{value:.2f}"
+    """Return a p- or q-value to two digits after its first noughts, to three places at most."""
+    return "under 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.0995 else f"{value:.2f}"
 
 
-def horizon_text(horizon: Horizon, bar_minutes: float) -> str:
-    """Return a horizon as a trader says it: "5 min", "2 h", "10 days", "to the close"."""
+def coefficient_text(value: float) -> str:
+    """Return a rank correlation with its sign."""
+    text = f"{value:+.3f}"
+    return text.lstrip("+-") if float(text) == 0.0 else text.replace("-", _MINUS)
+
+
+def horizon_text(horizon: Horizon, bar_minutes: float, *, regular: bool = True) -> str:
+    """Return a horizon as a trader says it: "5 min", "2 h", "10 days", "to the close".
+
+    Where bars are not `regular`, what it counts: "15 bars".
+    """
     if horizon == "close":
         return "to the close"
+    if not regular:
+        return _counted(horizon, "bar")
     if math.isnan(bar_minutes):
         return f"{horizon} day" if horizon == 1 else f"{horizon} days"
     minutes = float(horizon) * bar_minutes
@@ -57,11 +72,7 @@ def verdict(row: Mapping[Any, Any]) -> str:
         return f"found: q {probability(q)}{against}"
     if p <= LEVEL:
         return f"a hint at most: p {probability(p)}, but q {probability(q)} among all tests"
-    would = percent(float(row["detectable"]))
-    return (
-        f"no evidence: p {probability(p)}; an edge of {would} would have shown p < {LEVEL} four "
-        "times in five"
-    )
+    return f"no evidence; less than {percent(float(row['detectable']))} may well be missed"
 
 
 def is_found(events: pd.DataFrame) -> pd.Series:
@@ -79,22 +90,84 @@ def entry_verdict(test: EntryTest) -> str:
     if math.isnan(test.p_value):
         return f"{earned}. Cannot be judged: {test.note or 'no spread'}."
     rank = f"{earned}: better than {test.percentile:.0f} % of them"
-    if test.p_value > LEVEL:
-        return f"{rank}, no evidence that the entries add anything (p {probability(test.p_value)})."
-    word = "better" if test.t > 0.0 else "worse"
-    return f"{rank}; the entries are {word} than random ones (p {probability(test.p_value)})."
+    p, word = f"(p {probability(test.p_value)})", _better(test)
+    if _found(test):
+        return f"{rank}; the entries are {word} than random ones {p}."
+    if test.p_value <= LEVEL:
+        return f"{rank}, a hint at most that the entries are {word} than random ones {p}."
+    return f"{rank}, no evidence that the entries add anything {p}."
+
+
+def _found(test: EntryTest | TimingTest) -> bool:
+    """Return whether p finds something and the mean, which p does not compare, bears it out."""
+    usual = test.random_low <= test.mean <= test.random_high
+    return test.p_value <= SURE and not usual
+
+
+def _better(test: EntryTest | TimingTest) -> str:
+    return "better" if test.t > 0.0 else "worse"
+
+
+def timing_verdict(test: TimingTest, year: int = 252) -> str:
+    """Return what a test of a strategy's timing says, and why it takes the place of entries.
+
+    `year`: sessions in one.
+    """
+    why = (
+        f"{test.resized:,} of {_counted(test.trades, 'trade')} changed size while held, so this "
+        "tests not single entries but when much was held and when little"
+    )
+    if math.isnan(test.p_value):
+        return f"{why}. Cannot be judged: {test.note or 'no spread'}."
+    p = f"(p {probability(test.p_value)})"
+    low, high = (percent(year * x, signed=True) for x in (test.random_low, test.random_high))
+    earned = (
+        f"{why}. Against holding its average so far (over all, {percent(test.exposure)} of "
+        f"equity) that made {percent(year * test.mean, signed=True)} a year before costs; the "
+        f"same path of exposure, begun on other days, made {low} to {high}: better than "
+        f"{test.percentile:.0f} % of them"
+    )
+    if _found(test):
+        return f"{earned}; the timing is {_better(test)} than chance {p}."
+    if test.p_value <= LEVEL:
+        return f"{earned}, a hint at most that the timing is {_better(test)} than chance {p}."
+    return f"{earned}, no evidence that the timing adds return {p}."
+
+
+def night_warning(row: Mapping[Any, Any]) -> str:
+    """Return in one sentence why an order at the next open misses what a line tells, or "".
+
+    Parameters
+    ----------
+    row : mapping
+        A row of a study's `nights`.
+    """
+    night, day, both = (coefficient_text(float(row[f"{leg}_ic"])) for leg in LEGS)
+    if row["found"] == "night":
+        return (
+            f"its {both} from close to close lies overnight ({night}; {day} from the next open "
+            "on): an order at the next open comes too late for it"
+        )
+    if row["found"] == "opening":
+        return (
+            f"between the signal and the next open it has the other sign ({night}; {day} from that "
+            f"open to the close, {both} over both), as a stale or thin opening price makes by "
+            "itself: check that the open could be traded"
+        )
+    return ""
 
 
 def conclusions(study: SignalStudy) -> list[str]:
-    """Return the study in at most three sentences: signals, lines, entries."""
-    parts = (_on_signals(study), _on_lines(study), _on_entries(study))
-    return [sentence for sentence in parts if sentence]
+    """Return the study in a few sentences: signals, lines and their nights, entries or timing."""
+    parts = (_on_signals, _on_lines, _on_nights, _on_entries, _on_timing)
+    return [sentence for part in parts if (sentence := part(study))]
 
 
 def _on_signals(study: SignalStudy) -> str:
     events = study.events
     if events.empty:
-        return "Signals: none occurred."
+        declared = NO_SIGNAL not in study.notes
+        return f"Signals: {'none occurred' if declared else 'no signal is declared'}."
     tested = events[events["p_value"].notna().to_numpy()]
     kinds = events.groupby(["signal", "direction"]).ngroups
     about = (
@@ -105,14 +178,25 @@ def _on_signals(study: SignalStudy) -> str:
         return "Signals: too few sessions with events to judge any."
     found = events[is_found(events).to_numpy()]
     if found.empty:
-        would = percent(float(tested["detectable"].median()))
         return (
-            f"Signals: no evidence of an edge in {about}; in the typical test, one of {would} "
-            f"would have shown p < {LEVEL} four times in five."
+            f"Signals: no evidence of an edge in {about}; a typical kind would have shown one of "
+            f"{_detectable(study, tested)} four times in five (p < {LEVEL})."
         )
     kinds_found = found.groupby(["signal", "label"], sort=False)
     names = [_named(study, str(label), rows) for (_, label), rows in kinds_found]
     return f"Signals: of {about}, found {'; '.join(names)}."
+
+
+def _detectable(study: SignalStudy, tested: pd.DataFrame) -> str:
+    """Return the edges of the median kind that can be found, at the first and last horizon."""
+    least = tested.groupby("horizon", sort=False)["detectable"].median()
+    known = [h for h in study.horizons if h in least.index]
+    ends = known if len(known) == 1 else [known[0], known[-1]]
+    return " or ".join(f"{percent(float(least[h]))} ({_ahead(study, h)})" for h in ends)
+
+
+def _ahead(study: SignalStudy, horizon: Horizon) -> str:
+    return horizon_text(horizon, study.bar_minutes, regular=study.regular)
 
 
 def _counted(n: int, what: str) -> str:
@@ -121,10 +205,12 @@ def _counted(n: int, what: str) -> str:
 
 def _named(study: SignalStudy, label: str, rows: pd.DataFrame) -> str:
     """Return a kind of signal that was found, at which horizons, and its clearest effect."""
-    when = ", ".join(horizon_text(h, study.bar_minutes) for h in rows["horizon"])
+    when = ", ".join(_ahead(study, h) for h in rows["horizon"])
     best = rows.iloc[int(rows["q_value"].argmin())]
-    effect, q = float(best["effect"]), probability(float(best["q_value"]))
-    return f"{label} ({when}; {percent(effect, signed=True)} at q {q})"
+    moved = float(best["direction"]) * float(best["effect"])
+    against = "" if best["effect"] > 0.0 else ", AGAINST the signal"
+    move = f"price {percent(moved, signed=True)} over the average{against}"
+    return f"{label} ({when}; {move}; q {probability(float(best['q_value']))})"
 
 
 def _on_lines(study: SignalStudy) -> str:
@@ -135,8 +221,8 @@ def _on_lines(study: SignalStudy) -> str:
     best = known.iloc[int(known["p_value"].argmin())]
     p, q = float(best["p_value"]), probability(float(best["q_value"]))
     about = _counted(len(known), "rank correlation")
-    when = horizon_text(best["horizon"], study.bar_minutes)
-    ic = f"{best['ic']:+.3f}".replace("-", _MINUS)
+    when = _ahead(study, best["horizon"])
+    ic = coefficient_text(float(best["ic"]))
     which = f"the clearest is {ic} ({best['line']}, {when};"
     count = int((known["q_value"] <= LEVEL).sum())
     if count:
@@ -144,6 +230,39 @@ def _on_lines(study: SignalStudy) -> str:
     if p <= LEVEL:
         return f"Lines: a hint at most in {about}; {which} p {probability(p)}, but q {q})."
     return f"Lines: no evidence in {about}; {which} p {probability(p)})."
+
+
+def _on_nights(study: SignalStudy) -> str:
+    """Return the warning that daily lines which seem to tell something deserve, one a kind.
+
+    Of intraday bars it is left to the line's own card: their horizons end with the session.
+    """
+    if not study.daily or study.nights.empty:
+        return ""
+    said = []
+    for _, rows in study.nights[study.nights["found"] != ""].groupby("found", sort=False):
+        clearest = rows.iloc[int(rows["day_p_value"].argmin())]
+        more = len(rows) - 1
+        others = f" (and {_counted(more, 'other line')})" if more else ""
+        said.append(f"{clearest['line']}{others}: {night_warning(clearest.to_dict())}")
+    return f"Overnight: {'; '.join(said)}." if said else ""
+
+
+def _on_timing(study: SignalStudy) -> str:
+    tests = [(name, test) for name, test in study.timing if not math.isnan(test.p_value)]
+    if not tests:
+        return ""
+    if len(tests) == 1:
+        test = tests[0][1]
+        word = "no evidence that changing the exposure adds return"
+        if test.p_value <= LEVEL:
+            hint = "" if _found(test) else "a hint at most that "
+            word = f"{hint}changing the exposure did {_better(test)} than chance"
+        return (
+            f"Timing: {word} ({test.changes:,} sessions with a change of position, "
+            f"p {probability(test.p_value)})."
+        )
+    return f"Timing: {_of_several(tests, 'chance')}."
 
 
 def _on_entries(study: SignalStudy) -> str:
@@ -154,7 +273,14 @@ def _on_entries(study: SignalStudy) -> str:
         test = tests[0][1]
         word = "no evidence that they beat random ones"
         if test.p_value <= LEVEL:
-            word = f"{'better' if test.t > 0.0 else 'worse'} than random ones"
+            hint = "" if _found(test) else "a hint at most that they are "
+            word = f"{hint}{_better(test)} than random ones"
         return f"Entries: {word} in {test.n:,} trades, p {probability(test.p_value)}."
-    good = sum(test.p_value <= LEVEL and test.t > 0.0 for _, test in tests)
-    return f"Entries: better than random ones in {good} of {len(tests)} symbols."
+    return f"Entries: {_of_several(tests, 'random ones')}."
+
+
+def _of_several(tests: Sequence[tuple[str, EntryTest | TimingTest]], others: str) -> str:
+    """Return in how many symbols a strategy did better, and in how many worse, than others."""
+    found = [_better(test) for _, test in tests if _found(test)]
+    worse = f" and worse in {found.count('worse')}" if "worse" in found else ""
+    return f"better than {others} in {found.count('better')}{worse} of {len(tests)} symbols"

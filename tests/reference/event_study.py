@@ -57,15 +57,63 @@ def places(bars):
     return out
 
 
-def clustered(pairs):
-    """Effect and its standard error from [(cluster, value)]."""
-    n = len(pairs)
-    effect = sum(value for _, value in pairs) / n
+def clustered(parts):
+    """Effect and its standard error from [(cluster, value, weight)], values weighted already."""
+    n = sum(weight for _, _, weight in parts)
+    effect = sum(value for _, value, _ in parts) / n
     total = 0.0
-    for cluster in {c for c, _ in pairs}:
-        inside = [value for c, value in pairs if c == cluster]
-        total += (sum(inside) - effect * len(inside)) ** 2
+    for cluster in {c for c, _, _ in parts}:
+        inside = [(value, weight) for c, value, weight in parts if c == cluster]
+        total += sum(value - effect * weight for value, weight in inside) ** 2
     return effect, sqrt(total) / n
+
+
+def moves(bars):
+    """{(bar, kind): move less its mean}: 0 from the bar's own open, 1 from the close before."""
+    raw = {(t, 0): bar["close"] / bar["open"] - 1.0 for t, bar in enumerate(bars)}
+    raw |= {(t, 1): bars[t]["close"] / bars[t - 1]["close"] - 1.0 for t in range(1, len(bars))}
+    out = {}
+    for kind in (0, 1):
+        own = {key: value for key, value in raw.items() if key[1] == kind}
+        out |= {key: value - sum(own.values()) / len(own) for key, value in own.items()}
+    return out
+
+
+def running(bars, values, direction, horizon):
+    """{(bar, kind): how many events run through that move}."""
+    out = {}
+    for t, bar in enumerate(bars):
+        if bar["signal"] == direction and values[t] is not None:
+            for ahead in range(1, horizon + 1):
+                key = (t + ahead, 0 if ahead == 1 else 1)
+                out[key] = out.get(key, 0) + 1
+    return out
+
+
+def moves_after(where, moved, runs, direction, horizon, order):
+    """[(block, direction x moves, weight)] when block d shows the pattern of block order[d]."""
+    at = {place: t for t, place in enumerate(where)}
+    out = []
+    for (t, kind), count in runs.items():
+        giver, place = where[t]
+        receiver = order.index(giver)
+        landed = (at.get((receiver, place)), kind)
+        if landed in moved:
+            out.append((receiver, direction * count * moved[landed], count / horizon))
+    return out
+
+
+def move_shares(bars, values, direction, horizon):
+    """{block: what it put into the means that were taken off the moves}."""
+    where, moved = places(bars), moves(bars)
+    shares = {block: 0.0 for block, _ in where}
+    for kind in (0, 1):
+        own = {t: value for (t, k), value in moved.items() if k == kind}
+        runs = running(bars, values, direction, horizon)
+        weight = sum(count for (t, k), count in runs.items() if k == kind and t in own)
+        for t, value in own.items():
+            shares[where[t][0]] += weight / len(own) * value
+    return shares
 
 
 def baseline_shares(bars, values, own_buckets, direction):
@@ -81,15 +129,15 @@ def baseline_shares(bars, values, own_buckets, direction):
     return shares
 
 
-def whole_t(pairs, events, noise):
+def whole_t(parts, events, noise):
     """The effect over its error with the noise of baselines that `events` events were left of."""
-    n = len(pairs)
-    effect, error = clustered(pairs)
+    n = sum(weight for _, _, weight in parts)
+    effect, error = clustered(parts)
     return effect / sqrt(error**2 + (n / events) ** 2 * noise / n**2)
 
 
 def events_after(bars, values, direction, order):
-    """[(cluster, direction x abnormal)] when cluster d shows the pattern of cluster order[d]."""
+    """[(cluster, direction x abnormal, 1)] when cluster d shows the pattern of cluster order[d]."""
     where = places(bars)
     at = {place: t for t, place in enumerate(where)}
     out = []
@@ -99,14 +147,14 @@ def events_after(bars, values, direction, order):
                 continue
             landed = at.get((receiver, place))
             if landed is not None and values[landed] is not None:
-                out.append((receiver, direction * values[landed]))
+                out.append((receiver, direction * values[landed], 1))
     return out
 
 
 def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
     """The row of one direction and horizon; `orders` are the permutations, identity not among them.
 
-    Returns n, mean, median, hit_rate, effect, se, t, p.
+    Returns n, mean, median, hit_rate, effect, se, t, p, low, high and some (clusters with events).
     """
     raw, values = abnormal(bars, horizon, bar_minutes, width)
     where = places(bars)
@@ -115,22 +163,31 @@ def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
     earned = sorted(direction * raw[t] for t in here)
     n = len(earned)
     middle = (earned[(n - 1) // 2] + earned[n // 2]) / 2
-    own = events_after(bars, values, direction, range(clusters))
-    effect, se = clustered(own)
-    daily = is_daily(bars)
-    own_buckets = [bucket(bar, bar_minutes, width, daily) for bar in bars]
-    shares = baseline_shares(bars, values, own_buckets, direction)
+    identity = list(range(clusters))
+    if is_daily(bars):
+        pattern = (where, moves(bars), running(bars, values, direction, horizon))
+        own = moves_after(*pattern, direction, horizon, identity)
+        others = [moves_after(*pattern, direction, horizon, order) for order in orders]
+        shares = move_shares(bars, values, direction, horizon)
+    else:
+        own = events_after(bars, values, direction, identity)
+        others = [events_after(bars, values, direction, order) for order in orders]
+        own_buckets = [bucket(bar, bar_minutes, width, False) for bar in bars]
+        shares = baseline_shares(bars, values, own_buckets, direction)
     noise = sum(share**2 for share in shares.values())
-    t = whole_t(own, n, noise)
-    as_large = 0
-    for order in orders:
-        other = whole_t(events_after(bars, values, direction, order), n, noise)
-        as_large += abs(other) >= abs(t) * (1 - 1e-9)
-    p = (1 + as_large) / (1 + len(orders))
+    events = sum(weight for _, _, weight in own)
+    t = whole_t(own, events, noise)
+    sizes = sorted(abs(whole_t(other, events, noise)) for other in others)
+    p = (1 + sum(size >= abs(t) * (1 - 1e-9) for size in sizes)) / (1 + len(orders))
+    effect = direction * sum(values[u] for u in here) / n
+    _, se = clustered(own)
+    some = len({where[u][0] for u in here})
+    error = sqrt(se**2 + noise / events**2)
+    reach = sizes[-floor(0.05 * (1 + len(orders)))]
     hits = sum(value > 0 for value in earned) / n
     return dict(
         n=n, mean=sum(earned) / n, median=middle, hit_rate=hits, effect=effect, se=se,
-        t=effect / se, p=p,
+        t=effect / se, p=p, low=effect - reach * error, high=effect + reach * error, some=some,
     )  # fmt: skip
 
 

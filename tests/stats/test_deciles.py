@@ -2,27 +2,18 @@ import math
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
-from hpi_bt.stats.deciles import decile_table, information_coefficient
+from hpi_bt.stats.deciles import decile_table, pooled_decile_table
+from hpi_bt.stats.events import event_study
 from hpi_bt.stats.forward import checked_bars
+from hpi_bt.stats.pairs import pair_of
+from hpi_bt.stats.pool import markets_of
 
 law = settings(max_examples=40, deadline=None)
-
-
-def bars(seed, sessions=20, length=12, reward=0.0):
-    """A line, open, close and session; `reward` of the line goes into the next bar's return."""
-    rng = np.random.default_rng(seed)
-    n = sessions * length
-    line = rng.normal(size=n)
-    change = 0.01 * (reward * np.append(0.0, line[:-1]) + rng.normal(size=n))
-    close = 100 * np.exp(np.cumsum(change))
-    opens = np.append(100.0, close[:-1])
-    return line, opens, close, np.repeat(np.arange(sessions), length)
 
 
 # --- tenths ---
@@ -83,80 +74,23 @@ def test_tables_that_cannot_be_made_are_refused(line, forward, options, message)
         decile_table(line, forward, **options)
 
 
-# --- rank correlation ---
-
-
-@pytest.mark.parametrize("horizon", [1, 3, "close"])
-def test_the_coefficient_is_the_one_of_another_library(horizon):
-    line, opens, close, session = bars(1, reward=0.3)
-    line[::7] = np.nan
-    line[1::5] = 0.5
-    got = information_coefficient(line, opens, close, session, (horizon,)).loc[horizon]
-    forward = checked_bars(opens, close, session).forward(horizon)
-    known = np.isfinite(line) & np.isfinite(forward)
-    assert got["n"] == known.sum()
-    assert got["ic"] == pytest.approx(scipy.stats.spearmanr(line[known], forward[known])[0])
-
-
-@pytest.mark.parametrize("reward", [0.0, 1.0])
-def test_the_standard_error_is_the_spread_over_many_markets(reward):
-    found = np.array(
-        [
-            information_coefficient(*bars(seed, reward=reward), (1, 3))[["ic", "t"]].to_numpy()
-            for seed in range(150)
-        ]
+@pytest.mark.parametrize(("daily", "horizon"), [(False, 3), (False, "close"), (True, 1), (True, 5)])
+def test_excess_and_t_of_a_tenth_are_those_of_the_signal_that_it_makes(daily, horizon):
+    rng = np.random.default_rng(4)
+    line = rng.normal(size=360)
+    close = 100 * np.exp(np.cumsum(0.01 * rng.normal(size=360)))
+    opens = np.append(100.0, close[:-1])
+    session = np.arange(360) // (1 if daily else 12)
+    minutes = None if daily else np.tile(15.0 * np.arange(1, 13), 30)
+    checked = checked_bars(opens, close, session, minutes_open=minutes)
+    (market,) = markets_of([checked], 30.0)
+    row = pooled_decile_table([pair_of(line, market, horizon)]).loc[9]
+    inside = (line >= row["low"]) & (line <= row["high"])
+    signal = (inside & np.isfinite(checked.forward(horizon))).astype(float)
+    want = event_study(
+        opens, close, signal, session, minutes_open=minutes, horizons=(horizon,), permutations=99
+    ).loc[(1, horizon)]
+    assert row["n"] == want["n"]
+    assert_allclose(
+        row[["mean", "excess", "t"]].astype(float), want[["mean", "effect", "t"]].astype(float)
     )
-    ic, t = found[..., 0], found[..., 1]
-    assert_allclose((ic / t).mean(axis=0), ic.std(axis=0), rtol=0.2)
-
-
-def test_p_is_that_of_students_distribution_and_uniform_where_nothing_is():
-    rows = [information_coefficient(*bars(seed), (1,)).loc[1] for seed in range(150)]
-    for row in rows[:5]:
-        want = 2 * scipy.stats.t.sf(abs(row["t"]), 19)  # 20 sessions
-        assert row["p_value"] == pytest.approx(want)
-    p = np.array([row["p_value"] for row in rows])
-    assert scipy.stats.kstest(p, "uniform").pvalue > 1e-3
-    assert scipy.stats.binomtest(int((p <= 0.05).sum()), 150, 0.05).pvalue > 1e-3
-
-
-def test_the_coefficient_of_a_planted_edge_decays_with_the_horizon():
-    table = information_coefficient(*bars(2, sessions=60, reward=0.5), (1, 2, 4, 8))
-    assert (np.diff(table["ic"]) < 0.0).all()
-    assert table.loc[1, "t"] > 5.0
-
-
-@law
-@given(st.integers(0, 99))
-def test_only_ranks_count_and_the_sign_turns_with_the_line(seed):
-    line, *rest = bars(seed)
-    one, other = (information_coefficient(x, *rest, (2,)) for x in (line, -np.exp(line)))
-    assert_allclose(one[["ic", "t"]], -other[["ic", "t"]], atol=1e-9)
-
-
-def test_what_has_no_coefficient_or_no_t_says_why():
-    line, opens, close, session = bars(3, sessions=5)
-    row = information_coefficient(line, opens, close, session, (1,)).loc[1]
-    assert row["note"] == "5 sessions with both values, 8 needed"
-    assert math.isnan(row["t"])
-    assert -1.0 < row["ic"] < 1.0
-    row = information_coefficient(np.ones(60), opens, close, session, (1,)).loc[1]
-    assert "does not vary" in row["note"]
-    assert math.isnan(row["ic"])
-    daily = information_coefficient(line, opens, close, np.arange(60), (1,)).loc[1]
-    assert daily["note"] == "3 blocks of 21 bars with both values, 8 needed"
-
-
-def test_a_line_that_knows_the_future_has_a_coefficient_of_one_and_no_spread():
-    _, opens, close, session = bars(4)
-    line = checked_bars(opens, close, session).forward(1)
-    row = information_coefficient(line, opens, close, session, (1,)).loc[1]
-    assert row["ic"] == pytest.approx(1.0)
-
-
-def test_a_line_of_another_length_and_too_long_horizons_are_refused():
-    line, opens, close, session = bars(5)
-    with pytest.raises(InputError, match=r"^line: shape \(3,\) for 240 bars"):
-        information_coefficient(line[:3], opens, close, session)
-    with pytest.raises(InputError, match="horizons: 12 bars, but the longest session has 12"):
-        information_coefficient(line, opens, close, session, (12,))

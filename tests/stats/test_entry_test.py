@@ -13,7 +13,7 @@ from hpi_bt.stats.entries import entry_test
 from hpi_bt.stats.forward import checked_bars
 from hpi_bt.stats.slippage import prices_before_slippage
 
-law = settings(max_examples=15, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=15, deadline=None)
 
 
 def walk(seed, sessions=30, length=26):

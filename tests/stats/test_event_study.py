@@ -4,6 +4,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -37,9 +38,8 @@ def test_worked_example():
     assert row["mean"] == row["median"] == pytest.approx(0.025)
     assert row["effect"] == pytest.approx(0.08 / 6)
     assert row["t"] == pytest.approx(8 / 3 * math.sqrt(2))
-    assert row["detectable"] == pytest.approx(2.8 * 0.005 / math.sqrt(2))
     assert row["note"] == "2 sessions with events, 8 needed"
-    assert row[["low", "high", "p_value", "q_value"]].isna().all()
+    assert row[["low", "high", "p_value", "q_value", "detectable"]].isna().all()
     # to the close: .03 .03 .03 nan | 0 0 0 nan, on average .015
     row = table.loc[(1, "close")]
     assert (row["n"], row["hit_rate"]) == (2, 0.5)
@@ -96,8 +96,15 @@ def test_every_number_equals_that_of_the_plain_loops(seed, daily):
         row = got.loc[(side, horizon)]
         for name in ("n", "mean", "median", "hit_rate", "effect", "t"):
             assert row[name] == pytest.approx(want[name], rel=1e-9, abs=1e-14), name
-        assert row["detectable"] == pytest.approx(2.8 * want["se"])
-        assert row["p_value"] == want["p"] or "8 needed" in row["note"]
+        if want["some"] < 8:
+            assert "8 needed" in row["note"]
+            continue
+        assert row["p_value"] == want["p"]
+        assert_allclose(row[["low", "high"]].astype(float), [want["low"], want["high"]])
+        k = want["some"]
+        edge, more = scipy.stats.t.ppf([0.975, 0.8], k - 1)
+        half = (want["high"] - want["low"]) / 2
+        assert row["detectable"] == pytest.approx(half * (edge + more) / edge)
 
 
 @few
@@ -199,7 +206,8 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
         shares[shift:] += [own_shares[k] for k in sorted(own_shares)]
         for row, order in enumerate(permutations_of(strata, 99, 0)):
             own = (order[shift:] - shift).tolist()
-            pairs[row] += [(d + shift, v) for d, v in slow.events_after(bars, values, 1, own)]
+            after = slow.events_after(bars, values, 1, own)
+            pairs[row] += [(d + shift, v, w) for d, v, w in after]
     effect, error = slow.clustered(pairs[0])
     assert got["effect"] == pytest.approx(effect)
     assert got["t"] == pytest.approx(effect / error)
@@ -214,8 +222,22 @@ def test_the_same_pattern_in_every_session_says_that_permuting_changes_nothing()
     frame, session = market(2, start=date(2024, 1, 2))
     first = np.append(1.0, np.diff(session))
     row = study(frame, session, first).loc[(1, 1)]
-    assert row["p_value"] == 1.0
-    assert "the same pattern in every session" in row["note"]
+    assert row["note"] == ("the same pattern in every session: permuting them changes nothing")
+    assert row[["low", "high", "p_value", "detectable"]].isna().all()
+
+
+def test_events_that_most_sessions_have_no_bar_for_cannot_be_judged():
+    # 10 long sessions of 200 have events, all after the time at which the others end
+    rng = np.random.default_rng(1)
+    lengths = np.where(np.arange(200) < 10, 9, 4)
+    session = np.repeat(np.arange(200), lengths)
+    place = np.concatenate([np.arange(k) for k in lengths])
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, session.size)))
+    opens = np.append(100.0, close[:-1])
+    late = (place == 6) & (session < 10)
+    row = event_study(opens, close, late, session, horizons=(1,), permutations=99).loc[(1, 1)]
+    assert row["note"] == ("most sessions have no bar for its events: permuting them says nothing")
+    assert row[["low", "high", "p_value", "detectable"]].isna().all()
 
 
 def test_a_market_that_rises_evenly_has_no_spread():

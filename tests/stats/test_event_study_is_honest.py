@@ -6,7 +6,11 @@ import scipy.stats
 from small_studies import market, sprinkled, study
 
 import hpi_bt.stats.events as events_module
+from hpi_bt.stats.correlation import information_coefficient
+from hpi_bt.stats.events import event_study, signal_rows
 from hpi_bt.stats.forward import checked_bars
+from hpi_bt.stats.permutation import q_values
+from hpi_bt.stats.pool import markets_of, pool_of
 
 KINDS = ("random", "open", "trend", "volatility", "calm", "session", "flow")
 
@@ -36,16 +40,17 @@ def null_signal(kind, frame, session, seed):  # noqa: PLR0911 - one for each kin
     return np.where(np.abs(score) > 1.0, np.sign(score), 0.0)
 
 
-def p_values(seeds, sessions, bar, kinds=KINDS, **options):
+def p_values(seeds, sessions, bar, horizons, kinds=KINDS):
     """{kind: p-values of shape (n_seeds, n_cells)} and the same of the q-values, edge 0."""
     p, q = ({kind: [] for kind in kinds} for _ in range(2))
     for seed in seeds:
         frame, session = market(seed, sessions=sessions, bar=bar)
+        bars = checked_bars(frame["open"], frame["close"], session, stamps=frame.index)
+        pool = pool_of(markets_of([bars], 30.0), 99, seed)  # once for all kinds of signal
         for kind in kinds:
-            signal = null_signal(kind, frame, session, seed)
-            table = study(frame, session, signal, seed=seed, **options)
-            p[kind].append(table["p_value"].to_numpy())
-            q[kind].append(table["q_value"].to_numpy())
+            rows = signal_rows(pool, [null_signal(kind, frame, session, seed)], horizons)
+            p[kind].append([row.get("p_value", np.nan) for row in rows.values()])
+            q[kind].append(q_values(p[kind][-1]))
     return {k: np.array(v) for k, v in p.items()}, {k: np.array(v) for k, v in q.items()}
 
 
@@ -67,13 +72,13 @@ def check_uniform(p, q, least):
 
 
 def test_without_edge_p_is_uniform_whatever_the_signal_follows():
-    p, q = p_values(range(40), 30, "30min", horizons=(1, "close"))
+    p, q = p_values(range(40), 30, "30min", (1, "close"))
     check_uniform(p, q, 1e-3)
 
 
 @pytest.mark.slow
 def test_without_edge_p_is_uniform_over_200_markets():
-    check_uniform(*p_values(range(200), 60, "5min", horizons=(1, 6, "close")), 1e-3)
+    check_uniform(*p_values(range(200), 60, "5min", (1, 6, "close")), 1e-3)
 
 
 @pytest.mark.slow
@@ -81,7 +86,7 @@ def test_without_the_noise_of_the_baseline_signals_of_calm_are_found_too_often(m
     # why p does not compare SPEC's t: its error is that of the events alone
     without = events_module.whole_t
     monkeypatch.setattr(events_module, "whole_t", lambda s, n, b: without(s, n, 0.0 * b))
-    p, _ = p_values(range(200), 60, "5min", kinds=("calm",), horizons=(1, 6, "close"))
+    p, _ = p_values(range(200), 60, "5min", (1, 6, "close"), ("calm",))
     calm = p["calm"][:, 3:]
     assert np.isfinite(calm).all()
     assert (calm <= 0.05).mean() > 0.065
@@ -109,7 +114,7 @@ def power(seeds, edge, sessions, bar):
         table = study(frame, session, signal, horizons=(1,), seed=seed)
         found.append(table["p_value"].to_numpy() <= 0.05)
         effects.append(table["effect"].to_numpy())
-        errors.append(table["detectable"].to_numpy() / 2.8)
+        errors.append(table["detectable"].to_numpy() / 2.8)  # its limit for many sessions
     effect = np.mean(effects, axis=0)
     expected = scipy.stats.norm.cdf(effect / np.array(errors) - 1.96).mean()
     return np.array(found), float(expected), effect
@@ -136,5 +141,69 @@ def test_the_power_figure_holds_over_200_markets(edge):
 
 def test_a_large_planted_edge_is_never_missed():
     found, expected, _ = power(range(5), 0.5, 60, "15min")
-    assert expected > 0.99
+    assert expected > 0.98
     assert found.all()
+
+
+# --- daily bars: horizons as long as the blocks, signals that last for months ---
+
+
+def trend_state(seed, n=1000, days=80):
+    """The move of the last `days` days, and a market's closes; the next day knows nothing of it."""
+    rng = np.random.default_rng(seed)
+    path = np.cumsum(0.01 * rng.normal(size=n + days))
+    return path[days:] - path[:-days], 100 * np.exp(path[days:])
+
+
+def test_without_edge_a_lasting_trend_of_daily_bars_is_found_as_often_as_chance_finds_it():
+    # with blocks that share returns 11 and 13 % of the states at 21 bars, 14 % of the coefficients
+    p = []
+    for seed in range(200):
+        line, close = trend_state(seed)
+        opens, day = np.append(close[0], close[:-1]), np.arange(close.size)
+        options = {"horizons": (5, 21), "permutations": 99, "seed": seed}
+        events = event_study(opens, close, np.sign(line), day, **options)["p_value"]
+        ranks = information_coefficient(line, opens, close, day, (5, 21))["p_value"]
+        p.append([*events, *ranks])
+    often = (np.array(p) <= 0.05).mean(axis=0)
+    # both directions are one test twice over; 5 % +- 3 errors of 200 trials
+    assert (often < 0.096).all(), often
+    assert often.mean() < 0.08, often
+    assert often[:4].mean() > 0.02, often
+
+
+# --- few sessions with events ---
+
+LENGTH = 60
+
+
+def few_events(seed, many, edge):
+    """The study of `many` sessions of 60 with one event each, after which price moves by `edge`."""
+    rng = np.random.default_rng(seed)
+    storm = np.exp(0.3 * rng.normal(size=(LENGTH, 1)))
+    move = 0.001 * storm * rng.normal(size=(LENGTH, 20))
+    day, at = rng.choice(LENGTH, many, replace=False), rng.integers(2, 15, many)
+    move[day, at + 1] += edge
+    signal = np.zeros(move.shape)
+    signal[day, at] = 1.0
+    close = 100 * np.exp(np.cumsum(move))
+    session = np.repeat(np.arange(LENGTH), 20)
+    opens = np.append(100.0, close[:-1])
+    options = {"horizons": (1,), "permutations": 199, "seed": seed}
+    return event_study(opens, close, signal.ravel(), session, **options).loc[(1, 1)]
+
+
+@pytest.mark.parametrize("many", [8, 10, 15, 30])
+def test_the_interval_and_the_detectable_edge_hold_with_few_sessions(many):
+    none = [few_events(seed, many, 0.0) for seed in range(200)]
+    missed = np.array([row["low"] > 0.0 or row["high"] < 0.0 for row in none])
+    assert (missed == [row["p_value"] <= 0.05 for row in none]).all()
+    assert missed.mean() < 0.09
+    edge = 0.002
+    held = [few_events(seed, many, edge) for seed in range(200, 400)]
+    assert 0.91 <= np.mean([row["low"] < edge < row["high"] for row in held]) < 0.99
+    found = [
+        few_events(seed, many, row["detectable"])["p_value"] <= 0.05
+        for seed, row in enumerate(none)
+    ]
+    assert 0.73 <= np.mean(found) <= 0.87, np.mean(found)  # four times in five

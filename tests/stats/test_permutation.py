@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
+from hpi_bt.stats import permutation
 from hpi_bt.stats.permutation import (
     add_permuted_sums,
+    add_weighted_sums,
     all_alike,
     clustered,
     grid_of,
     permutation_p,
+    permutation_reach,
     permutations_of,
     q_values,
     runs_of,
@@ -138,6 +141,30 @@ def test_sums_of_a_second_symbol_are_added():
     for _ in range(2):
         add_permuted_sums(grid_of(values), runs_of(events), order, tuple(twice))
     assert_allclose(twice, 2 * once)
+
+
+def test_patterns_of_zeros_and_ones_are_weights(monkeypatch):
+    values, events, order = grids(5, clusters=30)
+    runs, weights = (np.zeros((2, *order.shape)) for _ in range(2))
+    add_permuted_sums(grid_of(values), runs_of(events), order, tuple(runs))
+    monkeypatch.setattr(permutation, "_BATCH", 7 * 30)  # seven clusters at a time
+    add_weighted_sums(values, 2.0 * events, order, tuple(weights), per=2.0)
+    assert_allclose(weights, [2.0 * runs[0], runs[1]])
+
+
+@law
+@given(st.integers(0, 999), st.sampled_from([0.05, 0.1]))
+def test_what_exceeds_the_reach_has_a_p_of_at_most_the_level_and_nothing_else(seed, level):
+    t = np.random.default_rng(seed).normal(size=100)
+    reach = permutation_reach(t, level)
+    assert (abs(t[0]) > reach) == (permutation_p(t) <= level)
+    assert permutation_p(np.append(reach * 1.0001, t[1:])) <= level
+    assert permutation_p(np.append(reach * 0.9999, t[1:])) > level
+
+
+def test_without_enough_permutations_nothing_is_within_reach():
+    assert permutation_reach(np.arange(10.0), 0.05) == math.inf
+    assert permutation_reach(np.append(np.full(6, np.nan), np.ones(94)), 0.05) == math.inf
 
 
 def test_p_counts_the_sample_itself_and_ties_and_undefined_permutations():

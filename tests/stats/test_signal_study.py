@@ -6,12 +6,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from small_studies import FAST, market, pane, some_trades, sprinkled, subject
 
+from hpi_bt.backtest.alerting import alert_bars, directions
 from hpi_bt.errors import InputError
-from hpi_bt.stats.deciles import decile_table, information_coefficient
+from hpi_bt.stats.correlation import information_coefficient
+from hpi_bt.stats.deciles import decile_table
 from hpi_bt.stats.entries import entry_test
 from hpi_bt.stats.events import COLUMNS, EventInput, event_study, pooled_event_study
+from hpi_bt.stats.forward import checked_bars
 from hpi_bt.stats.permutation import q_values
 from hpi_bt.stats.study import Subject, signal_study
+from hpi_bt.stats.timing import timing_test
 
 law = settings(max_examples=8, deadline=None)
 REGIME = (pane("regime"), lambda f: np.where(f["close"].diff(5) > 0, 1.0, -1.0))
@@ -26,6 +30,59 @@ def inputs(one, column="I.pulse"):
 # --- what it holds ---
 
 
+def test_bars_and_episodes_of_a_signal_that_lasts_by_hand():
+    def one(symbol):
+        values = [1.0, 1.0, 0.0, 1.0, -1.0, -1.0, np.nan, -1.0]
+        state = (pane("state"), lambda f: np.r_[values, np.zeros(len(f) - 8)])
+        return subject(1, symbol=symbol, sessions=4, lines=[state])
+
+    def counted(*subjects):
+        events = signal_study(subjects, permutations=99, horizons=(1,)).events
+        rows = events[events["signal"] == "I.state"].set_index("label")
+        return rows[["n", "episodes"]].to_numpy().tolist()
+
+    assert counted(one("A")) == [[3, 2], [3, 2]]
+    assert counted(one("A"), one("B")) == [[6, 4], [6, 4]]
+
+
+@law
+@given(st.integers(0, 999))
+def test_episodes_are_the_alerts_of_the_line(seed):
+    one = subject(seed % 20, lines=[REGIME])
+    events = signal_study([one], seed=seed, **FAST).events
+    for (column, side), rows in events.groupby(["signal", "direction"]):
+        line = one.bars[column].to_numpy()
+        assert set(rows["episodes"]) == {int((directions(line[alert_bars(line)]) == side).sum())}
+
+
+@pytest.mark.parametrize(
+    ("dates", "regular"),
+    [
+        (pd.bdate_range("2020-01-01", periods=300), True),
+        (pd.date_range("2020-01-01", periods=300), True),
+        (pd.date_range("2020-01-01", periods=300, freq="W"), False),
+        (pd.date_range("2020-01-01", periods=300, freq="MS"), False),
+        (pd.bdate_range("2020-01-01", periods=400)[np.arange(400) % 21 < 15], False),
+    ],
+)
+def test_daily_bars_are_regular_unless_they_are_longer_or_have_holes(dates, regular):
+    session = np.array([d.toordinal() for d in dates])
+    prices = np.ones(len(dates))
+    bars = checked_bars(prices, prices, session, stamps=dates.tz_localize("UTC"))
+    assert bars.daily
+    assert bars.regular is regular
+
+
+def test_intraday_bars_are_regular_unless_one_in_a_hundred_is_missing():
+    one = subject(3)
+    assert signal_study([one], **FAST).regular
+    for every, regular in ((7, False), (400, True)):
+        kept = one.bars[np.arange(len(one.bars)) % every > 0]
+        assert signal_study([one._replace(bars=kept)], **FAST).regular is regular
+    plain = checked_bars(one.bars["open"], one.bars["close"], one.bars["session"])
+    assert not plain.regular  # of unknown times nothing can be said
+
+
 @law
 @given(st.integers(0, 999))
 def test_every_row_is_that_of_the_event_study_and_q_counts_all_of_them(seed):
@@ -38,14 +95,16 @@ def test_every_row_is_that_of_the_event_study_and_q_counts_all_of_them(seed):
         got = rows[want.columns].reset_index(drop=True)
         pd.testing.assert_frame_equal(got, want, check_dtype=False)
     assert_allclose(study.events["q_value"], q_values(study.events["p_value"]))
-    assert list(study.events.columns[5:]) == list(COLUMNS)
+    assert list(study.events.columns[6:]) == list(COLUMNS)
 
 
 def test_measured_lines_have_their_tenths_and_their_rank_correlations():
     one = subject(3)
     study = signal_study([one], **FAST)
     b = one.bars
-    want = information_coefficient(b["I.score"], b["open"], b["close"], b["session"], (1, 4))
+    want = information_coefficient(
+        *(b["I.score"], b["open"], b["close"], b["session"], (1, 4)), stamps=b.index
+    )
     got = study.coefficients.set_index("horizon")
     numbers = ["n", "ic", "t", "p_value"]
     assert_allclose(got.loc[[1, 4], numbers].astype(float), want[numbers])
@@ -58,7 +117,9 @@ def test_measured_lines_have_their_tenths_and_their_rank_correlations():
     )
     tenths = study.deciles[study.deciles["horizon"].eq(1).to_numpy()].set_index("decile")
     table = decile_table(b["I.score"], forward - 1.0, session=session)
-    assert_allclose(tenths[table.columns].astype(float), table)
+    assert_allclose(tenths[table.columns[:-2]].astype(float), table.iloc[:, :-2])
+    # what is over the mean of all bars lies near what is over that of the same time of day
+    assert_allclose(tenths["excess"], table["excess"], atol=0.3 * table["excess"].abs().max())
 
 
 def test_entries_are_tested_on_the_subjects_own_trades():
@@ -73,6 +134,33 @@ def test_entries_are_tested_on_the_subjects_own_trades():
     assert test == want
     unnamed = signal_study([one._replace(trades=trades.drop(columns="data"))], **FAST)
     assert unnamed.entries == ((name, test),)
+    nameless = with_others._replace(
+        symbol="", trades=with_others.trades.replace({"data": {"A": np.nan}})
+    )
+    assert signal_study([nameless], **FAST).entries == (("", test),)
+
+
+def test_scaled_positions_are_tested_by_their_timing_and_others_by_their_entries():
+    one = subject(2)
+    n = len(one.bars)
+    trades = some_trades(one.bars)
+    steps = np.random.default_rng(1).choice([0.0, 1.0, 2.0], n // 6 + 1).repeat(6)[:n]
+    account = pd.DataFrame({"position": steps, "exposure": steps / 2, "exposure_open": steps / 2})
+    study = signal_study([one._replace(trades=trades, account=account)], **FAST)
+    ((name, got),) = study.timing
+    assert (name, study.entries) == ("A", ())
+    frame = one.bars
+    assert got == timing_test(
+        account, frame["open"], frame["close"], frame["session"],
+        stamps=frame.index, shifts=99,
+    )  # fmt: skip
+    flat = account.assign(position=np.minimum(steps, 1.0))
+    study = signal_study([one._replace(trades=trades, account=flat)], **FAST)
+    assert (study.timing, len(study.entries)) == ((), 1)
+    old = account.drop(columns=["exposure", "exposure_open"])
+    study = signal_study([one._replace(trades=trades, account=old)], **FAST)
+    assert (study.timing, study.entries) == ((), ())
+    assert study.notes[-1].startswith("A: timing was not tested (account: no column 'exposure' ")
 
 
 def test_symbols_are_pooled_and_a_line_of_one_alone_is_its_own():

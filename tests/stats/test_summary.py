@@ -57,6 +57,11 @@ def test_a_run_by_hand() -> None:
     assert (s["profit_factor"], s["average_trade"]) == (2.0, 2.5)
     assert (s["best_trade"], s["worst_trade"], s["average_bars"]) == (10.0, -5.0, 2.0)
     assert s["exposure"] == 4 / 6
+    held = [0.0, 110 / 1010, 110 / 1010, -198 / 909, 0.0, 121 / 1000]
+    assert s["net_exposure"] == pytest.approx(sum(held) / 6)
+    assert s["average_exposure"] == pytest.approx(sum(map(abs, held)) / 6)
+    twice = by_hand(multiplier=2.0)
+    assert twice["average_exposure"] == pytest.approx(2 * s["average_exposure"])
     assert (s["commission"], s["slippage"], s["costs"]) == (1.5, 0.125, 1.625)
     # held from the open at 100 to the close at 121
     assert s["benchmark_return"] == pytest.approx(0.21)
@@ -99,6 +104,8 @@ def test_the_demo_run_has_the_figures_that_pandas_finds_in_its_equity() -> None:
         "sortino": returns.mean() * 252**0.5 / (returns.clip(upper=0) ** 2).mean() ** 0.5,
         "max_drawdown": (growth / growth.cummax() - 1.0).min(),
         "exposure": (result.equity["position"] != 0).mean(),
+        "average_exposure": result.equity["exposure"].abs().mean(),
+        "net_exposure": result.equity["exposure"].mean(),
         "win_rate": (result.trades["net"] > 0).mean(),
         "average_trade": result.trades["net"].mean(),
     }
@@ -133,21 +140,62 @@ def plain(**changed: Any) -> dict[str, Any]:
     return by_hand() | {"rejected": 0} | changed
 
 
-def test_figures_are_the_nine_that_a_run_prints() -> None:
-    shown = figures(plain(rejected=2, capped=1200, late_flat=0, vetoed=3))
+def test_figures_are_the_ten_that_a_run_prints() -> None:
+    shown = figures(plain(rejected=2, capped=1200, late_flat=0, vetoed=3, sessions=21))
     assert [f.label for f in shown] == [
-        "Return", "CAGR", "Sharpe (daily)", "Max drawdown", "Trades", "Win rate", "Exposure",
-        "Costs paid", "Rejected orders",
+        "Return", "CAGR", "Sharpe (daily)", "Max drawdown", "Trades", "Win rate",
+        "Time in market", "Average exposure", "Costs paid", "Rejected orders",
     ]  # fmt: skip
-    assert shown[3] == Figure("Max drawdown", "-10.00%", "-10.00%", "")
+    assert shown[3] == Figure("Max drawdown", "\N{MINUS SIGN}10.00%", "\N{MINUS SIGN}10.00%", "")
     assert shown[4] == Figure("Trades", "2", "", "1 more still open")
     assert shown[5] == Figure("Win rate", "50.00%", "", "2.50 a trade, held 2.0 bars")
-    assert shown[7] == Figure("Costs paid", "1.62", "", "commission 1.50, slippage 0.12")
-    assert shown[8] == Figure("Rejected orders", "2", "", "1,200 capped, 3 vetoed")
+    assert shown[8] == Figure("Costs paid", "1.62", "", "commission 1.50, slippage 0.12")
+    assert shown[9] == Figure("Rejected orders", "2", "", "1,200 capped, 3 vetoed")
 
 
 def test_undefined_figures_say_so_and_an_absent_benchmark_is_blank() -> None:
-    shown = figures(plain(sharpe=None, win_rate=NAN, trades=0, benchmark_return=NAN))
+    shown = figures(plain(sessions=21, sharpe=None, win_rate=NAN, trades=0, benchmark_return=NAN))
     assert shown[2] == Figure("Sharpe (daily)", "n/a")
     assert shown[5] == Figure("Win rate", "n/a")
     assert not any(f.benchmark for f in shown)
+
+
+@pytest.mark.parametrize(
+    ("year", "step"), [(252, "daily"), (365, "daily"), (52, "weekly"), (12, "monthly")]
+)
+def test_a_sharpe_ratio_says_what_it_is_made_of(year: int, step: str) -> None:
+    assert figures(plain(sessions=30, sessions_per_year=year))[2].label == f"Sharpe ({step})"
+
+
+def test_a_year_is_not_made_of_a_few_sessions() -> None:
+    few = figures(plain(sessions=3))
+    assert [few[k].value for k in (1, 2)] == ["n/a", "n/a"]
+    assert few[1] == Figure("CAGR", "n/a", "", "3 sessions are too few to speak of a year")
+    assert figures(plain(sessions=1))[1].note == "1 session is too few to speak of a year"
+    assert few[2] == Figure("Sharpe (daily)", "n/a")  # once is enough
+    assert few[0].benchmark == "21.00%"
+
+
+def test_average_exposure_says_what_it_is_and_what_shorts_take_off() -> None:
+    about = "position value over equity, mean of all bars"
+    given_ = {"average_exposure": 0.826, "net_exposure": 0.826}
+    assert figures(plain(**given_))[7] == Figure("Average exposure", "82.60%", "", about)
+    short = figures(plain(**given_ | {"net_exposure": -0.01}))[7]
+    assert short.note == f"{about}; long less short \N{MINUS SIGN}1.00%"
+    old = {k: v for k, v in plain().items() if k not in given_}  # a run of an earlier version
+    assert figures(old)[7] == Figure("Average exposure", "n/a")
+
+
+def test_a_year_has_the_sessions_of_the_calendar() -> None:
+    frame = market([100.0, 110.0, 110.0, 99.0, 99.0, 121.0])
+    frame.attrs["calendar"] = "24/7"
+    trades = pd.DataFrame({"net": [], "bars": [], "status": []})
+    fills = pd.DataFrame({"commission": [], "slippage": []})
+    equity = np.array([1000.0, 1010.0, 1010.0, 909.0, 909.0, 1000.0])
+    s = summarise(frame, equity, np.zeros(6), trades, fills, 1000.0, buy_and_hold(frame))
+    usual = by_hand()
+    assert (s["sessions_per_year"], usual["sessions_per_year"]) == (365, 252)
+    for key in ("sharpe", "sortino", "volatility", "benchmark_sharpe"):
+        assert s[key] == pytest.approx(usual[key] * math.sqrt(365 / 252))
+    assert s["benchmark_cagr"] == pytest.approx(1.21 ** (365 / 3) - 1.0)
+    assert s["total_return"] == usual["total_return"]
