@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ import pandas as pd
 from hpi_bt.backtest.result import check_writable
 from hpi_bt.errors import InputError
 from hpi_bt.frames import locations
-from hpi_bt.options.carry import Carry, implied_carry
+from hpi_bt.options.carry import APART, CARRIED, carry_of
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.coupling import DEFAULT_SSR, GivenCoupling
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
@@ -36,11 +37,15 @@ from hpi_bt.report.chain_tables import (
 from hpi_bt.sources.chain_file import ChainFile, Moment
 from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.chains import CleaningReport, Kind, read_chain
+from hpi_bt.sources.fingerprints import fingerprint_of
 
-#: Share of spot by which parity may disagree with it before a reader is told, and a carry per
-#: year that it may hide.
-APART, CARRIED = 5e-4, 0.05
 _PAGES = (".html", ".htm")
+_LONGEST = 120  # letters of a page's name
+_USUAL = {
+    name: p.default
+    for of in (hedge_flow, read_chain)
+    for name, p in signature(of).parameters.items()
+}  # not told by a page's name
 
 
 def chain_report(
@@ -132,13 +137,15 @@ def chain_report(
         chained = text.startswith(("contracts:", "surface:", "expiry:"))
         raise InputError(f"{name}: {text}" if chained else text) from None
     if out is not None:
-        report = dataclasses.replace(report, page=_page(Path(out).expanduser(), report))
+        given: dict[str, Any] = {"ssr": ssr, "coupling": coupling, "spot": spot}
+        given |= {"rate": rate, "dividend": dividend, "multiplier": multiplier, **options}
+        report = dataclasses.replace(report, page=_page(Path(out).expanduser(), report, given))
         write_chain(report.page or Path(out), report)
     return report
 
 
-def _page(out: Path, report: ChainReport) -> Path:
-    """Return where the page goes."""
+def _page(out: Path, report: ChainReport, given: Mapping[str, Any]) -> Path:
+    """Return where the page goes: other choices have other names."""
     if out.suffix.lower() in _PAGES:
         return out
     chosen = report.settings
@@ -148,8 +155,15 @@ def _page(out: Path, report: ChainReport) -> Path:
         words += [str(one) for one in several]
     words += [chosen["mode"]] if chosen["mode"] != "canonical" else []
     words += [chosen["positioning"]] if chosen["positioning"] != DEFAULT_POSITIONING else []
-    name = re.sub(r"[^A-Za-z0-9.-]+", "_", "-".join(words))[:120]
-    return out / f"{name.strip('._-') or 'chain'}.html"
+    words += [
+        f"{name}={f'{value:.12g}' if isinstance(value, float) else value}"
+        for name, value in given.items()
+        if value is not None and value != _USUAL.get(name)
+    ]
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "_", "-".join(words)).strip("._-") or "chain"
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}-{fingerprint_of({'name': name})[:8]}"
+    return out / f"{name}.html"
 
 
 def _in_memory(
@@ -175,7 +189,7 @@ def _worked_out(
     whole, cleaning = read
     chain = _chosen(whole, settings["expiry"], cleaning)
     parity = forwards(whole.where(whole.is_live))
-    carry = _carry(whole, parity, rate, dividend)
+    carry = carry_of(whole, rate, dividend, parity=parity)
     chain = chain.with_(rate=carry.rate, dividend=carry.dividend)
     asked = {k: v for k, v in settings.items() if k not in ("expiry", "currency")}
     flow = hedge_flow(chain, **asked)
@@ -208,42 +222,6 @@ def _chosen(
     if cleaning is None:
         return chosen.live()
     return chosen if chosen.is_live.all() else chosen.where(chosen.is_live)
-
-
-def _carry(
-    chain: OptionChain,
-    parity: Mapping[pd.Timestamp, Forward],
-    rate: float | None,
-    dividend: float | None,
-) -> Carry:
-    """Return what is given of rate and yield, the rest from the forwards."""
-    if rate is not None and dividend is not None:
-        return Carry(rate, dividend, f"Rate {rate:.2%} and yield {dividend:.2%}, as given.")
-    found = implied_carry(chain, parity=parity)
-    held = found.rate - found.dividend
-    if rate is not None:
-        other = rate - held
-        return Carry(rate, other, f"Rate {rate:.2%} as given, yield {other:.2%} from the forwards.")
-    if dividend is None:
-        return _plausible(found, chain)
-    other = dividend + held
-    return Carry(
-        other, dividend, f"Rate {other:.2%} from the forwards, yield {dividend:.2%} as given."
-    )
-
-
-def _plausible(found: Carry, chain: OptionChain) -> Carry:
-    """Return the implied carry, a negative yield read as a rate where quotes tell no rate.
-
-    Early exercise hides the rate from parity; forwards tell the difference of the two alone.
-    """
-    if found.dividend >= 0.0 or found.rate != chain.rate:
-        return found
-    rate = found.rate - found.dividend
-    note = (
-        f"Rate {rate:.2%} from the forwards, the yield taken as 0: quotes do not tell them apart."
-    )
-    return Carry(rate, 0.0, note)
 
 
 def _implied_spot(

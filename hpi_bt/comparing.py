@@ -24,6 +24,7 @@ from hpi_bt.report.index import update_index
 from hpi_bt.report.verdicts import filter_words, sharpe_words
 from hpi_bt.stats.difference import common_returns, sharpe_difference
 from hpi_bt.stats.forward import Horizon
+from hpi_bt.stats.held import mean_known
 from hpi_bt.stats.metrics import exposure, performance, trade_metrics
 from hpi_bt.stats.studentised import check_draws
 
@@ -100,7 +101,8 @@ def _compared(
 ) -> Comparison:
     """Return everything that the folder will hold."""
     returns = _aligned(runs, names)
-    differences = _sharpe_differences(returns, *draws)
+    year = min(run.year for run in runs)  # nothing has more sessions in common than the rarest
+    differences = _sharpe_differences(returns, year, *draws)
     words, effect = sharpe_words(names, differences), None
     if again is not None:
         effect = filter_effect(again.entries, draws=draws[0], seed=draws[1])
@@ -109,15 +111,16 @@ def _compared(
     return Comparison(
         folder=parent / folder_name(parent, f"compare-{'-'.join(names)}", _digest(runs), made),
         names=tuple(names),
-        table=_table(runs, names, returns),
+        table=_table(runs, names, returns, year),
         sharpe_differences=differences,
         parameters=differing_parameters(runs, names),
         equity=(1.0 + returns).cumprod(),
         words=tuple(words),
-        warnings=(*(again.warnings if again else ()), *_remarks(runs, names, returns)),
+        warnings=(*(again.warnings if again else ()), *_remarks(runs, names, returns, year)),
         demo="; ".join(_each(runs, "demo")),
         filter_effect=effect,
         entries=again.entries if again else None,
+        sessions_per_year=year,
     )
 
 
@@ -166,7 +169,7 @@ def _aligned(runs: Sequence[FinishedRun], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _table(
-    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame
+    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: int
 ) -> pd.DataFrame:
     """Return the figures of every run and their differences from the first."""
     parts = {}
@@ -174,7 +177,9 @@ def _table(
         columns: dict[tuple[str, str], dict[str, float]] = {}
         for name, run in zip(names, runs, strict=True):
             columns["value", name] = (
-                _common_figures(run, returns[name]) if window == "common" else _whole(run.summary)
+                _common_figures(run, returns[name], year)
+                if window == "common"
+                else _whole(run.summary)
             )
         for name in names[1:]:
             first, own = columns["value", names[0]], columns["value", name]
@@ -183,11 +188,11 @@ def _table(
     return pd.concat(parts, names=["window", "metric"])
 
 
-def _common_figures(run: FinishedRun, returns: pd.Series) -> dict[str, float]:
+def _common_figures(run: FinishedRun, returns: pd.Series, year: int) -> dict[str, float]:
     """Return a run's figures on the common sessions; trades belong to the session of their exit."""
     days = pd.DatetimeIndex(returns.index).as_unit("s").asi8 // 86400 + _EPOCH_ORDINAL
     trades = trade_metrics(run.trades[np.isin(run.trades["session"].to_numpy(), days)])
-    risk = performance(returns)
+    risk, inside = performance(returns, periods_per_year=year), np.isin(run.session, days)
     return {
         **{k: float(getattr(risk, k)) for k in METRICS if hasattr(risk, k)},
         "trades": float(trades.n),
@@ -195,7 +200,8 @@ def _common_figures(run: FinishedRun, returns: pd.Series) -> dict[str, float]:
         "profit_factor": trades.profit_factor,
         "average_trade": trades.average,
         "average_bars": trades.average_bars,
-        "exposure": exposure(run.position[np.isin(run.session, days)]),
+        "exposure": exposure(run.position[inside]),
+        "average_exposure": mean_known(np.abs(run.exposure[inside])),
         **dict.fromkeys(("costs", "vetoed"), float("nan")),
     }
 
@@ -210,23 +216,36 @@ def _whole(summary: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _sharpe_differences(returns: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
+def _sharpe_differences(returns: pd.DataFrame, year: int, draws: int, seed: int) -> pd.DataFrame:
     """Return each run's Sharpe difference from the first, with interval and p-value."""
     first = returns.iloc[:, 0].to_numpy()
     rows = {}
     for name in returns.columns[1:]:
         own = returns[name].to_numpy()
-        found = sharpe_difference(own, first, draws=draws, seed=seed)
-        rows[name] = {"sharpe": performance(own).sharpe, **found._asdict()}
+        found = sharpe_difference(own, first, periods_per_year=year, draws=draws, seed=seed)
+        sharpe = performance(own, periods_per_year=year).sharpe
+        rows[name] = {"sharpe": sharpe, **found._asdict()}
     return with_adjusted(pd.DataFrame.from_dict(rows, orient="index"))
 
 
-def _remarks(runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame) -> list[str]:
+def _remarks(
+    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: int
+) -> list[str]:
     """Return what a reader of the comparison must know beside its numbers."""
     said = []
     markets = dict.fromkeys(str(run.summary.get("symbol") or "its data") for run in runs)
     if len(markets) > 1:
         said.append(f"different markets: {', '.join(markets)}")
+    calendars = {run.calendar for run in runs if run.calendar}
+    if len(calendars) > 1 or len({run.year for run in runs}) > 1:
+        each = ", ".join(
+            f"{name} {run.year}" + (f" ({run.calendar})" if run.calendar else "")
+            for name, run in zip(names, runs, strict=True)
+        )
+        said.append(
+            f"different calendars, in sessions a year: {each}; on the common sessions all are "
+            f"annualised by {year}"
+        )
     for name, run in zip(names, runs, strict=True):
         index = run.returns.index
         inside = int(((index >= returns.index[0]) & (index <= returns.index[-1])).sum())
@@ -262,6 +281,7 @@ def _write(comparison: Comparison, runs: Sequence[FinishedRun], made: datetime) 
         "first": str(common[0].date()),
         "last": str(common[-1].date()),
         "sessions": len(common),
+        "sessions_per_year": comparison.sessions_per_year,
         "words": comparison.words,
         "warnings": comparison.warnings,
         **tables(comparison),

@@ -61,8 +61,21 @@ class FinishedRun:
     index: pd.DatetimeIndex
     session: IntArray
     position: FloatArray
+    exposure: FloatArray
     returns: pd.Series
     trades: pd.DataFrame
+
+    @property
+    def year(self) -> int:
+        """Sessions in a year; 252 in runs of earlier versions, which do not say it."""
+        said = self.summary.get("sessions_per_year")
+        return said if isinstance(said, int) and said > 0 else 252
+
+    @property
+    def calendar(self) -> str:
+        """Name of the calendar, "" where the run has none."""
+        data = self.config.get("data")
+        return clean(data.get("calendar") or "") if isinstance(data, Mapping) else ""
 
 
 def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
@@ -81,7 +94,7 @@ def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
     config = _read_config(folder)
     environment = _read_json(folder / "env.json") if (folder / "env.json").is_file() else {}
     try:
-        equity = pd.read_parquet(folder / "equity.parquet", columns=["equity", "position"])
+        equity = pd.read_parquet(folder / "equity.parquet")
         session = pd.read_parquet(folder / "signals.parquet", columns=["session"])["session"]
         trades = pd.read_csv(folder / "trades.csv")
         trades = trades.assign(session=_exit_sessions(trades, equity.index, session))
@@ -91,10 +104,12 @@ def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: is damaged ({said}); run it again") from None
     position = equity["position"].to_numpy(dtype=np.float64)
+    unknown = pd.Series(np.nan, equity.index)  # of a run of an earlier version
+    exposure = np.asarray(equity.get("exposure", unknown), dtype=np.float64)
     index = pd.DatetimeIndex(equity.index)
     name = clean(summary["name"])
     return FinishedRun(
-        folder, name, summary, config, environment, index, ids, position, returns, trades
+        folder, name, summary, config, environment, index, ids, position, exposure, returns, trades
     )
 
 

@@ -18,6 +18,7 @@ from hpi_bt.features.gauge import GaugeFeature, ScoredInputs
 from hpi_bt.frames import Stage, locations, no_stage, read_config
 from hpi_bt.gauge import GaugeResult
 from hpi_bt.report.gauge import write_gauge
+from hpi_bt.report.gauge_absences import gap_lines
 from hpi_bt.report.gauge_words import (
     freshness_lines,
     record_lines,
@@ -96,7 +97,7 @@ def gauge_report(
         found = last_fuller_row(newest)
     if found is not None:
         day = found[0].date()
-        scored = feature.scored(where, as_of=day, today=today)
+        scored = feature.scored(where, as_of=day, today=today, read=scored.inputs.read)
     stage("record", 0.5)
     report = _reported(feature, scored, day, today)
     if found is not None:
@@ -127,8 +128,9 @@ def _reported(
     """Return the report of a scored history; `day` is the one that was asked for, if any."""
     inputs, result = scored
     latest = latest_row(inputs, result)
+    inputs = replace(inputs, notes=(*inputs.notes, *gap_lines(result.component_scores)))
     event = {"horizon": feature.horizon, "event_drawdown": feature.event_drawdown}
-    spy = inputs.spy.loc[inputs.spy.first_valid_index() :]  # what came before has no outcome
+    spy = inputs.spy.dropna()  # what came before has no outcome
     score = result.score.loc[spy.index]
     falls = drawdown_warnings(score, spy, depth=feature.event_drawdown, lookback=feature.horizon)
     warnings = warning_outcomes(score, spy, **event)  # type: ignore[arg-type]

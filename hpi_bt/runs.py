@@ -34,6 +34,7 @@ from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.frame import OI_COLUMNS
+from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
 
@@ -262,7 +263,9 @@ def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
     frame, lines = record.frame, record.signals
     bars = frame.drop(columns=[c for c in lines if c in frame]).join(lines)
     panes = [{**pane, **story.style.get(pane["column"], {})} for pane in record.panes]
-    subject = Subject(str(frame.attrs.get("symbol", "")), bars, panes, record.trades)
+    symbol = str(frame.attrs.get("symbol", ""))
+    year = sessions_per_year(frame)
+    subject = Subject(symbol, bars, panes, record.trades, record.account, year)
     try:
         return signal_study(
             [subject],

@@ -42,6 +42,7 @@ from hpi_bt.loading import load_strategy, source_digest
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.report.index import update_index
+from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.selection import overfitting_of
 
 Count = Callable[[int, int], None]
@@ -337,6 +338,7 @@ def _summary(
         "points": len(search.points),
         "bars": len(search.frame),
         "sessions": int(outcomes.returns.shape[1]),
+        "sessions_per_year": sessions_per_year(search.frame),
         "seconds": round(seconds, 3),
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},

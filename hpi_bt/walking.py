@@ -102,7 +102,7 @@ def _story(
         ],
         benchmark=search.config.benchmark == "buy_and_hold",
         source=search.source,
-        figures=_figures(search, outcomes, windows, chosen),
+        figures=_figures(search, outcomes, windows, chosen, ready.year),
         pages={
             "windows.csv": lambda path: table.to_csv(path, index=False),
             "stability.csv": lambda path: stability.to_csv(path, index=False),
@@ -255,7 +255,7 @@ def _window_table(
 ) -> pd.DataFrame:
     rows = []
     for w, (window, i) in enumerate(zip(windows, chosen.tolist(), strict=True)):
-        tested = performance(_tested(windows, outcomes, w, i))
+        tested = performance(_tested(windows, outcomes, w, i), periods_per_year=ready.year)
         train = _dates(ready, window.train_from, window.train_to)
         test = _dates(ready, window.test_from, window.test_to)
         rows.append({
@@ -291,13 +291,14 @@ def _stability(points: list[Point], chosen: IntArray) -> pd.DataFrame:
 
 
 def _figures(
-    search: Search, outcomes: Outcomes, windows: list[Window], chosen: IntArray
+    search: Search, outcomes: Outcomes, windows: list[Window], chosen: IntArray, year: int
 ) -> dict[str, Any]:
     """Return what summary.json says of the walk beside the figures of the stitched run."""
     rule = search.config.walk_forward
     inside = outcomes.figures[chosen, np.arange(len(windows))]
     tested = [
-        performance(_tested(windows, outcomes, w, int(i))).sharpe for w, i in enumerate(chosen)
+        performance(_tested(windows, outcomes, w, int(i)), periods_per_year=year).sharpe
+        for w, i in enumerate(chosen)
     ]
     totals = [_totals(windows, outcomes, w) for w in range(len(windows))]
     ranks = [float((total <= total[i]).mean()) for total, i in zip(totals, chosen, strict=True)]

@@ -11,7 +11,9 @@ class GaugeOverlay(bt.Strategy):
     """Keep a share of the account in the data, by the band of the gauge; the rest is cash.
 
     The share is set anew, by a market order at the next open, where the band changes; between
-    changes it drifts with the price. The band of an unknown gauge is that before it, at first low.
+    changes it drifts with the price. That is one session late: the gauge for a session is
+    published before its open, but orders are sent at its close and filled at the open after. The
+    band of an unknown gauge is that before it, at first low.
     `score` names another column of 0 to 100: gauge_vix is the same rule on the VIX alone.
     """
 

@@ -15,6 +15,7 @@ DOWNWARD = [REGIME_CODES["expansion"], REGIME_CODES["squeeze_down"]]
 def pressure_cloud(close, high, low, *columns, min_strength=0.2, state=None):
     """+1 or -1 from the touch of a zone that the regime allows, 0 otherwise.
 
+    A touch is the price moving into a zone that was there; one that appears around it is none.
     A bounce (pinned or neutral): long from the stability zone below, short from the one above,
     until the close breaks through that zone or reaches the one opposite, or the regime changes. A
     continuation (expansion, or a squeeze its way): long into the acceleration zone above, short

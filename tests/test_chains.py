@@ -17,7 +17,9 @@ import hpi_bt as hb
 from hpi_bt.chains import chain_report
 from hpi_bt.errors import InputError
 from hpi_bt.options import OptionChain
+from hpi_bt.report.chain import expiry_rows
 from hpi_bt.report.chain_result import ChainReport
+from hpi_bt.report.chain_words import assumptions
 from hpi_bt.sources.chains import read_chain
 from small_chains import AS_OF, EXPIRIES, RATE, STRIKES, contracts, in_memory, saved
 
@@ -255,7 +257,7 @@ def test_a_few_negative_quotes_are_dropped_and_counted_and_many_refused(tmp_path
     report = chain_report(saved(tmp_path, table))
     assert report.cleaning.counts["negative quote"] == 2
     assert (report.cleaning.read, len(report.chain)) == (len(table), len(table) - 2)
-    assert "negative quote: 2 (1.2%), dropped: a bid or ask below 0 is an error" in (
+    assert "negative quote: 2 (1.2 %), dropped: a bid or ask below 0 is an error" in (
         report.cleaning.lines
     )
     kept = chain_report(saved(tmp_path, contracts().drop([0, 30])))
@@ -396,3 +398,90 @@ def test_a_full_chain_takes_a_moment(real_data, tmp_path):
     begun = time.perf_counter()
     chain_report(real_data / SPX, out=tmp_path)
     assert time.perf_counter() - begun < 5.0  # 0.5 s on an idle machine
+
+
+WEEKEND = "2023-09-16"  # a Saturday
+
+
+def test_a_date_that_is_no_session_is_named_noted_and_selected_as_listed(tmp_path):
+    path = saved(tmp_path, contracts(expiries=("2023-09-14", WEEKEND, "2023-12-15")))
+    report = chain_report(path)
+    assert any(
+        f"{2 * len(STRIKES)} contracts expire on no session, such as {WEEKEND}" in note
+        for note in report.notes
+    )
+    assert [row["name"] for row in expiry_rows(report)] == ["2023-09-14", WEEKEND, "2023-12-15"]
+    for day in (WEEKEND, "2023-09-15"):  # as listed, and the session that it ends with
+        only = chain_report(path, expiry=day).chain
+        assert [f"{when:%Y-%m-%d %H:%M}" for when in only.expiries] == ["2023-09-15 16:00"]
+    with pytest.raises(InputError, match=rf"there are 2023-09-14, {WEEKEND}, 2023-12-15\)"):
+        chain_report(path, expiry="2023-09-18")
+    given = chain_report(path, coupling={WEEKEND: 0.25})
+    assert given.expiries["k"].tolist().count(0.25) == 1
+
+
+def test_a_market_without_closing_names_its_expiries_by_their_dates(tmp_path):
+    path = saved(tmp_path, contracts(expiries=("2023-09-14", "2023-09-16")))
+    whole = chain_report(path, calendar="24/7")
+    assert [row["name"] for row in expiry_rows(whole)] == ["2023-09-14", "2023-09-16"]
+    for day in ("0dte", "2023-09-14"):
+        only = chain_report(path, calendar="24/7", expiry=day)
+        assert [row["name"] for row in expiry_rows(only)] == ["2023-09-14"]
+    early = chain_report(path, calendar="24/7", expiry_at="08:00")
+    told = dict(assumptions(early))["Expiry"]
+    assert told == "Contracts live until 08:00 of their day, by calendar 24/7."
+    assert not any("no session" in note for note in early.notes)
+
+
+def test_only_what_settles_on_the_open_is_called_so():
+    table = contracts(expiries=("2023-09-15", "2023-09-22"))  # a third Friday
+    report = chain_report(in_memory(table, symbol="SPX"))
+    assert [row["name"] for row in expiry_rows(report)] == ["2023-09-15 AM", "2023-09-22"]
+    assert dict(assumptions(report))["Expiry"].endswith("1 settles on the open of the day (AM).")
+
+
+def test_other_choices_have_other_pages(tmp_path):
+    path, folder = saved(tmp_path, contracts()), tmp_path / "results"
+    choices = [
+        *({"coupling": 9.0}, {"coupling": -3.0}, {"coupling": {"2023-09-22": 0.3}}, {"ssr": 1.0}),
+        *({"rate": 0.03}, {"dividend": 0.02}, {"spot": 101.0}, {"range_pct": 2.0}, {}),
+        *({"ssr": 1.5, "range_pct": 3.0, "futures": None}, {"multiplier": 10.0}),
+    ]
+    pages = [chain_report(path, out=folder, **choice).page.name for choice in choices]
+    assert pages[0] == "chain-XYZ-20230914-1200-coupling=9.html"
+    assert pages[8] == pages[9] == "chain-XYZ-20230914-1200.html"
+    assert len(set(pages)) == len(pages) - 1
+    several = {"coupling": dict.fromkeys(("2023-09-14", *DATED), 0.123456789), "rate": 0.0123456}
+    long = [
+        chain_report(path, out=folder, **several, dividend=d, range_pct=2.3456).page.name
+        for d in (0.01, 0.02)
+    ]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 140
+
+
+def test_open_interest_of_0_is_not_called_unknown(tmp_path):
+    held = contracts().assign(open_interest=0.0)
+    flags = chain_report(saved(tmp_path, held), expiry="2023-09-22").flags
+    assert any("all open interest is 0" in flag for flag in flags)
+    assert not any("no open interest is known" in flag for flag in flags)
+
+
+def test_columns_separated_by_another_mark_are_named(tmp_path):
+    contracts().to_csv(tmp_path / "xyz.csv", index=False, sep=";", decimal=",")
+    with pytest.raises(InputError, match=r"^xyz\.csv: its columns are separated by ';'; wanted"):
+        chain_report(tmp_path / "xyz.csv")
+
+
+def test_a_folder_is_called_one(tmp_path):
+    (tmp_path / "chains").mkdir()
+    with pytest.raises(InputError, match=r"chains: is a folder; give a file in it"):
+        chain_report(tmp_path / "chains")
+
+
+def test_counts_of_one_are_singular():
+    one = contracts(np.array([100.0]), ("2023-09-22",)).head(1)
+    report = chain_report(in_memory(one))
+    said = " ".join([*report.flags, *(how for _, how in assumptions(report))])
+    assert not re.search(r"\b1 (quotes|expiries|contracts)\b", said)
+    assert "Raw SVI in no expiry, on 1 quote " in said

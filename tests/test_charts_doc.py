@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from hpi_bt.backtest.alerts import alerts_of
-from hpi_bt.report.drawing import CANDLES, KINDS, OPTIONS, TRADES, check_style
+from hpi_bt.declarations import KINDS, OPTIONS
+from hpi_bt.report.drawing import CANDLES, TRADES, check_style
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "charts.md").read_text("utf-8")
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from small_runs import Said, bars, commander, listing, workshop
+from hpi_bt.backtest.result import Result
+from hpi_bt.cli.screen import show_run
+from small_runs import Said, bars, commander, demo_run, listing, workshop
 
 Command = Callable[..., Said]
 SHORT = ("-s", "data.end=2024-01-05")
@@ -65,8 +67,9 @@ def test_a_run_prints_its_figures_and_leaves_its_folder(folder: Path, command: C
     pages = [f"results/{made.name}/{page}" for page in ("tearsheet.html", "chart.html")]
     assert said.out.splitlines()[-2:] == pages
     assert listing(made) == ["alerts.csv", "chart.html", "coefficients.csv", "config.yaml",
-        "deciles.csv", "env.json", "equity.parquet", "panes.json", "run.log", "signals.parquet",
-        "study.csv", "summary.json", "tearsheet.html", "trades.csv", "vetoed.csv"]  # fmt: skip
+        "deciles.csv", "env.json", "equity.parquet", "nights.csv", "panes.json", "run.log",
+        "signals.parquet", "study.csv", "summary.json", "tearsheet.html", "trades.csv",
+        "vetoed.csv"]  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -76,8 +79,8 @@ def test_the_summary_is_aligned_and_fits_the_screen(
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = command("run", "small.yaml", *SHORT).out.splitlines()
     labels = (
-        "Return", "CAGR", "Sharpe (daily)", "Max drawdown", "Trades", "Win rate", "Exposure",
-        "Costs paid", "Rejected orders",
+        "Return", "CAGR", "Sharpe (daily)", "Max drawdown", "Trades", "Win rate",
+        "Time in market", "Average exposure", "Costs paid", "Rejected orders",
     )  # fmt: skip
     rows = {label: next(x for x in lines if x.startswith(label)) for label in labels}
     assert all(len(line) <= columns for line in lines[:-1])
@@ -86,10 +89,45 @@ def test_the_summary_is_aligned_and_fits_the_screen(
         assert row[: len(label) + 1].rstrip() == label
         assert row[29] != " "
         assert row[30:32].strip() == ""
-    for label in labels[:4]:
+    for label in ("Return", "Max drawdown"):
         assert len(rows[label]) == 45
+    assert rows["CAGR"].startswith("CAGR                       n/a   4 sessions are too few")
     # bought and held from the open, 100, to 104 at the close of the fourth session
     assert rows["Return"].split() == ["Return", "0.10%", "4.00%"]
+
+
+def test_what_a_run_noticed_is_short_and_the_weightiest_comes_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(**changes: Any) -> list[str]:
+        result = Result(demo_run().folder)
+        result.__dict__["summary"] = demo_run().summary | changes
+        show_run(result)
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith(("- ", "... "))]
+
+    monkeypatch.setenv("COLUMNS", "120")
+    notes = [f"note {i}" for i in range(6)] + ["spot is taken to be the mid", "a file has no calls"]
+    told = said(remarks=["crosses: 3 up"], notes=[*notes, "warning: half is flat"])
+    assert told == [
+        "- warning: half is flat", "- crosses: 3 up", "- a file has no calls",
+        "- spot is taken to be the mid", "- note 0", "... 5 more on the tear sheet",
+    ]  # fmt: skip
+    loud = [f"warning: {i}" for i in range(7)]
+    assert said(remarks=["crosses"], notes=loud) == [
+        *(f"- {line}" for line in loud), "... 1 more on the tear sheet",
+    ]  # fmt: skip
+    assert said(remarks=["one"], notes=["two"]) == ["- one", "- two"]
+
+
+def test_the_screen_says_the_sessions_of_a_year_where_they_are_not_the_usual_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = Result(demo_run().folder)
+    for year, told in ((252, False), (365, True)):
+        result.__dict__["summary"] = demo_run().summary | {"sessions_per_year": year}
+        show_run(result)
+        assert (f", {year} sessions a year" in capsys.readouterr().out) is told
 
 
 def test_json_is_strict_and_alone_on_standard_output(folder: Path, command: Command) -> None:
@@ -298,7 +336,7 @@ def test_list_names_configs_strategies_and_finished_runs(folder: Path, command: 
     assert "  configs/demo.yaml " in said.out
     assert "  strategies/flow_bias.py:FlowBias " in said.out
     (line,) = [x for x in said.out.splitlines() if x.startswith("  results/")]
-    assert line.endswith("return +0.10%, Sharpe 7.94, trades 0")
+    assert line.endswith("return +0.10%, Sharpe n/a, trades 0")
 
 
 def test_version_is_printed(command: Command) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from hpi_bt.chains import chain_report
+from hpi_bt.cli import app
 from hpi_bt.cli.chain import _on_the_line
 from small_chains import contracts, saved
 from small_runs import Said, commander
@@ -61,7 +63,7 @@ def test_faults_come_first_in_the_words_of_the_command_and_the_rest_is_counted(
         said[3]
         == f"... {len(told['flags'] + told['notes']) - 3} more (on the page, and with --json)"
     )
-    page = Path("results/chain-XYZ-20230914-1200.html").read_text("utf-8")
+    page = Path("results/chain-XYZ-20230914-1200-spot=103-range_pct=0.6.html").read_text("utf-8")
     known = page.partition('id="flags"')[2].partition("</section>")[0]
     heads = ["Faults in the data", "Assumptions that move the answer", "Notes"]
     found = [head for head in heads if f"<h3>{head}</h3>" in known]
@@ -174,3 +176,33 @@ def test_a_bad_chain_is_one_line_and_exit_code_2(what: str, command: Command, fo
     ran = command("chain", "bad.csv")
     assert (ran.code, ran.err.count("\n"), ran.out) == (2, 1, "")
     assert ran.err.startswith("hpi-bt: bad.csv: ")
+
+
+def test_no_help_of_any_command_holds_square_brackets_which_are_markup(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+):
+    # what stands in them is taken for a style and not shown
+    from typer.main import get_command
+
+    def commands(group: Any) -> Iterator[Any]:
+        for one in getattr(group, "commands", {}).values():
+            yield from (one, *commands(one))
+
+    every = list(commands(get_command(app)))
+    assert len(every) > 10
+    for one in every:
+        texts = [one.help or "", *(getattr(p, "help", None) or "" for p in one.params)]
+        assert not [text for text in texts if "[" in text], one.name
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "by default the quotes' own" in command("chain", "--help").out
+
+
+def test_vols_in_percent_are_mended_as_the_line_says(command: Command, folder: Path):
+    saved(folder, contracts().assign(iv=lambda t: 100.0 * t["iv"]))
+    refused = command("chain", "xyz.csv", "--no-page")
+    assert refused.code == 2
+    assert refused.err.rstrip().endswith(
+        "give decimals (0.18 for 18 %), or give --column iv_pct=iv"
+    )
+    mended = command("chain", "xyz.csv", "--no-page", "--json", "--column", "iv_pct=iv")
+    assert 0.15 < json.loads(mended.out)["atm_vol"] < 0.25

@@ -517,3 +517,34 @@ def test_few_entries_or_none_are_told_in_honest_words():
     against = [e | {"reason": "x"} for e in many(20, (0.0, 0.0))]
     assert "the filter would veto every one" in verdict(against)
     assert verdict([]) == "The strategy asked for no entry, so the filter had nothing to judge."
+
+
+def test_runs_of_different_calendars_are_told_and_annualised_alike(tmp_path):
+    def config(run, calendar):
+        path = run / "config.yaml"
+        path.write_text(path.read_text() + f"data: {{calendar: {calendar}}}\n")
+        return run
+
+    daily = make_run(tmp_path, "a", noise(1), sessions_per_year=252)
+    always = make_run(tmp_path, "b", noise(2), sessions_per_year=365)
+    old = make_run(tmp_path, "c", noise(3))
+    bitcoin = config(always, "24/7")
+    made = compare([bitcoin, config(daily, "XNYS")], results=tmp_path, bootstrap=99)
+    assert made.warnings == (
+        "different calendars, in sessions a year: b 365 (24/7), a 252 (XNYS); on the common "
+        "sessions all are annualised by 252",
+    )
+    assert made.sessions_per_year == 252
+    assert "by 252 sessions a year" in made.page.read_text("utf-8")
+    assert compare([daily, old], results=tmp_path, bootstrap=99).warnings == ()
+    both = [bitcoin, make_run(tmp_path, "d", noise(4), sessions_per_year=365)]
+    alike = compare(both, results=tmp_path, bootstrap=99)
+    assert alike.warnings == ()
+    first, other = (performance(noise(k), periods_per_year=365) for k in (2, 4))
+    assert_allclose(alike.table.loc[("common", "sharpe"), ("value", "b")], first.sharpe)
+    assert_allclose(
+        alike.sharpe_differences.loc["d", ["sharpe", "difference"]].astype(float),
+        [other.sharpe, other.sharpe - first.sharpe],
+    )
+    summary = json.loads((alike.folder / "summary.json").read_text())
+    assert summary["sessions_per_year"] == 365

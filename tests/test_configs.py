@@ -17,6 +17,7 @@ EVERY = sorted(ROOT.rglob("*.yaml"))
 DEMO = [path for path in EVERY if path.parent == ROOT]
 REAL = [path for path in EVERY if path.parent == ROOT / "real"]
 SHORT = {"spx_pressure_cloud": 3}  # sessions there are, where they are few
+IDLE = {"spx_pressure_cloud"}  # the index was in the zone from the first snapshot on, or above it
 SPANS = {
     "crude_herrick": ("2010-01-01", "2010-12-31"),
     "gauge_spy": ("1998-05-01", "1999-02-26"),
@@ -103,5 +104,5 @@ def test_a_real_config_runs_and_never_says_demo(
     assert result.summary["last"][:10] <= end
     assert result.summary["sessions"] >= SHORT.get(path.stem, 9)
     assert result.summary["demo"] == ""
-    assert result.summary["trades"] > 0
+    assert (result.summary["trades"] > 0) == (path.stem not in IDLE)
     assert "DEMO" not in (result.folder / "tearsheet.html").read_text("utf-8")

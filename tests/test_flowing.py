@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import hpi_bt as hb
+from hpi_bt.cli.flow import _amount
 from hpi_bt.features.ahead import session_table
 from hpi_bt.features.flow_columns import COLUMNS
 from small_runs import Said, commander
@@ -138,3 +139,11 @@ def test_the_table_has_medians_of_amounts_and_the_last_of_levels() -> None:
     (blank,) = session_table(rows.iloc[2:], "XNYS").to_dict("records")
     assert blank["regime"] is None
     assert np.isnan(blank["call_wall"])
+
+
+def test_small_amounts_keep_digits_and_none_is_minus_nothing() -> None:
+    values = [-0.31, 0.0, -0.00412, 12.345, -1234.5, np.nan]
+    assert [_amount(v) for v in values] == [
+        *("\N{MINUS SIGN}0.310", "0", "\N{MINUS SIGN}0.00412", "12.3"),
+        *("\N{MINUS SIGN}1,234", None),
+    ]

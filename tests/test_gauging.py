@@ -18,9 +18,12 @@ from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.cli import app
 from hpi_bt.errors import InputError
 from hpi_bt.gauging import gauge_report
+from hpi_bt.report.gauge_words import record_lines, trend_sentence
 from hpi_bt.sources.cache import Cache, Provenance
+from hpi_bt.sources.gauge_data import reading
 from hpi_bt.sources.gauge_data.feeds import cache_key
 from hpi_bt.sources.gauge_data.files import read_gauge_file
+from hpi_bt.sources.gauge_data.publication import sessions_between
 
 TODAY = date(2024, 1, 2)
 REAL = {"folder": "gauges", "spy": "bars/SPY_daily_yfinance_adjusted.csv"}
@@ -61,7 +64,9 @@ def test_the_last_row_by_hand(market):
     spy = closes()
     assert table.loc["drawdown", "value"] == pytest.approx(1 - spy.iloc[-1] / spy.max())
     assert (table["state"] == "used").all()
-    moved = (table["score"] - table["score_before"]).abs().idxmax()
+    step = table["score"] - table["score_before"]
+    way = np.sign(got.change)
+    moved = (table["share"] * step * way).idxmax() if way else step.abs().idxmax()
     assert {"vix": "VIX ", "term_structure": "VIX / VIX3M", "curve": "Yield", "drawdown": "SPY"}[
         moved
     ] in got.sentence
@@ -250,6 +255,74 @@ def test_the_sentence_says_when_the_band_changed(market):
     assert np.isnan(got.change)
 
 
+def test_the_mover_is_the_one_that_did_most_of_the_change(market):
+    """By hand: put/call's score moved furthest, but down, and VIX brought more than drawdown."""
+    got = gauge_report(data_dir=market, today=TODAY)
+    table = got.latest.components.iloc[:3].assign(
+        score=[41.0, 30.0, 40.0], score_before=[31.0, 18.0, 66.0], share=[0.5, 0.25, 0.25]
+    )
+    latest = got.latest._replace(components=table, score=46.0, before=35.0)
+    assert "; VIX did most of it, its score up from 31.0 to 41.0" in trend_sentence(latest)
+    latest = latest._replace(score=30.0)
+    assert "; Yield curve did most of it, its score down from 66.0" in trend_sentence(latest)
+    still = latest._replace(before=30.0)
+    assert "; Yield curve moved most, its score down" in trend_sentence(still)
+    up = latest._replace(score=40.0, components=table[2:])
+    assert "; no component's score rose" in trend_sentence(up)
+
+
+@pytest.mark.parametrize("day", ["2020-09-15", "2020-12-30"])
+def test_every_day_with_a_score_can_be_shown_even_before_spy(tmp_path, day):
+    """VIX from 2019 on, SPY from 2021 on: the days between have a score, and no record."""
+    folder = write_market(tmp_path)
+    days = sessions_between(pd.Timestamp("2019-01-02"), pd.Timestamp("2020-12-31"))
+    vix = folder / "gauges" / "VIX_History.csv"
+    head, *rows = vix.read_text().splitlines()
+    more = [f"{d:%m/%d/%Y},1,1,1,{20 + 5 * np.sin(i / 9):.4f}" for i, d in enumerate(days)]
+    vix.write_text("\n".join([head, *more, *rows, ""]))
+    whole = gauge_report(data_dir=folder, today=TODAY)
+    got = gauge_report(data_dir=folder, as_of=day, today=TODAY, out=tmp_path / "page.html")
+    assert got.score == whole.result.score[day]
+    assert got.result.smoothed.equals(whole.result.smoothed.loc[:day])
+    assert got.record == ("SPY has no closes by then: nothing says what a warning was worth.",)
+    assert "None so far." in (tmp_path / "page.html").read_text()
+
+
+def test_a_report_that_is_set_back_reads_its_files_once(tmp_path, monkeypatch):
+    folder = write_market(tmp_path)
+    for name in ("VIX_History.csv", "VIX3M_History.csv", "rates.csv"):
+        lines = (folder / "gauges" / name).read_text().splitlines()
+        kept = [x for x in lines[1:] if pd.Timestamp(x[:10]) <= pd.Timestamp("2023-11-30")]
+        (folder / "gauges" / name).write_text("\n".join([lines[0], *kept, ""]))
+    asked = []
+    monkeypatch.setattr(
+        reading,
+        "read_gauge_file",
+        lambda p, *a, **k: asked.append(p) or read_gauge_file(p, *a, **k),
+    )
+    got = gauge_report(data_dir=folder, today=TODAY)
+    assert "not the newest close" in got.sentence
+    assert len(asked) == len(set(asked)) == 4
+    then = gauge_report(data_dir=folder, as_of=got.latest.row, today=TODAY)
+    assert then.inputs.components.equals(got.inputs.components)
+
+
+def test_the_record_says_plainly_where_little_is_known(market):
+    got = gauge_report(data_dir=market, today=TODAY)
+    score, event = got.result.score, {"horizon": 21, "event_drawdown": 0.05}
+    spy = got.inputs.spy
+    one = got.warnings.iloc[:1].assign(complete=[False], false=[False])
+    lines = record_lines(score.loc[spy.index], got.falls, one, got.quality, **event)
+    assert any(line.startswith("None of its warnings is complete yet. The last") for line in lines)
+    few = got.quality.copy()
+    few.loc[("gauge", "warning"), ["balanced_low", "balanced_high"]] = np.nan
+    few.loc[("gauge", "warning"), "note"] = "no interval: warnings in 1 block, 10 needed"
+    lines = record_lines(score.loc[spy.index], got.falls, one, few, **event)
+    assert lines[-1] == (
+        "How accurate its warnings are cannot be told yet (warnings in 1 block, 10 needed)."
+    )
+
+
 def test_the_record_counts_what_the_tables_hold(market):
     got = gauge_report(data_dir=market, today=TODAY)
     falls, warned = len(got.falls), int(got.falls["warned"].sum())
@@ -287,7 +360,7 @@ def test_a_config_brings_files_and_settings(market):
     [
         ({"as_of": "yesterday"}, "as_of: 'yesterday' is no date; write 2024-12-31"),
         ({"as_of": "2024-01-03"}, "2024-01-03 lies in the future"),
-        ({"as_of": "2020-01-03"}, "before SPY's first close"),
+        ({"as_of": "2020-01-03"}, "2020-01-03 is before the first day of any component"),
         ({"as_of": "2021-02-03"}, "min_history 252"),
         ({"files": "nowhere"}, "nowhere: no such folder"),
         ({"files": {"vx": "a.csv"}}, "no series 'vx'.*vix"),
@@ -443,7 +516,12 @@ def test_the_real_gauge_of_a_day(real_data):
     assert (got.score, got.latest.band, got.change) == (18, "low", 2.0)
     assert "2 of SPY's 36 falls" in got.record[0]
     assert "9 of its 19 completed warnings" in got.record[1]
-    assert "nearly equal" in got.weighting
+    assert got.weighting == (
+        "The weights run from 0.51 to 0.57: the weighted mean of the day's scores is 17.5, their "
+        "plain mean 17.9, both before smoothing."
+    )
+    gap = "curve: left out on 151 sessions: 2024-12-16 to 2024-12-31, from 2025-12-30 on"
+    assert gap in got.inputs.notes  # 11 before 2025, and 140 of the 145 after 2025-12-19
     assert got.freshness[1] == "Yield curve ends 2025-12-19, 145 sessions earlier: left out"
     again = gauge_report(files=REAL, data_dir=real_data, as_of="2026-07-22")
     assert text_of(again) == text_of(got)

@@ -15,6 +15,7 @@ import pytest
 import hpi_bt
 from hpi_bt import InputError
 from hpi_bt.backtest.sweep import METRICS
+from hpi_bt.stats.metrics import performance, session_returns
 
 AXES = {"smoothing": [5, 10], "enter": [0.5, 1.0], "orders.stop.multiple": [1.0, 3.0]}
 INTRADAY = {"kind": "demo", "sessions": 12, "bar": "5min", "symbol": "IWM", "seed": 7}
@@ -68,6 +69,28 @@ def test_threads_processes_and_engines_make_the_same_table(done, how, tmp_path):
     assert np.array_equal(other.returns, done.returns)
     wanted = how.get("engine", "fast")
     assert other.summary["engine"] == wanted
+
+
+def test_runs_sweeps_and_pages_of_a_calendar_are_annualised_by_its_sessions(tmp_path):
+    always = config(sweep={"enter": [0.5]})
+    always["data"] = always["data"] | {"calendar": "24/7"}
+    swept = hpi_bt.sweep(always, results=tmp_path, jobs=1)
+    point = ["strategy.params.enter=0.5", "study.enabled=false"]
+    one = hpi_bt.run(always | {"sweep": {}}, overrides=point, results=tmp_path)
+    equity, start = one.equity["equity"], one.summary["start_value"]
+    returns = session_returns(equity, one.signals["session"], start)
+    own = performance(returns, periods_per_year=365)
+    assert own.sharpe != 0.0
+    for found in (one.summary, swept.summary["figures"]):
+        assert [found["sharpe"], found["cagr"]] == [own.sharpe, own.cagr]
+    for summary, page in (
+        (one.summary, one.folder / "tearsheet.html"),
+        (swept.summary, swept.folder / "heatmap.html"),
+    ):
+        assert summary["sessions_per_year"] == 365
+        assert "by 365 sessions a year" in page.read_text("utf-8")
+    sheet = (one.folder / "tearsheet.html").read_text("utf-8")
+    assert f"<td>{round(100 * own.cagr, 2):g}%</td>" in sheet
 
 
 def test_the_folder_holds_what_the_result_says(done):

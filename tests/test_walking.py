@@ -123,6 +123,20 @@ def test_a_walk_without_a_trade_is_told_and_not_broken(shop):
     assert result.summary["total_return"] == 0.0
 
 
+def test_windows_are_annualised_by_the_sessions_of_the_calendar(shop):
+    bars(shop)
+    usual = hpi_bt.walk_forward(config(), results="r")
+    other = config()
+    other["data"]["calendar"] = "24/7"
+    always = hpi_bt.walk_forward(other, results="r")
+    assert (usual.summary["sessions_per_year"], always.summary["sessions_per_year"]) == (252, 365)
+    more = np.sqrt(365 / 252)
+    for name in ("in_sample", "out_of_sample_sharpe"):
+        np.testing.assert_allclose(windows(always)[name], more * windows(usual)[name])
+    for name in ("sharpe", "out_of_sample_sharpe_mean"):
+        assert always.summary[name] == pytest.approx(more * usual.summary[name])
+
+
 def test_windows_longer_than_the_data_and_a_missing_rule_are_refused(shop):
     bars(shop)
     with pytest.raises(InputError, match="train 40 and purge 0 leave no session of 30"):

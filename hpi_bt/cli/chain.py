@@ -34,6 +34,7 @@ _OPTIONS = {
     r"\bgive a future's price\b": "give --future",
     r"\ba wider range\b": "a wider --range",
     r"\bname (it|one) under columns\b": r"name \1 with --column OURS=THEIRS",
+    r"\b(?:in a file )?map it as iv_pct under columns": "give --column iv_pct=iv",
     r"\bunder columns$": "with --column",
     r"(^|: )as_of(?= '|: )": r"\1--as-of",
     r"(^|: )(spot|rate|dividend|ssr|multiplier)(?=: |: )": r"\1--\2",
@@ -69,10 +70,11 @@ def chain_command(
         list[str], typer.Option("--coupling", help="k itself: 0.3, or DATE=0.3 (repeatable).")
     ] = [],  # noqa: B006 - typer copies it
     rate: Annotated[
-        float | None, typer.Option("--rate", help="Rate, a decimal [the quotes' own].")
+        float | None, typer.Option("--rate", help="Rate, a decimal; by default the quotes' own.")
     ] = None,
     dividend: Annotated[
-        float | None, typer.Option("--dividend", help="Yield, a decimal [the quotes' own].")
+        float | None,
+        typer.Option("--dividend", help="Yield, a decimal; by default the quotes' own."),
     ] = None,
     range_pct: Annotated[
         float, typer.Option("--range", help="How far prices reach from spot, in percent.")
@@ -101,7 +103,7 @@ def chain_command(
         list[str], typer.Option("--column", help="OURS=THEIRS of a plain table (repeatable).")
     ] = [],  # noqa: B006 - typer copies it
     out: Annotated[
-        Path | None, typer.Option("--out", help="The page, or its folder [the results folder].")
+        Path | None, typer.Option("--out", help="The page, or its folder; else the results.")
     ] = None,
     results: Results = Path("results"),
     data_dir: DataDir = None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
 
 _LARGE = 1e5
 _MOST_LINES = 8  # of what there is to know, unless all are asked for
-_FORMATS = {
-    "impulse": "{:,.0f}", "gex": "{:,.0f}", "charm_to_close": "{:,.0f}",
-    "zero_gamma": "{:,.2f}", "call_wall": "{:,.6g}", "put_wall": "{:,.6g}",
-}  # fmt: skip
+_AMOUNTS = ("impulse", "gex", "charm_to_close")
+_WHOLE = 100.0  # from here on an amount is shown without decimals
+_FORMATS = {"zero_gamma": "{:,.2f}", "call_wall": "{:,.6g}", "put_wall": "{:,.6g}"}
 
 
 def flow_command(
@@ -56,7 +56,7 @@ def _show(one: Ahead, *, every: bool) -> None:
     from hpi_bt.sources.chain_importance import by_importance
 
     print(f"{one.name}: {len(one.rows):,} snapshots, {'kept' if one.kept else 'computed'}\n")
-    show_frame(one.table, {**_amounts(one.table), **_FORMATS})
+    show_frame(_readable(one.table), _FORMATS)
     print()
     lines = by_importance((*one.notes, *one.flags))
     shown = lines if every else lines[:_MOST_LINES]
@@ -66,10 +66,21 @@ def _show(one: Ahead, *, every: bool) -> None:
         print(f"... {len(lines) - len(shown)} more with --notes")
 
 
-def _amounts(table: pd.DataFrame) -> dict[str, str]:
-    """Return the format of the columns that are large amounts."""
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its amounts as text."""
     numbers = table.select_dtypes("float")
-    return {str(c): "{:,.0f}" for c in numbers if numbers[c].abs().max() >= _LARGE}
+    names = [c for c in numbers if c in _AMOUNTS or numbers[c].abs().max() >= _LARGE]
+    texts: dict[str, Any] = {str(c): [_amount(value) for value in table[c]] for c in names}
+    return table.assign(**texts)
+
+
+def _amount(value: float) -> str | None:
+    """Return a number with three digits where it is below 100, else whole; None for NaN."""
+    if math.isnan(value):
+        return None
+    small = 0.0 < abs(value) < _WHOLE
+    places = 2 - math.floor(math.log10(abs(value))) if small else 0
+    return f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _write(one: Ahead, path: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hpi_bt.backtest.result import Result
 
 PATIENCE_SECONDS = 2.0
+_MOST_LINES = 5  # of what there is to know, unless more of them are warnings
 
 
 class Stages:
@@ -70,7 +71,7 @@ def show_run(result: Result) -> None:
         console.print(Text(f"DEMO: {s['demo']}", "bold yellow"))
     console.print(
         f"{s['first'][:10]} to {s['last'][:10]}, {s['sessions']:,} sessions, {s['bars']:,} bars, "
-        f"engine {s['engine']}\n"
+        f"engine {s['engine']}{_unusual_year(s)}\n"
     )
     rows = figures(s)
     if any(row.benchmark for row in rows):
@@ -84,11 +85,29 @@ def show_run(result: Result) -> None:
     console.print()
     for line in s.get("study", ()):
         console.print(hanging("", line, width))
-    for line in (*s["remarks"], *s["notes"]):
+    lines = _noticed(s)
+    most = max(_MOST_LINES, sum(line.startswith("warning") for line in lines))
+    for line in lines[:most]:
         style = "yellow" if line.startswith("warning") else ""
         console.print(Text(hanging("- ", line, width), style))
+    if len(lines) > most:
+        console.print(f"... {len(lines) - most} more on the tear sheet")
     for page in ("tearsheet.html", "chart.html"):
         console.print(Text(f"{result.folder / page}"))
+
+
+def _unusual_year(summary: Mapping[str, Any]) -> str:
+    """Return by how many sessions a year figures are annualised, "" where it is the usual 252."""
+    year = summary.get("sessions_per_year", 252)
+    return "" if year == 252 else f", {year} sessions a year"
+
+
+def _noticed(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a run noticed: warnings, its own remarks, then notes on the data by weight."""
+    from hpi_bt.sources.chain_importance import by_importance
+
+    lines = [*summary["remarks"], *by_importance(summary["notes"])]
+    return sorted(lines, key=lambda line: not line.startswith("warning"))
 
 
 def hanging(head: str, text: str, width: int) -> str:
@@ -128,4 +147,7 @@ def show_frame(table: pd.DataFrame, formats: Mapping[str, str]) -> None:
 def _cell(value: Any, form: str | None) -> str:
     if value is None or (isinstance(value, float) and isnan(value)):
         return "n/a"
-    return form.format(value) if form else str(value)
+    if form is None:
+        return str(value)
+    text = form.format(value)
+    return text if isinstance(value, str) else text.replace("-", "\N{MINUS SIGN}")

@@ -12,6 +12,8 @@ from hpi_bt.cli.screen import Stages, show_frame
 from hpi_bt.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hpi_bt.stats.forward import Horizon
     from hpi_bt.studying import Signals
 
@@ -73,11 +75,18 @@ def show_signals(found: Signals) -> None:
     study = found.study
     seen = study.events[study.events["n"] > 0]
     for (signal, label), rows in seen.groupby(["signal", "label"], sort=False):
-        print(f"{signal}: {label}")
+        print(f"{signal}: {label}{_lasting(rows)}")
         words = [verdict(row) for row in rows.to_dict("records")]
         show_frame(rows[["horizon", *_FORMATS]].assign(verdict=words), _FORMATS)
         print()
     show_conclusions(found)
+
+
+def _lasting(rows: pd.DataFrame) -> str:
+    """Return how often a signal came on, where n counts the bars on which it is on."""
+    episodes = int(rows["episodes"].iloc[0])
+    lasts = int(rows["n"].max()) > episodes
+    return f" (n bars on, in {episodes:,} episode{'s' * (episodes != 1)})" if lasts else ""
 
 
 def show_conclusions(found: Signals) -> None:

@@ -18,7 +18,7 @@ from hpi_bt.features.ahead import Progress, no_progress
 from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
-from hpi_bt.features.snapshots import Snapshots
+from hpi_bt.features.snapshots import CODE, Snapshots
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.chain_cleaning import KINDS_FOUND
@@ -28,11 +28,10 @@ from hpi_bt.sources.hours import counted
 
 __all__ = ["Computed", "Progress", "computed", "merged", "no_progress"]
 
-_CODE = ("options/*.py", "sources/chain*.py", "features/*.py")  # what the numbers come from
 _NUMBER = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?|(?<![\w.])[+-]?\d+(?:\.\d+)?")
 _CLEANED = re.compile(
     rf"(?:(?P<some>\d+ of \d+) snapshots: )?(?P<kind>{'|'.join(KINDS_FOUND)}): "
-    r"(?P<count>\S+) \(\S+%\), .*"
+    r"(?P<count>\S+) \(\S+ %\), .*"
 )
 _CHUNK = 8  # snapshots between two words on progress
 _PARTS = 8  # of the work of each further process
@@ -126,7 +125,7 @@ def _kept(cache: Cache, key: str, rows: pd.DataFrame, about: Provenance) -> list
 
 
 def _key(snapshots: Snapshots, options: FlowOptions) -> str:
-    said = {"options": options._asdict(), "columns": COLUMNS, "code": code_fingerprint(*_CODE)}
+    said = {"options": options._asdict(), "columns": COLUMNS, "code": code_fingerprint(*CODE)}
     versions = package_versions("numpy", "scipy")
     return f"hedge_flow/{snapshots.fingerprint}/{fingerprint_of(said | versions)}"
 

@@ -18,6 +18,9 @@ _SAID = {
     r"\bas_of '": "stamp '",
     r"\ba wider range\b": "a wider range_pct",
     r"\bname (it|one) under columns\b": r"name \1 under chains (columns: ...)",
+    r"\b(?:in a file )?map it as iv_pct under columns": (
+        "map it under chains (columns: {iv_pct: iv})"
+    ),
     r"\bname it under source\b": "name it under chains",
 }
 

@@ -24,16 +24,14 @@ from hpi_bt.features.gamma_weights import (
     snapshot_amounts,
     weighted_contracts,
 )
-from hpi_bt.features.snapshots import FileChains, Snapshots, snapshots_of
+from hpi_bt.features.snapshots import CODE, FileChains, Snapshots, snapshots_of
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.demo_chains import DemoChains, DemoSnapshots
-from hpi_bt.sources.fingerprints import fingerprint_of
+from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
 from hpi_bt.sources.joins import Delay
 
 Chains: TypeAlias = Annotated[TableChains | FileChains | DemoChains, Field(discriminator="kind")]
-
-_METHOD = 1  # raise it when the numbers change
 
 
 class GammaFlow(NamedTuple):
@@ -145,7 +143,7 @@ class GammaVolumeFeature(Feature):
             **self.model_dump(include={"dte", "within_pct", "iv"}),
             **package_versions("hpi_bt", "numpy", "scipy"),
             "calendar": calendar,
-            "method": _METHOD,
+            "code": code_fingerprint(*CODE),
         }
         return f"{self.name}/{said}/{fingerprint_of(settings)}"
 

@@ -126,7 +126,7 @@ def _shares(what: str, amount: FloatArray, origin: IntArray, chosen: BoolArray) 
         return f"gamma: there is no {what}"
     parts = np.bincount(origin[chosen], amount[chosen], minlength=len(ORIGINS)) / total
     words = [
-        f"{name} for {f'{part:.1%}' if part >= 0.0005 else 'under 0.1%'}"
+        f"{name} for {f'{100 * part:.1f} %' if part >= 0.0005 else 'under 0.1 %'}"
         for name, part in zip(ORIGINS, parts, strict=True)
         if part
     ]
@@ -202,6 +202,8 @@ def bucket_note(table: pd.DataFrame) -> str:
     total = float(sums.sum())
     if not total > 0.0:
         return "gamma volume: none"
-    parts = [f"{name} days {sums[name] / total:.1%}" for name in BUCKETS if name in sums.index]
+    parts = [
+        f"{name} days {100 * sums[name] / total:.1f} %" for name in BUCKETS if name in sums.index
+    ]
     sessions = counted(int(table["session"].nunique()), "session")
     return f"gamma volume of {sessions} by days to expiry: {', '.join(parts)}"

@@ -16,6 +16,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.assembly import GaugeInputs, gauge_inputs
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.publication import next_opens
+from hpi_bt.sources.gauge_data.reading import RawFiles
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import join_rows
 
@@ -66,14 +67,25 @@ class GaugeFeature(Feature):
     def assumptions(self) -> tuple[tuple[str, str], ...]:
         """Return when the gauge is known, and what cash that is not invested earns."""
         return (
-            ("Gauge", "of a session's close, known at the next session's open"),
+            (
+                "Gauge",
+                "of a session's close, known at the next session's open; on daily bars an order "
+                "sent on it fills at the open after that",
+            ),
             ("Idle cash", "earns nothing"),
         )
 
     def scored(
-        self, where: Locations, *, as_of: date | None = None, today: date | None = None
+        self,
+        where: Locations,
+        *,
+        as_of: date | None = None,
+        today: date | None = None,
+        read: RawFiles | None = None,
     ) -> ScoredInputs:
         """Return the gauge of every session up to `as_of`, as it was known then.
+
+        `read` is that of the inputs of another day, so that their files are read once.
 
         Raises
         ------
@@ -88,6 +100,7 @@ class GaugeFeature(Feature):
             product=self.product,
             max_age_sessions=self.max_age_sessions,
             today=today,
+            read=read,
         )
         result = hedge_score(
             inputs.components,

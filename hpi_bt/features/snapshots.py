@@ -13,11 +13,19 @@ from pydantic import Field, model_validator
 
 from hpi_bt.errors import InputError
 from hpi_bt.features.config_words import in_config
+from hpi_bt.options.carry import carry_of
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.chains import ChainSeries, Kind, open_chains
 from hpi_bt.sources.fingerprints import fingerprint_of
 from hpi_bt.sources.hours import counted
+
+#: What the numbers that features make of chains come from; a change of it makes them anew.
+CODE = (
+    *("options/*.py", "features/*.py", "sources/chain*.py", "sources/demo*.py"),
+    *("sources/snapshots.py", "sources/option_snapshots.py", "sources/occ.py"),
+    *("sources/stamps.py", "sources/tables.py"),
+)
 
 
 class Snapshots(Protocol):
@@ -83,8 +91,10 @@ class FileChains(Settings):
     Say known_at: {delay_minutes: ...} of the same length, since it was known at its stamp."""
     spot: float | Literal["parity"] | None = None
     """Price of the underlying where the file has none; parity takes it from calls and puts."""
-    rate: float = Field(0.0, allow_inf_nan=False)
-    dividend: float = Field(0.0, allow_inf_nan=False)
+    rate: float | None = Field(None, allow_inf_nan=False)
+    dividend: float | None = Field(None, allow_inf_nan=False)
+    """Continuous, per year; by default what put-call parity of each snapshot's quotes implies, 0
+    where they are silent; one alone makes the other fit the forwards."""
     multiplier: float = Field(100.0, gt=0, allow_inf_nan=False)
     """Shares per unit of open interest; 1 where a feed counts shares."""
     expiry_at: str | None = None
@@ -122,7 +132,8 @@ class FileSnapshots:
     @cached_property
     def _series(self) -> tuple[ChainSeries, ...]:
         made, found = self.chains, []
-        settings = made.model_dump(exclude={"path", "kind", "layout", "late_minutes"})
+        settings = made.model_dump(exclude={"path", "kind", "layout", "rate", "dividend"})
+        settings |= {"rate": made.rate or 0.0, "dividend": made.dividend or 0.0}
         for path in made.paths:
             try:
                 one = open_chains(
@@ -146,11 +157,8 @@ class FileSnapshots:
             )
         places = [(i, j) for i, one in enumerate(stamps) for j in range(len(one))]
         order = np.argsort(whole.asi8, kind="stable")
-        return pd.DatetimeIndex(whole[order]) - self._late, [places[i] for i in order.tolist()]
-
-    @property
-    def _late(self) -> pd.Timedelta:
-        return pd.Timedelta(minutes=self.chains.late_minutes)
+        late = pd.Timedelta(minutes=self.chains.late_minutes)
+        return pd.DatetimeIndex(whole[order]) - late, [places[i] for i in order.tolist()]
 
     @property
     def times(self) -> pd.DatetimeIndex:
@@ -165,10 +173,11 @@ class FileSnapshots:
         return (number + (f", quotes {late:g} minutes older than the stamps" if late else ""),)
 
     def chain_at(self, place: int) -> OptionChain:
-        """Return the chain of one moment, as of the moment of its quotes."""
+        """Return the chain of one moment, as of that of its quotes, with its rate and yield."""
         which, own = self._order[1][place]
         try:
             chain = self._series[which].chain(own).chain
         except InputError as error:
             raise InputError(in_config(str(error))) from None
-        return chain.with_(as_of=chain.as_of - self._late) if self._late else chain
+        carry = carry_of(chain, self.chains.rate, self.chains.dividend)
+        return chain.with_(rate=carry.rate, dividend=carry.dividend, note=carry.note)

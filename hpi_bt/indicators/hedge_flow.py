@@ -46,6 +46,8 @@ class HedgeFlowLines(NamedTuple):
     unstable_above_strength: FloatArray
     stability_touch: FloatArray
     acceleration_touch: FloatArray
+    stability_bound: FloatArray
+    acceleration_bound: FloatArray
 
 
 @shared
@@ -75,7 +77,10 @@ def hedge_flow_lines(
         The columns as given, the zones that are left, and the touches:
         stability_touch +1 where a bar enters the stability zone below (dealers buy there: long),
         -1 the one above; acceleration_touch +1 where it enters the acceleration zone above
-        (dealers buy as it rises: long), -1 the one below. See `zone_entries`.
+        (dealers buy as it rises: long), -1 the one below. See `zone_entries`: the price moves
+        into the zone, a zone that appears around the price is no touch; the first bar of a
+        session touches what it meets. stability_bound and acceleration_bound are the bound of the
+        zone that was reached, in dollars, on those bars; NaN on others.
 
     Raises
     ------
@@ -102,7 +107,19 @@ def hedge_flow_lines(
         )
         for kind in ("stable", "unstable")
     )  # fmt: skip
-    return HedgeFlowLines(**given, stability_touch=-stable + 0.0, acceleration_touch=unstable)
+    return HedgeFlowLines(
+        **given,
+        stability_touch=-stable + 0.0,
+        acceleration_touch=unstable,
+        stability_bound=_reached(stable, given, "stable"),
+        acceleration_bound=_reached(unstable, given, "unstable"),
+    )
+
+
+def _reached(entry: FloatArray, zones: Mapping[str, FloatArray], kind: str) -> FloatArray:
+    """Return the near bound of the zone that a bar enters, NaN where it enters none."""
+    above, below = zones[f"{kind}_above_low"], zones[f"{kind}_below_high"]
+    return np.where(entry > 0.0, above, np.where(entry < 0.0, below, np.nan))
 
 
 def _level(title: str, color: str, light: str, width: int = 1) -> dict[str, Any]:
@@ -129,8 +146,9 @@ class HedgeFlow(KernelIndicator):
     upward), coupling, gex, vex, cex, zero_gamma, call_wall, put_wall, attractor_above,
     attractor_below, charm_to_close (dollars; below 0 dealers buy), regime (2 pinned, 1 squeeze
     up, 0 neutral, -1 squeeze down, -2 expansion), low, high and strength of the nearest stability
-    and acceleration zones, stability_touch and acceleration_touch (+1 long, -1 short). Takes one
-    data with the columns of the feature `hedge_flow`; those that it lacks stay unknown.
+    and acceleration zones, stability_touch and acceleration_touch (+1 long, -1 short; where the
+    price moves into a zone), stability_bound and acceleration_bound (the price reached there).
+    Takes one data with the columns of the feature `hedge_flow`; those that it lacks stay unknown.
 
     Every line at a bar rests on the columns at that bar and the ranges up to it; nothing looks
     ahead. That the columns themselves were known is the feature's `known_at`.
@@ -161,11 +179,11 @@ class HedgeFlow(KernelIndicator):
         "attractor_below": _level("attractor below", "#8fbf9f", "#4f8a63"),
         "stability_touch": dict(
             pane="price", kind="event", title="stability touched", up="stability zone below",
-            down="stability zone above", value="impulse",
+            down="stability zone above", value="stability_bound",
         ),
         "acceleration_touch": dict(
             pane="price", kind="event", title="acceleration entered", up="acceleration zone above",
-            down="acceleration zone below", value="impulse",
+            down="acceleration zone below", value="acceleration_bound",
         ),
         "impulse": dict(
             pane="impulse", kind="histogram", color="#8594a8", up_color=_GREEN, down_color=_RED,
@@ -193,7 +211,7 @@ class HedgeFlow(KernelIndicator):
             return ["hedge flow is never known: add the feature hedge_flow to the config"]
         regime = lines["regime"][known]
         shares = [
-            f"{name.replace('_', ' ')} {np.mean(regime == code):.0%}"
+            f"{name.replace('_', ' ')} {100 * np.mean(regime == code):.0f} %"
             for name, code in REGIME_CODES.items()
             if (regime == code).any()
         ]

@@ -176,8 +176,10 @@ def _thin(components: pd.Series) -> list[str]:
     full = np.flatnonzero(~(count < most / 2.0))
     if not len(full) or full[-1] == len(count) - 1:
         return []
-    since = pd.DatetimeIndex(components.index)[full[-1] + 1]
+    begin = full[-1] + 1
+    since, rest = pd.DatetimeIndex(components.index)[begin], np.nanmax(count[begin:])
+    end = f", at the end on {count[-1]:g}" if count[-1] < rest else ""
     return [
-        f"warning: from {since:%Y-%m-%d} on the gauge rests on {count[-1]:g} of {most:g} "
-        "components; the others' data have ended"
+        f"warning: from {since:%Y-%m-%d} on the gauge rests on {rest:g} of {most:g} components"
+        f"{end}; the others' data have ended"
     ]

@@ -1,4 +1,4 @@
-"""Entries into price zones: the first bar whose range reaches into one."""
+"""Entries into price zones: the bar whose range reaches into one that the last did not."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def _entries(
     carry: FloatArray,
     out: FloatArray,
 ) -> None:
-    inside, current, before_high, before_low = carry
+    current, before_high, before_low = carry
     for i in range(high.size):
         if session[i] != current and not np.isnan(session[i]):
-            inside, current, before_high, before_low = 0.0, session[i], np.nan, np.nan
+            current, before_high, before_low = session[i], np.nan, np.nan
         meets_below = low[i] <= below[1][i] and high[i] >= below[0][i]
         meets_above = low[i] <= above[1][i] and high[i] >= above[0][i]
         out[i] = 0.0
-        if inside == 0.0 and meets_below != meets_above:
-            if meets_above and not before_low > above[1][i]:
+        if meets_below != meets_above:
+            if meets_above and not before_high >= above[0][i]:
                 out[i] = 1.0
-            elif meets_below and not before_high < below[0][i]:
+            elif meets_below and not before_low <= below[1][i]:
                 out[i] = -1.0
-        inside = 1.0 if meets_below or meets_above else 0.0
-        before_high, before_low = high[i], low[i]
-    carry[:] = inside, current, before_high, before_low
+        if low[i] <= high[i]:  # not where the range is unknown
+            before_high, before_low = high[i], low[i]
+    carry[:] = current, before_high, before_low
 
 
 @shared
@@ -57,22 +57,23 @@ def zone_entries(
     below_low, below_high, above_low, above_high : ndarray of shape (n_bars,)
         Bounds of the two zones of one kind, in dollars; NaN where there is no such zone.
     session : ndarray of shape (n_bars,)
-        Session of each bar; every session begins outside all zones, NaN goes on with the last.
+        Session of each bar; NaN goes on with the last.
 
     Returns
     -------
     entry : ndarray of shape (n_bars,)
-        Not 0 on the first bar whose range meets a zone, its bounds included, where that of the
-        bar before met none: passing a zone's centre, which turns the zone above into the one
-        below, is no entry. Nor is coming back into a zone from its far side. 0 where a bar meets
+        Not 0 on a bar whose range meets a zone, its bounds included, while the last known range
+        of the session lay wholly on the near side of the same bounds: above the zone below,
+        below the zone above. So the price has moved into the zone: one that appears around the
+        price, or moves onto it, is not entered, nor is one by passing its centre, which turns the
+        zone above into the one below, or by coming back into it from its far side. The first bar
+        of a session has none before it and enters whatever zone it meets. 0 where a bar meets
         both at once.
     """
     high, low, a, b, c, d, session = as_series(
         high, low, below_low, below_high, above_low, above_high, session
     )
     out = np.empty_like(high)
-    carry = carried(state, "carry", 4, fill=np.nan)
-    if np.isnan(carry[0]):
-        carry[0] = 0.0
+    carry = carried(state, "carry", 3, fill=np.nan)
     _entries(high, low, (a, b), (c, d), session, carry, out)
     return out

@@ -41,6 +41,7 @@ _HOME = {
     "greeks": "black_scholes",
     "hedge_contracts": "hedge",
     "hedge_flow": "flow",
+    "carry_of": "carry",
     "implied_carry": "carry",
     "implied_vol": "implied",
     "impulse_curve": "impulse",
@@ -59,7 +60,7 @@ __all__ = [*_HOME]  # noqa: PLE0604 - the keys are names
 
 if TYPE_CHECKING:
     from hpi_bt.options.black_scholes import Curvatures, Greeks, curvatures, greeks, price
-    from hpi_bt.options.carry import Carry, implied_carry
+    from hpi_bt.options.carry import Carry, carry_of, implied_carry
     from hpi_bt.options.chain import OptionChain
     from hpi_bt.options.charm import CharmIntegral, charm_integral
     from hpi_bt.options.cloud import PressureCloud, RegimeEdge, Zone, pressure_cloud

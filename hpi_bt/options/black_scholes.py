@@ -94,7 +94,7 @@ def greeks(
     Raises
     ------
     InputError
-        A right that is neither +1 nor -1, or shapes that do not broadcast.
+        A right that is neither +1 nor -1, what is no number, or shapes that do not broadcast.
 
     Notes
     -----
@@ -181,9 +181,9 @@ def aligned(*inputs: npt.ArrayLike) -> Aligned:
     Raises
     ------
     InputError
-        The shapes do not broadcast.
+        One holds no numbers, or the shapes do not broadcast.
     """
-    arrays = [np.asarray(given, dtype=np.float64) for given in inputs]
+    arrays = [_numbers(given) for given in inputs]
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
@@ -203,6 +203,14 @@ def aligned(*inputs: npt.ArrayLike) -> Aligned:
         row.flags.writeable = False  # one type for all callers: the loop is compiled once
         flat.append(row)
     return Aligned(shape, size, steps, tuple(flat))
+
+
+def _numbers(given: npt.ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        what = f"{given!r:.40}".splitlines()[0]
+        raise InputError(f"option inputs: {what} is no number or array; give numbers") from None
 
 
 def empty_outputs(given: Aligned, count: int) -> tuple[FloatArray, ...]:

@@ -16,7 +16,13 @@ from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.options.columns import checked_contracts, checked_moment, checked_scalars
 from hpi_bt.options.expiries import exchange_zone
 from hpi_bt.options.mids import LAST_PRICES, middles, traded
-from hpi_bt.options.selection import check_alive, different_expiries, expiries_meant
+from hpi_bt.options.selection import (
+    at_open,
+    check_alive,
+    contracts_meant,
+    different_expiries,
+    listed_dates,
+)
 
 YEAR = 365 * 86_400 * 10**9  # nanoseconds of the year that tau_years counts in
 
@@ -203,6 +209,16 @@ class OptionChain:
         return different_expiries(self.expiry, self.zone)
 
     @cached_property
+    def expiry_dates(self) -> pd.DatetimeIndex:
+        """The date that each of `expiries` is listed under, naive; a holiday stays one."""
+        return listed_dates(self)
+
+    @cached_property
+    def settles_at_open(self) -> BoolArray:
+        """Whether each of `expiries` is the open of its date's session, not its close."""
+        return at_open(self)
+
+    @cached_property
     def zone(self) -> str:
         """Time zone of the exchange, in which expiry dates are dates."""
         return exchange_zone(self.calendar, self.timezone)
@@ -223,8 +239,9 @@ class OptionChain:
         Parameters
         ----------
         expiry : {"0dte", "all"}, date, moment, or a list of dates
-            "0dte" is the exchange's date of `as_of`. A date takes every contract of that date,
-            a moment with a time zone those of that moment alone.
+            "0dte" is the exchange's date of `as_of`. A date takes every contract that is listed
+            under it or whose last session it is, a moment with a time zone those of that moment
+            alone.
 
         Raises
         ------
@@ -233,7 +250,7 @@ class OptionChain:
         """
         if isinstance(expiry, str) and expiry.lower() == "all":
             return self
-        return self.where(expiries_meant(self, expiry)[self.expiry_code])
+        return self.where(contracts_meant(self, expiry))
 
     def where(self, keep: BoolArray, *, note: str = "") -> OptionChain:
         """Return the contracts where `keep`, of shape (n_contracts,), is True, with a note."""
@@ -249,15 +266,18 @@ class OptionChain:
         as_of: pd.Timestamp | datetime | str | None = None,
         rate: float | None = None,
         dividend: float | None = None,
+        note: str = "",
         **columns: Any,
     ) -> OptionChain:
-        """Return the chain at another spot, moment or rate, or with other columns.
+        """Return the chain at another spot, moment or rate, or with other columns, with a note.
 
         Quotes and vols stay as they are. Columns (`open_interest=...`, `trade_flow=...`) are
         arrays of shape (n_contracts,) or numbers and are checked as at the start.
         """
         given = {"spot": spot, "as_of": as_of, "rate": rate, "dividend": dividend}
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
+        if note:
+            changes["notes"] = (*self.notes, note)
         if columns:
             return OptionChain(
                 **(self._fields() | changes | {"contracts": self.contracts.assign(**columns)})

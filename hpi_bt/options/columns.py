@@ -18,6 +18,7 @@ REQUIRED = ("expiry", "strike", "right")
 QUOTES = ("bid", "ask", "iv", "volume", "open_interest")
 SIGNED = ("dealer_position", "trade_flow")
 COUNTS = ("open_interest_live", "last")
+LISTED = "expiry_date"  # the date that a contract is listed under: its expiry, if a date is given
 PERCENT = 5.0  # a median vol from here on is taken for percent
 
 _SIDES = {"C": 1.0, "CALL": 1.0, "P": -1.0, "PUT": -1.0, "1": 1.0, "-1": -1.0, "+1": 1.0}
@@ -45,7 +46,7 @@ def checked_contracts(
     notes: list[str] = []
     frame = contracts.reset_index(drop=True)
     made: dict[str, Any] = {"strike": _strikes(frame), "right": _rights(frame["right"])}
-    made["expiry"] = _expiries(
+    made["expiry"], made[LISTED] = _expiries(
         frame, notes, symbol=symbol, calendar=calendar, at=at, timezone=timezone
     )
     for name in (*QUOTES, *COUNTS, *SIGNED):
@@ -159,12 +160,19 @@ def _expiries(
     calendar: str | None,
     at: time | str | None,
     timezone: str | None,
-) -> pd.DatetimeIndex:
-    """Return the moment of each contract's expiry; dates go by the exchange's rule."""
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Return each contract's moment of expiry and the date it is listed under.
+
+    Dates become moments by the exchange's rule. The date of a given moment is its own, or what the
+    column LISTED says, where a reader has made moments of dates.
+    """
     zone = exchange_zone(calendar, timezone)
     given = frame["expiry"]
     if isinstance(given.dtype, pd.DatetimeTZDtype) and not given.isna().any():
-        return pd.DatetimeIndex(given).tz_convert(zone).as_unit("ns")
+        moments = pd.DatetimeIndex(given).tz_convert(zone).as_unit("ns")
+        if LISTED in frame and frame[LISTED].dtype.kind == "M" and frame[LISTED].notna().all():
+            return moments, pd.DatetimeIndex(frame[LISTED])
+        return moments, moments.tz_localize(None).normalize()
     codes, words = pd.factorize(given)
     if (codes < 0).any():
         raise InputError(f"contracts: no expiry in row {int(np.argmin(codes))}; give its date")
@@ -179,10 +187,23 @@ def _expiries(
             dates, symbol=symbol, calendar=calendar, at=at, timezone=timezone, **rules
         )
         nanos[dated] = moments.as_unit("ns").asi8
-        moved = int(np.count_nonzero(moments.tz_localize(None).normalize() != dates))
-        if moved:
-            notes.append(f"{moved} contracts expire on no session and take the one before.")
-    return pd.DatetimeIndex(nanos.astype("M8[ns]"), tz="UTC").tz_convert(zone)
+        notes.extend(moved_expiries(dates, moments))
+    moments = pd.DatetimeIndex(nanos.astype("M8[ns]"), tz="UTC").tz_convert(zone)
+    listed = moments.tz_localize(None).normalize().as_unit("ns").to_numpy(copy=True)
+    if dated.any():
+        listed[dated] = dates.to_numpy()
+    return moments, pd.DatetimeIndex(listed)
+
+
+def moved_expiries(dates: pd.DatetimeIndex, moments: pd.DatetimeIndex) -> list[str]:
+    """Return the sentence on contracts whose date is no session, none where there are none."""
+    ends = moments.tz_localize(None) - pd.Timedelta(1, "ns")  # a session may end at midnight
+    gone = ends.normalize() < dates
+    if not gone.any():
+        return []
+    first = dates[gone].min()
+    some = "1 contract expires" if gone.sum() == 1 else f"{int(gone.sum())} contracts expire"
+    return [f"{some} on no session, such as {first:%Y-%m-%d}: taken to end with the one before."]
 
 
 def _moment(word: Any) -> pd.Timestamp:
@@ -208,7 +229,7 @@ def _vols(given: FloatArray | None, n: int, notes: list[str]) -> FloatArray:
     if len(known) and np.median(known) >= PERCENT:
         raise InputError(
             f"contracts: iv has a median of {np.median(known):g}, which looks like percent; "
-            "give decimals (0.18 for 18 %)"
+            "give decimals (0.18 for 18 %), or in a file map it as iv_pct under columns"
         )
     return vols
 

@@ -14,6 +14,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.expiries import timestamp_of
+from hpi_bt.options.selection import on_date
 from hpi_bt.options.smile import Smile
 
 DEFAULT_SSR = 1.5
@@ -109,15 +110,17 @@ def _given(chain: OptionChain, coupling: GivenCoupling) -> FloatArray:
     if not isinstance(coupling, Mapping):
         given[:] = _finite(coupling)
         return given
-    dates = chain.expiries.tz_localize(None).normalize()
     for name, value in coupling.items():
         moment = timestamp_of(name)
         if moment is None:
             raise InputError(f"coupling: {name!r} is no date; name an expiry, as 2023-09-15")
-        at = dates == moment.normalize() if moment.tz is None else chain.expiries == moment
+        at = np.asarray(chain.expiries == moment)
+        if moment.tz is None:
+            at = np.zeros(len(given), dtype=bool)
+            at[chain.expiry_code[on_date(chain, moment.normalize())]] = True
         if not at.any():
             raise InputError(f"coupling: no contract expires on {name!s}; name one of the chain's")
-        given[np.asarray(at)] = _finite(value)
+        given[at] = _finite(value)
     return given
 
 
@@ -144,8 +147,9 @@ def _flags(table: pd.DataFrame, ssr: float) -> tuple[str, ...]:
         flags.append(f"Expiries without a smile, their vols held still (k = 0): {unknown}.")
     low = table.index[table["k"] <= 0.0]
     if len(low):
+        where = f" in {len(low)} of {len(table)} expiries" if len(table) > 1 else ""
         flags.append(
-            f"The coupling k is 0 or below in {len(low)} of {len(table)} expiries "
+            f"The coupling k is 0 or below{where} "
             f"(first {low[0]:%Y-%m-%d %H:%M}): vol there does not fall as spot rises."
         )
     return tuple(flags)

@@ -193,7 +193,7 @@ def _repriced(
     if len(lost):
         flags.append(
             f"At {len(lost)} prices (from {price[lost[0]]:.2f} to {price[lost[-1]]:.2f}) a vol "
-            f"would fall to {LEAST_SIGMA:.0%} or below: the impulse is not known there."
+            f"would fall to {100 * LEAST_SIGMA:.0f} % or below: the impulse is not known there."
         )
     return sums
 

@@ -126,7 +126,7 @@ def max_pain(chain: OptionChain) -> Level:
     """Return the strike at which the live open contracts would pay their holders least.
 
     Over all live expiries as if they settled at one price; `chain.select` gives one of them.
-    Equal strikes: the nearest to spot. NaN, with a note, where no open interest is known.
+    Equal strikes: the nearest to spot. NaN, with a note, where open interest is unknown or 0.
     """
     return _max_pain(chain, np.flatnonzero(chain.is_live))
 
@@ -155,7 +155,10 @@ def _max_pain(chain: OptionChain, rows: Rows) -> Level:
     """Return the max pain of some contracts."""
     open_interest = chain.open_interest[rows]
     price = least_paid(chain.strike[rows], chain.right[rows], open_interest, chain.spot)
-    return Level(price, "no open interest is known." if np.isnan(price) else "")
+    if np.isfinite(price):
+        return Level(price, "")
+    known = np.isfinite(open_interest).any()
+    return Level(price, "all open interest is 0." if known else "no open interest is known.")
 
 
 def _expected_moves(chain: OptionChain, surface: Surface) -> list[ExpectedMove]:

@@ -139,9 +139,11 @@ def _forward(pairs: QuotedPairs, tau: float, chain: OptionChain) -> Forward:
         if kept >= LEAST_FOR_DISCOUNT and _contradicts(slope, error, discount, tau):
             forward, discount, used = root, slope, kept
             implied = -math.log(slope) / tau
-            flag = f"The quotes imply a rate of {implied:.2%}, not {chain.rate:.2%}."
+            flag = (
+                f"The quotes imply a rate of {100 * implied:.2f} %, not {100 * chain.rate:.2f} %."
+            )
     if abs(math.log(forward / chain.spot)) > 0.02 + 0.15 * tau:
-        flag = f"{flag} The forward is {forward / chain.spot - 1.0:+.1%} from spot.".strip()
+        flag = f"{flag} The forward is {100 * (forward / chain.spot - 1):+.1f} % from spot.".strip()
     return Forward(forward, discount, used, flag)
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, IntArray
 from hpi_bt.errors import InputError
-from hpi_bt.options.expiries import timestamp_of
+from hpi_bt.options.columns import LISTED
+from hpi_bt.options.expiries import expiry_time, timestamp_of
 
 if TYPE_CHECKING:
     from hpi_bt.options.chain import OptionChain
@@ -26,8 +27,8 @@ def different_expiries(expiry: pd.DatetimeIndex, zone: str) -> tuple[pd.Datetime
     return moments, codes
 
 
-def expiries_meant(chain: OptionChain, expiry: str | date | Iterable[date | str]) -> BoolArray:
-    """Return which of the chain's `expiries` are meant, shape (n_expiries,).
+def contracts_meant(chain: OptionChain, expiry: str | date | Iterable[date | str]) -> BoolArray:
+    """Return which contracts expire when it is meant, shape (n_contracts,).
 
     Parameters
     ----------
@@ -41,18 +42,45 @@ def expiries_meant(chain: OptionChain, expiry: str | date | Iterable[date | str]
         One of them is no date, or no contract expires then.
     """
     wanted = [expiry] if isinstance(expiry, str | date) else list(expiry)
-    chosen = np.zeros(len(chain.expiries), dtype=bool)
+    chosen = np.zeros(len(chain), dtype=bool)
     for one in wanted:
         chosen |= _meant(chain, one)
     return chosen
 
 
+def on_date(chain: OptionChain, day: pd.Timestamp) -> BoolArray:
+    """Return which contracts are listed under a date or end on it, shape (n_contracts,).
+
+    One that is listed under a holiday ends with the session before; a session that ends at midnight
+    is of the day before.
+    """
+    ends = (chain.expiry - pd.Timedelta(1, "ns")).tz_localize(None).normalize()
+    return np.asarray((ends == day) | (pd.DatetimeIndex(chain.contracts[LISTED]) == day))
+
+
+def listed_dates(chain: OptionChain) -> pd.DatetimeIndex:
+    """Return the date that each of the chain's `expiries` is listed under, the first of several."""
+    dates = pd.DatetimeIndex(chain.contracts[LISTED]).as_unit("ns").asi8
+    first = np.full(len(chain.expiries), np.iinfo(np.int64).max)
+    np.minimum.at(first, chain.expiry_code, dates)
+    return pd.DatetimeIndex(first.astype("M8[ns]"))
+
+
+def at_open(chain: OptionChain) -> BoolArray:
+    """Return which of the chain's `expiries` are the open of their date's session."""
+    if chain.calendar is None:
+        return np.zeros(len(chain.expiries), dtype=bool)
+    dates = chain.expiry_dates
+    opens = expiry_time(
+        dates, settlement=["am"] * len(dates), calendar=chain.calendar, timezone=chain.timezone
+    )
+    return np.asarray(opens == chain.expiries)
+
+
 def _meant(chain: OptionChain, when: str | date) -> BoolArray:
-    """Return which expiries are meant by one date, moment or "0dte"."""
-    dates = np.asarray(chain.expiries.tz_localize(None).normalize())
+    """Return which contracts are meant by one date, moment or "0dte"."""
     if isinstance(when, str) and when.lower() == "0dte":
-        today = chain.as_of.tz_convert(chain.zone).tz_localize(None).normalize()
-        chosen = dates == today.to_datetime64()
+        chosen = on_date(chain, chain.as_of.tz_convert(chain.zone).tz_localize(None).normalize())
     else:
         moment = timestamp_of(when)
         if moment is None:
@@ -60,14 +88,14 @@ def _meant(chain: OptionChain, when: str | date) -> BoolArray:
                 f"expiry: {when!r} is no date; give '0dte', 'all' or one like 2023-09-15"
             )
         if moment.tz is None:
-            chosen = dates == moment.normalize().to_datetime64()
+            chosen = on_date(chain, moment.normalize())
         else:
-            chosen = np.asarray(chain.expiries == moment)
+            chosen = np.asarray(chain.expiry == moment)
     if not chosen.any():
-        have = sorted({str(d)[:10] for d in dates})
+        have = sorted({f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(chain.contracts[LISTED])})
         some = ", ".join([*have[:8], "..."] if len(have) > 8 else have)
         raise InputError(f"expiry: no contract expires on {when!s} (there are {some})")
-    return np.asarray(chosen)
+    return chosen
 
 
 def check_alive(chain: OptionChain) -> None:

@@ -138,7 +138,8 @@ def smile_of(expiry: pd.Timestamp, tau_years: float, ahead: Forward, quotes: Smi
     flags = [ahead.flag] if ahead.flag else []
     own = int(np.count_nonzero(~quotes.from_mid))
     if own:
-        flags.append(f"{own} of {len(quotes.strike)} quotes are the chain's own iv, not mids.")
+        of = "1 quote" if len(quotes.strike) == 1 else f"{len(quotes.strike)} quotes"
+        flags.append(f"The chain's own iv stands for {own} of {of}, not mids.")
     n = len(quotes.strike)
     used, svi, stage, kind = np.ones(n, dtype=bool), None, 0, "linear" if n > 1 else "flat"
     if n >= LEAST_FOR_SVI:
@@ -181,5 +182,6 @@ def _fit_flags(fit: SviFit) -> list[str]:
     flags = [how[fit.stage]] if fit.stage else []
     outliers = int(np.count_nonzero(~fit.used))
     if outliers:
-        flags.append(f"{outliers} quotes lie far off the smile and were left out.")
+        some = "1 quote lies" if outliers == 1 else f"{outliers} quotes lie"
+        flags.append(f"{some} far off the smile, left out of the fit.")
     return flags

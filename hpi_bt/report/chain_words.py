@@ -9,7 +9,6 @@ import pandas as pd
 
 from hpi_bt.report.amounts import NONE, amount, away, level, plain, signed, vol
 from hpi_bt.report.pages import Banner
-from hpi_bt.sources.hours import counted
 
 if TYPE_CHECKING:
     from hpi_bt.options.cloud import Zone
@@ -66,7 +65,7 @@ def moment(when: pd.Timestamp, report: ChainReport) -> str:
 def expiry_name(when: pd.Timestamp, report: ChainReport) -> str:
     """Return the date an expiry is listed under, with "AM" where it settles on the open."""
     chain = report.chain
-    at = int(chain.expiries.get_indexer([when])[0])
+    at = int(chain.expiries.searchsorted(when))
     return f"{chain.expiry_dates[at]:%Y-%m-%d}" + (" AM" if chain.settles_at_open[at] else "")
 
 
@@ -248,8 +247,8 @@ def _moment_words(report: ChainReport) -> str:
 def _expiry_words(report: ChainReport) -> str:
     given, calendar = report.chain.expiry_at, report.chain.calendar
     morning = int(report.chain.settles_at_open.sum())
-    text = f"Contracts live until {given} of their day" if given else "Contracts live until"
-    text += f", by calendar {calendar or 'none'}" if given else f" {calendar}'s session closes"
+    until = f"{given} of their day" if given else "the close of their session"
+    text = f"Contracts live until {until}, by calendar {calendar or 'none'}"
     verb = "settles" if morning == 1 else "settle"
     return text + (f"; {morning} {verb} on the open of the day (AM)." if morning else ".")
 
@@ -261,7 +260,7 @@ def _vol_words(report: ChainReport) -> str:
     mids = sum(int(s.quotes.from_mid.sum()) for s in smiles)
     n = len(report.chain.expiries)
     where = f"{svi} of {n} expiries" if n > 1 else "the expiry" if svi else "no expiry"
-    text = f"Raw SVI in {where}, on {counted(quotes, 'quote')}"
+    text = f"Raw SVI in {where}, on {quotes:,} quote{'' if quotes == 1 else 's'}"
     own = quotes - mids
     text += " out of the money"
     if own:

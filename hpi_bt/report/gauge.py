@@ -16,11 +16,18 @@ from hpi_bt.backtest.strict_json import json_safe
 from hpi_bt.gauge import BANDS
 from hpi_bt.gauge.orientation import drawdown
 from hpi_bt.report.chart_library import NOTICE, lwc_js
-from hpi_bt.report.gauge_drawings import Scale, dial, scale_of, sparkline, whisker
+from hpi_bt.report.gauge_absences import change_words
+from hpi_bt.report.gauge_drawings import dial, sparkline
+from hpi_bt.report.gauge_tables import (
+    fall_rows,
+    longest_fall,
+    percent,
+    quality_groups,
+    warning_rows,
+)
 from hpi_bt.report.gauge_words import (
     ABOUT,
     band_ranges,
-    change_words,
     counted,
     day,
     row_of,
@@ -31,7 +38,6 @@ from hpi_bt.report.gauge_words import (
 from hpi_bt.report.gauged import GaugeReport
 from hpi_bt.report.packing import pack
 from hpi_bt.report.pages import Banner, number, render, write_page
-from hpi_bt.report.pages import percent as plain_percent
 from hpi_bt.sources.gauge_data.series import FAULT
 from hpi_bt.stats.gauge_composition import changes
 
@@ -43,11 +49,6 @@ _SERIES = {
     **{"curve": ("y10", "y2"), "funding": ("sofr", "bill3m"), "credit": ("oas",)},
     "drawdown": ("spy",),
 }
-_MEASURES = (
-    ("hit_rate", "hit_low", "hit_high"),
-    ("balanced_accuracy", "balanced_low", "balanced_high"),
-    ("forward_drawdown", "forward_low", "forward_high"),
-)
 
 
 def write_gauge(report: GaugeReport) -> None:
@@ -85,10 +86,10 @@ def write_gauge(report: GaugeReport) -> None:
         bands=band_ranges(),
         dated=_dated,
         notes=[n for n in report.inputs.notes if not n.startswith("warning:")],  # shown as stale
-        falls=_falls(report),
-        longest=_longest(report.falls),
-        warnings=_warnings(report),
-        quality=_quality(report.quality),
+        falls=fall_rows(report.falls),
+        longest=longest_fall(report.falls),
+        warnings=warning_rows(report.warnings),
+        quality=quality_groups(report.quality),
         measures=("Followed by a fall", "Balanced accuracy", "Lowest close ahead"),
         library=Markup(lwc_js()),
         data=data,
@@ -96,11 +97,6 @@ def write_gauge(report: GaugeReport) -> None:
         meta=Markup(_json(meta).replace("<", "\\u003c")),
     )
     write_page(report.page, page)
-
-
-def percent(value: float, digits: int) -> str:
-    """Return `pages.percent` with a minus sign as wide as a plus."""
-    return plain_percent(value, digits).replace("-", "\N{MINUS SIGN}")
 
 
 def _dated(text: str) -> Markup:
@@ -243,74 +239,3 @@ def _sums(report: GaugeReport) -> dict[str, Any]:
         "step": step,
         "smoothed": latest.smoothed,
     }
-
-
-def _falls(report: GaugeReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "peak": day(f["peak"]),
-            "crossed": day(f["crossed"]),
-            "trough": day(f["trough"]),
-            "recovered": day(f["recovered"]),
-            "deepest": percent(f["deepest"], 1),
-            "highest": f"{f['highest_score']:.0f}",
-            "warned": f["warned"],
-            "warned_on": day(f["warned_on"]),
-        }
-        for f in report.falls.iloc[::-1].to_dict("records")
-    ]
-
-
-def _longest(falls: pd.DataFrame) -> str:
-    """Return the years of the longest fall that is over, where it took more than one: an example."""
-    over = falls.dropna(subset="recovered")
-    if over.empty:
-        return ""
-    one = over.loc[(over["recovered"] - over["peak"]).idxmax()]
-    first, last = one["peak"].year, one["recovered"].year
-    return f"{first} to {last}" if last > first + 1 else ""
-
-
-def _warnings(report: GaugeReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "start": day(w["start"]),
-            "end": day(w["end"]),
-            "days": w["days"],
-            "highest": f"{w['highest_score']:.0f}",
-            "deepest": percent(w["deepest"], 1),
-            "outcome": "false" if w["false"] else "fall" if w["complete"] else "open",
-        }
-        for w in report.warnings.iloc[::-1].to_dict("records")
-    ]
-
-
-def _quality(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return one group for each signal, its rows with figures and whiskers on common scales."""
-    base = row_of(table, ("gauge", "all"))
-    scales = {
-        name: scale_of(
-            table[[name, low, high]].to_numpy(np.float64).ravel(),
-            0.5 if name == "balanced_accuracy" else float(base[name]),
-        )
-        for name, low, high in _MEASURES
-    }
-    groups = []
-    for signal in table.index.get_level_values(0).unique():
-        rows = [_quality_row(band, r, scales) for band, r in table.loc[signal].iterrows()]
-        title = "Gauge" if signal == "gauge" else titled(str(signal))
-        groups.append({"title": title, "rows": rows, "warning": rows[-1]})
-    return groups
-
-
-def _quality_row(band: object, row: pd.Series, scales: dict[str, Scale]) -> dict[str, Any]:
-    cells = []
-    for name, low, high in _MEASURES:
-        share = name != "balanced_accuracy"
-        value, ends = float(row[name]), (float(row[low]), float(row[high]))
-        written = [percent(v, 1) if share else number(v) for v in (value, *ends)]
-        span = f"{written[1]} to {written[2]}" if math.isfinite(ends[0]) else ""
-        cells.append(
-            {"value": written[0], "span": span, "drawing": whisker(value, *ends, scales[name])}
-        )
-    return {"band": str(band), "n": f"{int(row['n']):,}", "note": str(row["note"]), "cells": cells}

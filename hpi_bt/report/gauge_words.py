@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.gauge import BANDS, WARNING
-from hpi_bt.stats.gauge_composition import Gap, left_out
 from hpi_bt.stats.gauge_latest import CHANGE_SESSIONS, Latest
 
 _MINUS = "\N{MINUS SIGN}"
-_SPANS = 5  # of a component's absences that are listed, the last ones
 
 
 class About(NamedTuple):
@@ -272,29 +269,6 @@ def weights_line(latest: Latest) -> str:
         f"The weights run from {low:.2f} to {high:.2f}: the weighted mean of the day's scores is "
         f"{latest.raw:.1f}, their plain mean {latest.plain_mean:.1f}, both before smoothing."
     )
-
-
-def gap_lines(scores: pd.DataFrame) -> list[str]:
-    """Return one line for each component that is left out of rows after its first score."""
-    lines = []
-    for name, gaps in left_out(scores).items():
-        total = counted(sum(gap.sessions for gap in gaps), "session")
-        spans = [_span(gap) for gap in gaps[-_SPANS:]]
-        earlier = f", and {counted(len(gaps) - _SPANS, 'time')} before" if gaps[_SPANS:] else ""
-        lines.append(f"{name}: left out on {total}: {', '.join(spans)}{earlier}")
-    return lines
-
-
-def _span(gap: Gap) -> str:
-    if gap.last is None:
-        return f"from {day(gap.first)} on"
-    return day(gap.first) if gap.sessions == 1 else f"{day(gap.first)} to {day(gap.last)}"
-
-
-def change_words(gained: Sequence[str], lost: Sequence[str]) -> str:
-    """Return "with Put/call, without Yield curve"."""
-    parts = [("with", gained), ("without", lost)]
-    return ", ".join(f"{word} {', '.join(map(titled, names))}" for word, names in parts if names)
 
 
 def band_ranges() -> list[tuple[str, str]]:

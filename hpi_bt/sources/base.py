@@ -45,12 +45,15 @@ class Locations:
         Raises
         ------
         InputError
-            No folder has it; the message lists every place that was tried.
+            No folder has it, and the message lists every place that was tried; or it is a folder.
         """
         tried = [folder.expanduser() / Path(path).expanduser() for folder in self.folders]
         for candidate in tried:
             if candidate.is_file():
                 return candidate
+        folder = next((one for one in tried if one.is_dir()), None)
+        if folder is not None:
+            raise InputError(f"{path}: is a folder; give a file in it")
         places = ", ".join(dict.fromkeys(str(p.parent.resolve()) for p in tried))
         raise InputError(
             f"{path}: no such file (looked in {places}); "

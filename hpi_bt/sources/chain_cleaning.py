@@ -82,7 +82,7 @@ class CleaningReport:
         found = [f for f in self.findings if f.count]
         return (
             f"{counted(self.read, 'contract')} read, {self.kept} kept",
-            *(f"{f.kind}: {f.count} ({f.share:.1%}), {f.action}" for f in found),
+            *(f"{f.kind}: {f.count} ({100 * f.share:.1f} %), {f.action}" for f in found),
         )
 
     @property

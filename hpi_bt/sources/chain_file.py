@@ -18,7 +18,7 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
-from hpi_bt.options.columns import QUOTES
+from hpi_bt.options.columns import LISTED, QUOTES, moved_expiries
 from hpi_bt.options.expiries import expiry_time, timestamp_of
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
@@ -68,6 +68,8 @@ class Given:
         Time of the expiry where it is not the session's close ("15:30").
     stale_days : float, optional
         A quote is stale if the last trade is older; else if the last session saw none.
+    late_minutes : float
+        How much older the quotes are than the stamps of the file.
     """
 
     as_of: Moment | None = None
@@ -80,6 +82,7 @@ class Given:
     calendar: str = "XNYS"
     expiry_at: str | None = None
     stale_days: float | None = None
+    late_minutes: float = 0.0
 
 
 class RawChain(NamedTuple):
@@ -114,7 +117,10 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
     as_of = _as_of(raw, given, notes)
     contracts, dropped = _kept(checked_contracts(raw.contracts, raw.name), notes)
     symbol = given.symbol or raw.symbol
-    contracts["expiry"] = _expiry_moments(contracts, symbol, given)
+    if not isinstance(contracts["expiry"].dtype, pd.DatetimeTZDtype):
+        dates = pd.DatetimeIndex(contracts["expiry"])
+        contracts[LISTED], contracts["expiry"] = dates, _expiry_moments(contracts, symbol, given)
+        notes.extend(moved_expiries(dates, pd.DatetimeIndex(contracts["expiry"])))
     spot = _spot(raw, contracts, as_of, given, notes)
     expired = (contracts["expiry"] <= as_of).to_numpy(dtype=bool)
     stale = _stale(contracts, as_of, given)
@@ -174,7 +180,7 @@ def _as_of(raw: RawChain, given: Given, notes: list[str]) -> pd.Timestamp:
     if given.as_of is None:
         if raw.moment is None:
             raise InputError(f"{raw.name}: does not say when it was made; give as_of")
-        return _sensible(raw.moment, raw.name)
+        return _sensible(raw.moment, raw.name) - pd.Timedelta(minutes=given.late_minutes)
     as_of = moment_of(given.as_of, given.timezone or raw.zone, given.calendar, raw.name)
     if raw.moment is None:
         notes.append(f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given")
@@ -231,9 +237,6 @@ def _kept(contracts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, dict
 
 def _expiry_moments(contracts: pd.DataFrame, symbol: str, given: Given) -> pd.Series:
     """Return the moments of expiry, found once for each date and root; length n."""
-    expiry = contracts["expiry"]
-    if isinstance(expiry.dtype, pd.DatetimeTZDtype):
-        return expiry
     keys = ["expiry", "root"] if "root" in contracts else ["expiry"]
     places = contracts.groupby(keys, sort=False).ngroup().to_numpy()
     several = contracts[keys].drop_duplicates()  # in the order of their numbers

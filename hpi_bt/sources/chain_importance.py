@@ -14,7 +14,7 @@ _FAULTS = (
     "that leave out quotes",
     "Dealers hold nothing",
     "rows differ from the one kept",
-    "expire on no session",
+    "on no session",
     "the quotes are of",
     "is 0 everywhere",
     "no quotes at all",
@@ -50,6 +50,9 @@ _ASSUMED = (
     "put-call parity",
     "older than the stamps",
     "names no time zone",
+    "resting on spot",
+    "from the forwards",
+    ", assumed: ",
 )
 
 

@@ -23,6 +23,7 @@ _PROFILE = ("ts", "spot", "strike", "cg", "pg", "coi", "poi", "cvol", "pvol")
 _PROFILE_SIDES = (("C", "cg", "coi", "cvol"), ("P", "pg", "poi", "pvol"))
 _DELAY = pd.Timedelta(15, "min")  # of the feed behind the profile
 _GAMMA_STEP = 0.0001  # CBOE gives gamma to four decimals
+_MOST_LOST = 0.25  # of the gross gamma without a vol; 0.09 at most where spot is of the moment
 _UNIT = 100.0  # shares per SPX contract, in the dollar gammas of the profile
 
 
@@ -158,7 +159,8 @@ def _profile_chain(
     if moment is None:
         raise InputError(f"{name}: no stamps; wanted a column ts")
     data = _profile_numbers(rows, name)
-    strike, spot = data["strike"], float(np.median(data["spot"]))
+    said = None if given.spot == "parity" else given.spot
+    strike, spot = data["strike"], float(np.median(data["spot"]) if said is None else said)
     local = moment.tz_convert(NEW_YORK)
     date = pd.DatetimeIndex([local.tz_localize(None).normalize()])
     expiry = expiry_time(date, symbol="SPXW", calendar=given.calendar, at=given.expiry_at)[0]
@@ -177,6 +179,8 @@ def _profile_chain(
         sides.append(pd.DataFrame(side, index=rows.index))
     contracts = pd.concat(sides).assign(root="SPXW", expiry=date[0])
     lost = int(contracts["iv"].isna().sum())
+    if tau_years > 0.0:
+        _check_lost(contracts["iv"], np.r_[data["cg"], data["pg"]], spot, name)
     notes = (
         "IV of each contract implied from its own dollar gamma, taken as $ per 1 % move with 100 "
         "shares a contract, rounded as CBOE does to 0.0001 per share",
@@ -187,6 +191,18 @@ def _profile_chain(
         f"lower; {lost} of {len(contracts)} contracts have a gamma that no vol gives or none",
     )
     return RawChain(name, contracts, local, spot, given.symbol or "SPX", NEW_YORK, notes)
+
+
+def _check_lost(iv: pd.Series, dollar_gamma: FloatArray, spot: float, name: str) -> None:
+    """Refuse a profile most of whose gammas fit no vol: they were made of another spot."""
+    size = np.abs(dollar_gamma)
+    lost = iv.isna().to_numpy() & (size > 0.0)
+    share = size[lost].sum() / size.sum() if size.sum() > 0.0 else 0.0
+    if share > _MOST_LOST:
+        raise InputError(
+            f"{name}: the gammas of {int(lost.sum())} of {len(iv)} contracts, {100 * share:.0f} % "
+            f"of the gross, fit no vol at spot {spot:g}, which is of another moment; give spot"
+        )
 
 
 def _profile_numbers(rows: pd.DataFrame, name: str) -> dict[str, FloatArray]:

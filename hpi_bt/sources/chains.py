@@ -66,7 +66,7 @@ class ChainSeries:
         return (self.chain(i) for i in range(len(self)))
 
     def chain(self, place: int) -> ChainFile:
-        """Return the chain of one snapshot, by its place in `moments`, as of its own stamp."""
+        """Return the chain of one snapshot, by its place in `moments`, as of its quotes."""
         if isinstance(self._source, RawChain):
             return finished(self._source, self._given)
         return finished(self._source.raw(place, self._given), self._given)
@@ -173,8 +173,12 @@ def open_chains(
     calendar: str = "XNYS",
     expiry_at: str | None = None,
     stale_days: float | None = None,
+    late_minutes: float = 0.0,
 ) -> ChainSeries:
     """Return all chains of a file, to be read one by one; parameters as for `read_chain`.
+
+    With `late_minutes` the quotes are that much older than the stamps, and each chain is as of its
+    quotes.
 
     Raises
     ------
@@ -182,8 +186,9 @@ def open_chains(
         As `read_chain`; a snapshot that makes no chain raises when it is read.
     """
     given = Given(
-        None, spot, symbol, timezone, rate, dividend, multiplier, calendar, expiry_at, stale_days
-    )
+        None, spot, symbol, timezone, rate, dividend, multiplier, calendar, expiry_at, stale_days,
+        late_minutes,
+    )  # fmt: skip
     opened = _opened(path, where or Locations(), kind, given, dict(columns or {}))
     if isinstance(opened, Snapshots):
         return ChainSeries(opened.moments, opened, given)
@@ -248,6 +253,11 @@ def _layout(path: Path, name: str) -> Kind:
     if not text.strip() and path.suffix.lower() not in COMPRESSED:
         read_text(path, name)
     names = header(path, name)
+    if len(names) == 1 and (mark := next((m for m in (";", "\t", "|") if m in names[0]), "")):
+        raise InputError(
+            f"{name}: its columns are separated by {mark!r}; wanted commas, and decimal points: "
+            "save it as such a CSV"
+        )
     if is_yahoo(names):
         return "yahoo"
     return "profile" if is_profile(names) else "tidy"

@@ -80,8 +80,8 @@ class DemoSnapshots:
         made = self.made
         when = f"{made.expiry_days} days later" if made.expiry_days else "at its own close"
         return (
-            f"DEMO: chains every {made.snapshot_minutes:g} minutes, vol {made.vol:.0%} at the "
-            f"money, each session's ladder expiring {when}",
+            f"DEMO: chains every {made.snapshot_minutes:g} minutes, vol {100 * made.vol:.0f} % at "
+            f"the money, each session's ladder expiring {when}",
         )
 
     @property

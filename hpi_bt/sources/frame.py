@@ -34,6 +34,11 @@ OI_COLUMNS = ("openinterest", "put_oi", "call_oi", "net_oi")
 BadBars: TypeAlias = Literal["refuse", "drop", "widen"]
 OpenInterestStamp: TypeAlias = Literal["pre_open", "prior_close"]
 
+#: How the columns begin that a feature of the config makes, and which.
+_FEATURES = {
+    **{"hedge_": "hedge_flow", "gauge": "gauge"},
+    **dict.fromkeys(("put_gamma_", "call_gamma_"), "gamma_volume"),
+}
 _DAILY = 1440.0
 _TOLERANCE = 1e-9  # relative: what splitting and adjusting prices leaves in the last digits
 _MEND_BAR = "mend the file, or set bad_bars under source to drop or widen"
@@ -118,6 +123,12 @@ def check_stamps(index: pd.Index, *, name: str) -> None:
 def _check_required(frame: pd.DataFrame, column: str, name: str) -> None:
     if column not in frame.columns:
         found = ", ".join(c for c in frame.columns if c not in HOURS_COLUMNS)
+        feature = next((f for begin, f in _FEATURES.items() if column.startswith(begin)), "")
+        if feature:
+            raise InputError(
+                f"{name}: no column {column!r} (found: {found}); add its feature to the config, "
+                f"features: [{{kind: {feature}, ...}}], or name it under columns"
+            )
         raise InputError(
             f"{name}: no column {column!r} (found: {found}); name it under columns, "
             "or add the file that has it as a part"

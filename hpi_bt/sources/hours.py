@@ -113,6 +113,11 @@ def _covering(nanos: IntArray, calendar: str) -> _Schedule:
     return _schedule(calendar, first, last)
 
 
+def calendar_sessions(calendar: str, first_year: int, last_year: int) -> IntArray:
+    """Return the sessions of these years that a calendar knows, in days from 1970-01-01."""
+    return _schedule(calendar, first_year, last_year).days
+
+
 def calendar_zone(calendar: str, near: pd.DatetimeIndex | None = None) -> str:
     """Return the name of the exchange's time zone.
 

@@ -26,10 +26,12 @@ from hpi_bt.stats.permutation import (
     whole_t,
 )
 from hpi_bt.stats.pool import BLOCK_BARS, Pool, markets_of, pool_of
+from hpi_bt.stats.studentised import ratio_half
 
 LEAST_CLUSTERS = 8  # with events; below it the permutations say nothing
 _NOTHING = 1e-9  # an effect that small beside the sessions' sums is none but for rounding
-_LEVEL, _POWER = 0.05, 0.80  # of the interval and of the detectable edge
+_LEVEL, _POWER = 0.05, 0.80  # of the test, and of finding the detectable edge
+_DRAWS = 999  # of the interval
 
 COLUMNS = (
     "n", "mean", "median", "hit_rate", "t", "effect", "low", "high", "p_value", "q_value",
@@ -93,7 +95,7 @@ def event_study(
     table : DataFrame, index (direction, horizon)
         n (events with a forward return), mean, median and hit_rate (share above 0) of direction x
         forward return, t, effect (mean of direction x abnormal return), low and high (95 %
-        interval of the effect, which leaves 0 out where p is at most 0.05), p_value (two-sided),
+        interval of the effect), p_value (two-sided),
         q_value, detectable (the effect found with 80 % power at 5 %; NaN where p is) and note (why
         a number is missing, else ""). Returns are decimals before costs.
 
@@ -113,9 +115,12 @@ def event_study(
     it: without that, signals that fire where the market is calmest, and there alone, are found in
     7 to 10 % of trials at 5 %.
 
-    The interval is effect +- reach x error, reach what |t*| exceeds in 5 % of the permutations:
-    the effects that p would not reject. Detectable is (1 + t_.80/t_.975) reach x error, t Student's
-    quantiles for the sessions with events less 1: where they are many, 2.80 x error.
+    The interval is a stationary bootstrap of the sessions (mean block by Politis and White),
+    studentised, the baseline's own noise in it; it leaves the truth out in 3 to 7 % of trials from
+    8 sessions on (plain percentiles: 12 % at 8) and disagrees with p in about 4 %.
+    Detectable is (1 + t_.80/t_.975) reach x error, reach what |t*| exceeds in 5 % of the
+    permutations and t Student's quantiles for the sessions with events less 1: where they are
+    many, 2.80 x error.
 
     Daily bars: a block answers for the moves of its own days while events were running, since
     forward returns overlap and blocks of them would share what they are told apart by
@@ -229,7 +234,8 @@ def _row(
             having[market.cluster[used]] = True
     some, effect = int(np.count_nonzero(having)), total / earned.size
     described = _description(earned) | {"effect": effect}
-    return described | _inference(direction * sums, counts, baseline, pool, effect, some)
+    signed = direction * sums, direction * baseline
+    return described | _inference(*signed, counts, pool, effect, some)
 
 
 def _description(earned: FloatArray) -> dict[str, float | str]:
@@ -243,15 +249,16 @@ def _description(earned: FloatArray) -> dict[str, float | str]:
 
 def _inference(
     sums: FloatArray,
-    counts: FloatArray,
     baseline: FloatArray,
+    counts: FloatArray,
     pool: Pool,
     effect: float,
     some: int,
 ) -> dict[str, float | str]:
     """Return what the clusters say, `some` of which have events.
 
-    Row 0 of sums and counts is the sample, the rest permuted.
+    Row 0 of sums and counts is the sample, the rest permuted; `baseline` is what each cluster put
+    into the means that were taken off.
     """
     n, se = float(counts[0].sum()), float(clustered(sums[0], counts[0]).se)
     row: dict[str, float | str] = {"t": effect / se}
@@ -272,13 +279,14 @@ def _inference(
     if math.isinf(reach):
         note = f"most {_units(pool)} have no bar for its events: permuting them says nothing"
         return row | {"note": note}
-    half = reach * math.sqrt(se**2 + float(baseline @ baseline) / n**2)
+    error = math.sqrt(se**2 + float(baseline @ baseline) / n**2)
+    half = ratio_half(sums[0] - baseline, counts[0], draws=_DRAWS, seed=pool.seed)
     beyond = float(stdtrit(some - 1, _POWER) / stdtrit(some - 1, 1.0 - _LEVEL / 2))
     return row | {
         "low": effect - half,
         "high": effect + half,
         "p_value": permutation_p(t),
-        "detectable": (1.0 + beyond) * half,
+        "detectable": (1.0 + beyond) * reach * error,
         "note": "",
     }
 

@@ -88,7 +88,7 @@ def studentised_difference(n: int, statistic: Statistic, *, draws: int, seed: in
         return Difference(
             difference, difference, difference, 1.0, note="they differ by rounding alone"
         )
-    t = _drawn_t(n, statistic, difference, block, draws, seed)
+    t = _drawn_t(n, statistic, (difference, se), block, draws, seed)
     reached = np.sort(t)[::-1]
     wide = float(reached[math.floor((1.0 - CONFIDENCE) * (1 + draws) + 1e-9) - 1])
     half = wide * se
@@ -98,18 +98,48 @@ def studentised_difference(n: int, statistic: Statistic, *, draws: int, seed: in
     return Difference(difference, difference - half, difference + half, p, _POWER * half, block)
 
 
+def ratio_half(sums: FloatArray, counts: FloatArray, *, draws: int, seed: int) -> float:
+    """Return half the 95 % interval of sum(sums)/sum(counts), NaN where resampling says nothing.
+
+    Parameters
+    ----------
+    sums, counts : ndarray of shape (n_clusters,)
+        Oldest first; clusters without anything to count have 0 in both.
+    draws, seed : int
+    """
+
+    def ratios(index: IntArray) -> tuple[FloatArray, FloatArray]:
+        drawn, n = sums[index], counts[index]
+        ratio = drawn.sum(axis=1) / n.sum(axis=1)
+        return ratio, (drawn - ratio[:, None] * n) / n.mean(axis=1)[:, None]
+
+    found = studentised_difference(sums.size, ratios, draws=draws, seed=seed)
+    return found.high - found.difference
+
+
 def _drawn_t(
-    n: int, statistic: Statistic, difference: float, block: float, draws: int, seed: int
+    n: int,
+    statistic: Statistic,
+    whole: tuple[float, float],
+    block: float,
+    draws: int,
+    seed: int,
 ) -> FloatArray:
-    """Return |D* - D|/se* of every draw, infinite where a draw has none."""
+    """Return |D* - D|/se* of every draw: 0 for the sample itself, else infinite without an error.
+
+    `whole` is D and se of the sample, which a single run around it draws again.
+    """
+    difference, se = whole
     rng = np.random.default_rng(seed)
     size, found = max(1, _BATCH // n), []
     for start in range(0, draws, size):
         index = stationary_indices(n, block, min(size, draws - start), rng)
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate, influence = statistic(index)
-            t = np.abs(estimate - difference) / _block_error(index, influence)
-        found.append(np.where(np.isfinite(t), t, np.inf))
+            off = np.abs(estimate - difference)
+            t = off / _block_error(index, influence)
+        t = np.where(np.isfinite(t), t, np.inf)
+        found.append(np.where(off <= _SAME * se, 0.0, t))
     return np.concatenate(found)
 
 

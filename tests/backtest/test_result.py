@@ -103,13 +103,12 @@ def written(folder: Path, **summary: Any) -> Result:
 
 
 def test_repr_is_one_line_with_the_main_figures(tmp_path: Path) -> None:
-    result = written(tmp_path, name="n", demo="", total_return=0.125, sharpe=1.234, trades=3)
+    plain: dict[str, Any] = {"name": "n", "demo": "", "sessions": 60}
+    result = written(tmp_path, **plain, total_return=0.125, sharpe=1.234, trades=3)
     assert repr(result) == f"<Result n: return +12.50%, Sharpe 1.23, trades 3; {tmp_path}>"
-    undefined = written(tmp_path, name="n", demo="", total_return=None, sharpe=None, trades=0)
-    assert (
-        repr(Result(undefined.folder))
-        == f"<Result n: return n/a, Sharpe n/a, trades 0; {tmp_path}>"
-    )
+    undefined = written(tmp_path, **plain, total_return=None, sharpe=None, trades=0)
+    said = "return n/a, Sharpe n/a, trades 0"
+    assert repr(Result(undefined.folder)) == f"<Result n: {said}; {tmp_path}>"
 
 
 def test_repr_shows_no_figure_of_a_year_made_of_a_few_sessions(tmp_path: Path) -> None:

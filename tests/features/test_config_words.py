@@ -44,6 +44,10 @@ def test_snapshots_after_the_close_are_counted_without_an_argument_of_python(tmp
         ("mend it, or remove it and give as_of and spot", "give spot and a column ts"),
         ("No attractor above spot on these prices; a wider range may hold one.", "range_pct may"),
         ("x: no column 'expiry' (found: a); name it under columns", "under chains (columns: ...)"),
+        (
+            "iv has a median of 18, give decimals, or in a file map it as iv_pct under columns",
+            "or map it under chains (columns: {iv_pct: iv})",
+        ),
         ("x: no time zone; name it under source (timezone: UTC)", "under chains (timezone: UTC)"),
     ],
 )
@@ -60,21 +64,21 @@ def test_a_file_that_cannot_be_opened_is_told_in_the_configs_words(tmp_path):
 
 
 def test_worked_example_of_joined_counts():
-    said = [["a", "stale: 3 (2.5%), kept: the quote counts", "no IV: 2 (1.0%), left blank"],
-            ["a", "stale: 14 (9.9%), kept: the quote counts"], ["a"]]  # fmt: skip
+    said = [["a", "stale: 3 (2.5 %), kept: the quote counts", "no IV: 2 (1.0 %), left blank"],
+            ["a", "stale: 14 (9.9 %), kept: the quote counts"], ["a"]]  # fmt: skip
     assert cleaning_joined(merged(said)) == [
         "a",
         "contracts of a snapshot: stale 3..14 in 2 of 3, no IV 2 in 1 of 3 snapshots",
     ]
-    every = [["crossed: 1 (1.0%), kept for volume"]] * 2
+    every = [["crossed: 1 (1.0 %), kept for volume"]] * 2
     assert cleaning_joined(merged(every)) == ["contracts of a snapshot: crossed 1 in all snapshots"]
 
 
-@given(st.lists(st.sampled_from([*(f"{k}: 2 (1.0%), so" for k in KINDS_FOUND), "b", "c"])))
+@given(st.lists(st.sampled_from([*(f"{k}: 2 (1.0 %), so" for k in KINDS_FOUND), "b", "c"])))
 def test_joining_keeps_every_other_note_in_its_order_and_names_every_kind(notes):
     got = cleaning_joined(list(dict.fromkeys(notes)))
     assert [n for n in got if n in "bc"] == [n for n in dict.fromkeys(notes) if n in "bc"]
     assert sum(n.startswith("contracts of a snapshot") for n in got) == any("(" in n for n in notes)
     for kind in KINDS_FOUND:
         named = any(f"{kind} 2 in all" in note for note in got)
-        assert named == (f"{kind}: 2 (1.0%), so" in notes)
+        assert named == (f"{kind}: 2 (1.0 %), so" in notes)

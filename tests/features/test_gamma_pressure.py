@@ -80,7 +80,7 @@ def test_the_shipped_config_trades_it_and_its_page_says_how(tmp_path):
     page = (result.folder / "tearsheet.html").read_text("utf-8")
     assert "DEMO" in page
     assert "$ of delta per 1 %" in page
-    assert any("gamma of volume: given vols for 100.0%" in note for note in summary["notes"])
+    assert any("gamma of volume: given vols for 100.0 %" in note for note in summary["notes"])
     drawn = {pane["label"] for pane in json.loads((result.folder / "panes.json").read_text())}
     assert drawn == {"HedgePressureIndex", "PlainHedgePressure"}
     tested = pd.read_csv(result.folder / "coefficients.csv")

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from hpi_bt.errors import InputError
+from hpi_bt.features import gamma_volume
 from hpi_bt.features.contract_rows import TableChains, rows_of
 from hpi_bt.features.contract_vols import IMPLIED, OWN, SMILE, vols_of
 from hpi_bt.features.gamma_volume import GammaVolumeFeature
@@ -245,7 +246,7 @@ def test_a_strike_without_a_price_takes_the_smile_between_its_neighbours(tmp_pat
     assert_allclose(vols.sigma[at_90], table["true"].iloc[1], rtol=1e-9)  # flat beyond the last
     notes = weighted_contracts(rows, vols).notes
     assert (
-        "gamma of volume: the snapshot's smile for 18.2%, vols implied from prices for 81.8%"
+        "gamma of volume: the snapshot's smile for 18.2 %, vols implied from prices for 81.8 %"
         in (notes)
     )
 
@@ -266,7 +267,7 @@ def test_expired_contracts_and_those_without_any_vol_count_as_nothing_and_are_no
     rows, _ = smile_rows(tmp_path, blank=range(22))
     weights = weighted_contracts(rows, vols_of(rows))
     assert weights.volume.sum() == 0.0
-    assert "gamma of volume: no vol for 100.0% (expired, or counted as 0)" in weights.notes
+    assert "gamma of volume: no vol for 100.0 % (expired, or counted as 0)" in weights.notes
     late = rows._replace(chain=rows.chain._replace(moment=rows.chain.expiry))
     assert weighted_contracts(late, vols_of(late)).volume.sum() == 0.0
 
@@ -392,6 +393,16 @@ def test_it_is_computed_once_and_again_where_a_setting_or_the_file_changes(tmp_p
     other = table_feature(tmp_path, SMALL[:2]).computed(places(tmp_path), "XNYS")
     assert not other.kept
     assert len(other.rows) == 2
+
+
+def test_changed_code_is_computed_anew(tmp_path, monkeypatch):
+    feature = table_feature(tmp_path, SMALL)
+    feature.computed(places(tmp_path), "XNYS")
+    said = gamma_volume.code_fingerprint(*gamma_volume.CODE)
+    assert {"options/*.py", "features/*.py"} <= set(gamma_volume.CODE)
+    monkeypatch.setattr(gamma_volume, "code_fingerprint", lambda *_: said + "x")
+    assert not feature.computed(places(tmp_path), "XNYS").kept
+    assert feature.computed(places(tmp_path), "XNYS").kept
 
 
 def test_a_damaged_cache_is_ignored_and_noted(tmp_path):

@@ -130,7 +130,8 @@ def test_notes_name_what_was_noticed_but_not_how_the_files_end(where, market, tm
 def test_the_pages_say_when_it_is_known_and_what_cash_earns():
     said = dict(GaugeFeature(files=FILES).assumptions())
     assert said == {
-        "Gauge": "of a session's close, known at the next session's open",
+        "Gauge": "of a session's close, known at the next session's open; on daily bars an order "
+        "sent on it fills at the open after that",
         "Idle cash": "earns nothing",
     }
 

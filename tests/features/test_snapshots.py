@@ -10,6 +10,7 @@ import pytest
 from chain_files import DAY, LATER, SPOT, ZONE, smile, table, write
 from numpy.testing import assert_allclose
 
+from hpi_bt.chains import chain_report
 from hpi_bt.errors import InputError
 from hpi_bt.features.flow_columns import FlowOptions
 from hpi_bt.features.hedge_values import flow_values
@@ -17,7 +18,11 @@ from hpi_bt.features.snapshots import FileChains
 from hpi_bt.options import price
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.sources.base import Locations
+from small_chains import contracts, saved
 
+OF_ALL = FlowOptions(
+    "all", DEFAULT_POSITIONING, "canonical", 1.5, None, 3.0, 0.05, 2.0, 0.15, "XNYS"
+)
 TAKEN, SPOTS = ["10:05", "10:20"], [5100.0, 5110.0]
 
 
@@ -108,3 +113,29 @@ def test_last_prices_serve_where_a_file_has_neither_quotes_nor_vols(tmp_path):
     wanted = flow_values(opened(tmp_path).chain_at(0), options).columns
     assert_allclose(found["hedge_gex"], wanted["hedge_gex"], rtol=0.02)
     assert found["hedge_call_wall"] == wanted["hedge_call_wall"]
+
+
+def test_the_last_quotes_of_a_session_are_alive_at_the_stamp_of_its_close(tmp_path):
+    # stamped 16:00, the quotes are of 15:45: a quarter of an hour is left
+    write(tmp_path, table(["15:45", "16:00"], SPOTS))
+    found = opened(tmp_path, late_minutes=15)
+    last = found.chain_at(1)
+    assert last.is_live.all()
+    assert_allclose(last.tau_years * 365 * 24 * 60, 15.0)
+    with pytest.raises(InputError, match="expired"):
+        opened(tmp_path).chain_at(1)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"rate": 0.04}, {"dividend": 0.0}, {"rate": 0.03, "dividend": 0.02}]
+)
+def test_rate_and_yield_are_those_of_the_chain_report(given, tmp_path):
+    expiries = ("2023-09-14", "2023-10-20", "2023-12-15", "2024-03-15")
+    path = saved(tmp_path, contracts(expiries=expiries, rate=0.05, dividend=0.01))
+    report, chain = chain_report(path, **given), opened(tmp_path, "xyz.csv", **given).chain_at(0)
+    assert (chain.rate, chain.dividend) == (report.chain.rate, report.chain.dividend)
+    assert_allclose(chain.rate - chain.dividend, 0.04 if len(given) < 2 else 0.01, atol=2e-3)
+    assert chain.notes[-1] == report.carry.note
+    found = flow_values(chain, OF_ALL).columns
+    assert_allclose(found["hedge_gex"], report.flow.exposures.gex, rtol=1e-12)
+    assert_allclose(found["hedge_impulse"], report.flow.curve.impulse, rtol=1e-12)

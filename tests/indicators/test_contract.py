@@ -62,7 +62,7 @@ SPEC_LINES = {
             for side in ("below", "above")
             for part in ("low", "high", "strength")
         ),
-        *("stability_touch", "acceleration_touch"),
+        *("stability_touch", "acceleration_touch", "stability_bound", "acceleration_bound"),
     ),
     "HedgePressureGauge": ("score", "change", "band", "alert"),
     "HerrickPayoffIndex": ("raw", "hpi", "alert", "gradient"),

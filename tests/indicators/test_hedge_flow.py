@@ -103,7 +103,7 @@ def test_remarks_count_regimes_and_touches():
     shown = kernel_shown(HedgeFlow, frame, {})
     (remark,) = shown.remarks(frame)
     known = shown.lines["regime"][np.isfinite(shown.lines["impulse"])]
-    assert f"pinned {np.mean(known == 2.0):.0%}" in remark
+    assert f"pinned {100 * np.mean(known == 2.0):.0f} %" in remark
     touches = int((shown.lines["stability_touch"] != 0).sum())
     assert f"touches: {touches} of stability zones" in remark
     silent = frame.assign(**dict.fromkeys(COLUMNS, NAN))

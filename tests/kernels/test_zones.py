@@ -34,7 +34,19 @@ def test_passing_the_centre_of_a_zone_is_no_entry():
     assert_array_equal(entries(price, price, below, above), [0, 1, 0, 0])
 
 
-def test_a_session_begins_outside_and_an_unknown_zone_is_none():
+def test_a_zone_that_appears_around_the_price_or_moves_onto_it_is_no_entry():
+    price = [100.0, 100.0, 100.5, 103.0, 100.5]
+    below = ([NAN, 98.0, 98.0, 98.0, 98.0], [NAN, 101.0, 101.0, 101.0, 101.0])
+    # appears at the second bar; left at the fourth, entered at the last
+    assert_array_equal(entries(price, price, below, (NAN, NAN)), [0, 0, 0, 0, -1])
+    above = ([105.0, 100.0, 100.0], [110.0, 110.0, 110.0])
+    assert_array_equal(entries([101.0] * 3, [100.0] * 3, (NAN, NAN), above), [0, 0, 0])
+    # it moves down to 102..110 while the price rises into it from 101
+    above = ([105.0, 102.0], [110.0, 110.0])
+    assert_array_equal(entries([101.0, 103.0], [100.0, 101.0], (NAN, NAN), above), [0, 1])
+
+
+def test_the_first_bar_of_a_session_enters_what_it_meets_and_an_unknown_zone_is_none():
     price = [100.0, 100.0, 100.0, 100.0]
     got = entries(price, price, ([99, 99, 99, NAN], 101), (NAN, NAN), session=[1, 1, 2, 2])
     assert_array_equal(got, [-1, 0, -1, 0])
@@ -57,21 +69,22 @@ def test_a_bar_that_meets_both_zones_says_nothing():
 
 def slow(high, low, bounds, session):
     """Bar by bar, as the docstring says it."""
-    out, inside, current, before = [], False, None, None
+    out, current, before = [], None, None
     for i in range(len(high)):
         if not np.isnan(session[i]) and session[i] != current:
-            inside, current, before = False, session[i], None
+            current, before = session[i], None
         meets = [
             low[i] <= top[i] and high[i] >= bottom[i] for bottom, top in (bounds[:2], bounds[2:])
         ]
+        near = [
+            before is None or low[before] > bounds[1][i],
+            before is None or high[before] < bounds[2][i],
+        ]
         entry = 0.0
-        if not inside and sum(meets) == 1:
-            far = before is not None and (
-                low[before] > bounds[3][i] if meets[1] else high[before] < bounds[0][i]
-            )
-            entry = 0.0 if far else 1.0 if meets[1] else -1.0
+        if sum(meets) == 1 and near[meets.index(True)]:
+            entry = 1.0 if meets[1] else -1.0
         out.append(entry)
-        inside, before = any(meets), i
+        before = i if low[i] <= high[i] else before
     return out
 
 

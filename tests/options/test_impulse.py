@@ -243,7 +243,7 @@ def test_a_vol_that_would_fall_to_one_percent_makes_the_impulse_unknown_and_says
     lowest = float(exposed(chain).sigma.min())
     gone = curve.price[np.isnan(curve.impulse_shares)]
     assert (lowest - 6.0 * np.log(gone / SPOT) <= 0.01 + 1e-12).all()
-    assert any("a vol would fall to 1% or below" in flag for flag in curve.flags)
+    assert any("a vol would fall to 1 % or below" in flag for flag in curve.flags)
 
 
 def test_contracts_without_a_position_and_expired_ones_change_nothing() -> None:

@@ -74,7 +74,7 @@ def test_a_rate_that_the_quotes_contradict_is_replaced_and_flagged():
     tau = book.tau_years[0]
     assert_allclose(-math.log(got.discount) / tau, 0.05, atol=1e-9)
     assert_allclose(got.forward, 100.0 * math.exp(0.05 * tau), rtol=1e-9)
-    assert "imply a rate of 5.00%, not 0.00%" in got.flag
+    assert "imply a rate of 5.00 %, not 0.00 %" in got.flag
 
 
 def test_quotes_too_wide_to_tell_leave_the_rate_alone():
@@ -100,7 +100,7 @@ def test_one_quote_gone_mad_changes_nothing():
 
 def test_a_forward_far_from_spot_is_flagged():
     got = only(forwards(quoted(STRIKES, flat).with_(spot=90.0)))
-    assert "The forward is +11.1% from spot." in got.flag
+    assert "The forward is +11.1 % from spot." in got.flag
 
 
 def test_expired_contracts_have_no_forward():
@@ -124,7 +124,7 @@ def carried(told: dict) -> OptionChain:
 def test_the_carry_is_found_in_the_quotes():
     got = implied_carry(carried({}))
     assert_allclose(got[:2], [0.04, 0.015], atol=1e-6)
-    assert got.note == "Rate 4.00% from quoted parity, yield 1.50% from the forwards."
+    assert got.note == "Rate 4.00 % from quoted parity, yield 1.50 % from the forwards."
 
 
 def test_a_spot_of_another_moment_does_not_disturb_the_carry():
@@ -138,10 +138,15 @@ def test_a_right_rate_stands():
     assert "the chain, quoted parity agreeing" in got.note
 
 
-def test_two_expiries_do_not_tell_the_carry():
-    got = implied_carry(carried({"rate": 0.03}).select(expiry=["2023-10-20", LONG]))
-    assert got[:2] == (0.03, 0.0)
-    assert "Fewer than 3" in got.note
+def test_two_expiries_tell_the_carry_by_spot():
+    both = carried({"rate": 0.03}).select(expiry=["2023-10-20", "2024-03-15"])
+    got = implied_carry(both)
+    assert got.rate == 0.03  # the nearer one does not contradict it
+    assert_allclose(got.rate - got.dividend, 0.04 - 0.015, atol=1e-4)
+    assert "resting on spot" in got.note
+    moved = implied_carry(both.with_(spot=95.0))  # no yield explains that
+    assert moved.dividend == 0.0
+    assert ", assumed: " in moved.note
 
 
 @pytest.mark.real_data

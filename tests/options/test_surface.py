@@ -153,7 +153,7 @@ def test_a_quote_gone_mad_is_left_out_and_counted():
     got = only(fit_surface(chain(STRIKES, iv=vols, expiry=LONG)))
     assert_array_equal(np.flatnonzero(~got.used), [40])
     assert_allclose(np.delete(got.residual, 40), 0.0, atol=1e-6)
-    assert "1 quotes lie far off the smile and were left out." in got.flags
+    assert "1 quote lies far off the smile, left out of the fit." in got.flags
 
 
 def test_few_quotes_are_joined_in_total_variance_and_flat_beyond():
@@ -197,7 +197,7 @@ def test_mids_go_before_the_chains_own_iv_which_fills_in_where_they_are_few():
     got = only(fit_surface(OptionChain(frame, 100.0, AS_OF)))
     assert_allclose(got.quotes.sigma, [0.2, 0.2, 0.5], rtol=1e-9)
     assert_array_equal(got.quotes.from_mid, [True, True, False])
-    assert "1 of 3 quotes are the chain's own iv, not mids." in got.flags
+    assert "The chain's own iv stands for 1 of 3 quotes, not mids." in got.flags
 
 
 def traded(book: OptionChain, **columns) -> OptionChain:

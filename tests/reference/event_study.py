@@ -154,7 +154,9 @@ def events_after(bars, values, direction, order):
 def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
     """The row of one direction and horizon; `orders` are the permutations, identity not among them.
 
-    Returns n, mean, median, hit_rate, effect, se, t, p, low, high and some (clusters with events).
+    Returns n, mean, median, hit_rate, effect, se, t, p, span (what an effect must exceed to be
+    found), some (clusters with events), and every cluster's counts and sums less its share in
+    the baselines.
     """
     raw, values = abnormal(bars, horizon, bar_minutes, width)
     where = places(bars)
@@ -185,9 +187,13 @@ def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
     error = sqrt(se**2 + noise / events**2)
     reach = sizes[-floor(0.05 * (1 + len(orders)))]
     hits = sum(value > 0 for value in earned) / n
+    sums, counts = [-direction * shares[c] for c in range(clusters)], [0.0] * clusters
+    for cluster, value, weight in own:
+        sums[cluster] += value
+        counts[cluster] += weight
     return dict(
         n=n, mean=sum(earned) / n, median=middle, hit_rate=hits, effect=effect, se=se,
-        t=effect / se, p=p, low=effect - reach * error, high=effect + reach * error, some=some,
+        t=effect / se, p=p, span=reach * error, some=some, sums=sums, counts=counts,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hpi_bt.report.amounts import amount, away, level, plain, sentence, signed, vol
-from hpi_bt.report.svg import Panel, Span, bounds, log_ticks, path, ticks
+from hpi_bt.report.svg import Panel, Span, bounds, log_ticks, path, telling_ticks, ticks
 
 UNITS = {"": 1.0, " k": 1e3, " m": 1e6, " bn": 1e9, " tn": 1e12}
 numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e14, max_value=1e14)
@@ -100,3 +100,17 @@ def test_bars_leave_out_what_is_unknown_or_empty():
     low, high = np.zeros(3), np.array([1.0, np.nan, 0.0])
     panel.bars("bar", np.array([1.0, 2.0, 3.0]), low, high, 4.0)
     assert panel.shapes[0].attrs == {"class": "bar", "d": "M8.0,50.0h4.0V0.0h-4.0Z"}
+
+
+@given(st.floats(-1e9, 0.0), st.floats(1e-3, 1e9), st.integers(1, 5))
+def test_an_axis_tells_more_than_0(low, high, count):
+    if high - low > 1e-9 * abs(low):
+        found = telling_ticks(Span(low, high, 0.0, 100.0), count)
+        assert np.any(found != 0.0)
+        assert len(found) <= count + 12
+
+
+def test_ticks_that_tell_by_hand():
+    # steps of 2 tell 0 alone, steps of 1 do more
+    assert_allclose(ticks(-1.9, 0.4, 1), [0.0])
+    assert_allclose(telling_ticks(Span(-1.9, 0.4, 0.0, 1.0), 1), [-1.0, 0.0], atol=1e-12)

@@ -36,13 +36,13 @@ def test_worked_example_of_the_lines():
     report = report_of(contracts, stale=np.array([True, True, False]))
     assert report.lines == (
         "4 contracts read, 3 kept",
-        "duplicated: 1 (25.0%), dropped, the first of each kept",
-        "no quote: 1 (25.0%), kept for open interest and volume, no part of the smile",
-        "zero bid: 1 (25.0%), kept for open interest and volume, no part of the smile",
-        "crossed: 1 (25.0%), kept for open interest and volume, no part of the smile",
-        "stale: 2 (50.0%), kept: the quote counts, the last price does not",
-        "no open interest: 1 (25.0%), kept for the smile, without weight in exposures",
-        "no IV: 1 (25.0%), left blank, never filled in",
+        "duplicated: 1 (25.0 %), dropped, the first of each kept",
+        "no quote: 1 (25.0 %), kept for open interest and volume, no part of the smile",
+        "zero bid: 1 (25.0 %), kept for open interest and volume, no part of the smile",
+        "crossed: 1 (25.0 %), kept for open interest and volume, no part of the smile",
+        "stale: 2 (50.0 %), kept: the quote counts, the last price does not",
+        "no open interest: 1 (25.0 %), kept for the smile, without weight in exposures",
+        "no IV: 1 (25.0 %), left blank, never filled in",
     )
     assert report.table.index.tolist() == [f.kind for f in report.findings]
     assert report.table["count"].to_dict() == report.counts

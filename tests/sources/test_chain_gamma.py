@@ -210,3 +210,13 @@ def test_a_profile_with_an_impossible_price_is_refused(saved, tmp_path, column):
     table.to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(InputError, match=f"row 4, {column} is -1; wanted a positive number"):
         read_chain(tmp_path / "p.csv", as_of="2026-08-18 15:00")
+
+
+def test_gammas_of_another_spot_are_refused_and_the_right_spot_mends_it(tmp_path):
+    table = profile("2026-08-18T15:00:00", 7700.0, 0.12, 75).assign(spot=7735.0)
+    table.to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(InputError, match=r"of the gross, fit no vol at spot 7735, .*; give spot"):
+        read_chain(tmp_path / "p.csv", as_of="2026-08-18 15:05")
+    chain = read_chain(tmp_path / "p.csv", as_of="2026-08-18 15:05", spot=7700.0).chain
+    near = np.abs(chain.strike - 7700) < 7
+    assert_allclose(chain.iv[near], 0.12, rtol=0.02)

@@ -247,3 +247,12 @@ def test_building_gives_the_whole_contract():
 def test_building_refuses_what_is_required_and_lacking():
     with pytest.raises(InputError, match=r"^T: no column 'put_oi'"):
         build_frame(session(), calendar="XNYS", where=HERE, required=("put_oi",))
+
+
+@pytest.mark.parametrize(
+    ("column", "feature"),
+    [("hedge_impulse", "hedge_flow"), ("put_gamma_volume", "gamma_volume"), ("gauge", "gauge")],
+)
+def test_a_column_that_a_feature_makes_is_asked_of_the_config(column, feature):
+    with pytest.raises(InputError, match=rf"no column '{column}' .*features: \[{{kind: {feature}"):
+        validate_frame(session(3), name="f", required=(column,), longest_lookback=1)

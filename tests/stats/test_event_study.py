@@ -14,6 +14,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.stats.events import COLUMNS, EventInput, event_study, pooled_event_study
 from hpi_bt.stats.forward import checked_bars
 from hpi_bt.stats.permutation import permutations_of
+from hpi_bt.stats.studentised import ratio_half, studentised_difference
 from reference import event_study as slow
 
 few = settings(max_examples=12, deadline=None)
@@ -100,11 +101,28 @@ def test_every_number_equals_that_of_the_plain_loops(seed, daily):
             assert "8 needed" in row["note"]
             continue
         assert row["p_value"] == want["p"]
-        assert_allclose(row[["low", "high"]].astype(float), [want["low"], want["high"]])
-        k = want["some"]
-        edge, more = scipy.stats.t.ppf([0.975, 0.8], k - 1)
-        half = (want["high"] - want["low"]) / 2
-        assert row["detectable"] == pytest.approx(half * (edge + more) / edge)
+        sums, counts = np.array(want["sums"]), np.array(want["counts"])
+        half = ratio_half(sums, counts, draws=999, seed=0)
+        ends = [want["effect"] - half, want["effect"] + half]
+        assert_allclose(row[["low", "high"]].astype(float), ends)
+        edge, more = scipy.stats.t.ppf([0.975, 0.8], want["some"] - 1)
+        assert row["detectable"] == pytest.approx(want["span"] * (edge + more) / edge)
+
+
+@few
+@given(st.integers(0, 10_000), st.floats(0.1, 10.0))
+def test_the_interval_of_sums_over_counts_is_that_of_a_mean_where_counts_are_equal(seed, scale):
+    sums = np.random.default_rng(seed).normal(0.3, 1.0, 40)
+
+    def mean(index):
+        drawn = sums[index]
+        return drawn.mean(axis=1), drawn - drawn.mean(axis=1)[:, None]
+
+    plain = studentised_difference(40, mean, draws=199, seed=seed)
+    half = ratio_half(sums, np.full(40, 3.0), draws=199, seed=seed)
+    assert half == pytest.approx((plain.high - plain.low) / 2 / 3.0)
+    scaled = ratio_half(scale * sums, np.full(40, 3.0), draws=199, seed=seed)
+    assert scaled == pytest.approx(scale * half)
 
 
 @few

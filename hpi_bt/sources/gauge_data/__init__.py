@@ -6,6 +6,7 @@ files         each official layout, told by its content; `read_gauge_file`
 put_call      the layouts of put/call ratios, and the splice of two of them
 series        files as pieces of one series each, joined visibly
 plausibility  values that no market has: refused, or left out and told
+sessions      SPY's dates against the exchange's
 publication   when a value became known, and what each session's row could know of it
 reading       the files of a mapping or a folder, or what the cache holds
 assembly      all of it as components and SPY, row by row: `gauge_inputs`

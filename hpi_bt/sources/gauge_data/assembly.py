@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from hpi_bt.sources.gauge_data.publication import (
     next_opens,
     sessions_between,
 )
-from hpi_bt.sources.gauge_data.reading import Files, read_files
-from hpi_bt.sources.gauge_data.series import FAULT, GIVEN_AS, Joined, Piece, join_pieces, pieces_of
+from hpi_bt.sources.gauge_data.reading import Files, RawFiles, read_files
+from hpi_bt.sources.gauge_data.series import FAULT, GIVEN_AS, Joined, join_pieces, pieces_of
+from hpi_bt.sources.gauge_data.sessions import on_sessions
 from hpi_bt.sources.hours import counted
 
 _PAIRS: dict[str, tuple[str, str, Callable[[pd.Series, pd.Series], pd.Series]]] = {
@@ -55,6 +56,9 @@ class GaugeInputs:
         Splices, substitutes, gaps and whatever else was noticed.
     sources : dict of str to str
         Names of each component's sources.
+    read : (list of ReadFile, list of str), optional
+        The files as they were read: for another `as_of` of the same. None of the cache, which
+        differs from day to day by its revisions.
     """
 
     components: pd.DataFrame
@@ -63,6 +67,7 @@ class GaugeInputs:
     freshness: pd.DataFrame
     notes: tuple[str, ...]
     sources: dict[str, str]
+    read: RawFiles | None = field(default=None, repr=False, compare=False)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -79,6 +84,7 @@ def gauge_inputs(
     product: str = "total",
     max_age_sessions: int = 5,
     today: date | None = None,
+    read: RawFiles | None = None,
 ) -> GaugeInputs:
     """Return the components and SPY, each row as its close could know them.
 
@@ -102,6 +108,8 @@ def gauge_inputs(
         Sessions for which a value is carried forward where its market rests.
     today : date, optional
         Dates later than this are refused; the clock's date in New York by default.
+    read : optional
+        `read` of an earlier answer for the same files: they are not read again.
 
     Returns
     -------
@@ -110,34 +118,35 @@ def gauge_inputs(
     Raises
     ------
     InputError
-        No SPY, no other component, an unknown series, a file that is not what it is given as, a
-        date in the future, two values for a date, a value that no market has, or `as_of` before
-        the first session.
+        No SPY, or one of another market's days; no other component, an unknown series, a file that
+        is not what it is given as, a date in the future, two values for a date, a value that no
+        market has, or `as_of` before the first day of any component.
     """
     where = where or Locations()
     today = today or new_york_date()
     limit, day = _limit(as_of, today)
-    read, notes = read_files(files, where, product, today, limit)
-    pieces: list[Piece] = []
-    for one in read:
+    read = read or read_files(files, where, product, today, limit)
+    notes, pieces = list(read[1]), []
+    for one in read[0]:
         found, noticed = pieces_of(one.frame, one.given_as, one.name, product)
         pieces += [p for p in found if credit or p.series != "oas"]
         notes += noticed
-    joined = join_pieces(pieces, limit)
-    spy = joined["spy"].data if "spy" in joined else pd.Series(dtype=np.float64)
-    spy = spy if day is None or spy.empty else spy[spy.index <= day]
-    if spy.empty and any(p.series == "spy" and len(p.data) for p in pieces):
-        raise InputError(f"as_of: {day:%Y-%m-%d} is before SPY's first close; give a later date")
-    if spy.empty:
+    if not any(p.series == "spy" and len(p.data) for p in pieces):
         raise InputError(
             "gauge: no closes of SPY, whose sessions are the rows; give its file as spy"
             if files is not None
             else "gauge: nothing of SPY in the cache; run hpi-bt fetch gauge once"
         )
+    joined = join_pieces(pieces, limit)
     for series in joined.values():
         notes += series.notes
+    spy = joined.pop("spy", None)
+    if spy is not None and (day is None or spy.data.index[0] <= day):
+        joined["spy"], noticed = on_sessions(spy, day)
+        notes += noticed
     seen = pd.Timestamp(today if day is None else "2200-01-01") + pd.Timedelta(days=1)
-    return _assembled(joined, spy.rename("spy"), notes, max_age_sessions, seen)
+    made = _assembled(joined, day, notes, max_age_sessions, seen)
+    return replace(made, read=None if files is None else read)
 
 
 def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timestamp | None]:
@@ -155,15 +164,19 @@ def _limit(as_of: date | str | None, today: date) -> tuple[int | None, pd.Timest
 
 def _assembled(
     joined: dict[str, Joined],
-    spy: pd.Series,
+    day: pd.Timestamp | None,
     notes: list[str],
     max_age: int,
     seen: pd.Timestamp,
 ) -> GaugeInputs:
-    """Return the inputs, their freshness as it is `seen` before that moment in New York."""
+    """Return the inputs, their freshness as it is `seen` before that moment in New York.
+
+    Before the first close of SPY, which only an as-of `day` can be, there is no drawdown.
+    """
     made = {name: _observed(name, joined) for name in COMPONENTS if name != "drawdown"}
-    traded = pd.DatetimeIndex(spy.index)
-    sessions = _rows(traded, [one.data.index for one in made.values() if one is not None])
+    spy = joined["spy"].data.rename("spy") if "spy" in joined else pd.Series(dtype=np.float64)
+    traded = pd.DatetimeIndex(spy.index, name="date")
+    sessions = _rows(traded, [one.data.index for one in made.values() if one is not None], day)
     opens = next_opens(sessions)
     columns = {
         name: known_at(one.data, one.stamps, sessions, opens, max_age_sessions=max_age)
@@ -175,17 +188,18 @@ def _assembled(
             "gauge: no component but SPY's own drawdown; give at least one of "
             f"{', '.join(s for s in GIVEN_AS if s != 'spy')}"
         )
-    since = traded.to_series().reindex(sessions)  # NaT before SPY
-    fallen = drawdown(spy).reindex(sessions).to_numpy(dtype=np.float64)
-    columns["drawdown"] = Known(fallen, pd.DatetimeIndex(since))
+    if len(spy):
+        since = traded.to_series().reindex(sessions)  # NaT before SPY
+        fallen = drawdown(spy).reindex(sessions).to_numpy(dtype=np.float64)
+        columns["drawdown"] = Known(fallen, pd.DatetimeIndex(since))
     names = [name for name in COMPONENTS if name in columns]
-    observed = made | {"drawdown": joined["spy"]._replace(data=spy)}
+    observed = made | {"drawdown": joined.get("spy")}
     before = min(int(opens[-1]), seen.as_unit("ns").value)
     fresh = _freshness({n: observed[n] for n in names}, columns, sessions, before)
     notes = [*notes, *_aged(fresh, max_age, sessions[-1])]
     return GaugeInputs(
         components=pd.DataFrame({n: columns[n].data for n in names}, index=sessions),
-        spy=spy.reindex(sessions),
+        spy=spy.reindex(sessions).rename("spy"),
         data_dates=pd.DataFrame({n: columns[n].dates for n in names}, index=sessions),
         freshness=fresh,
         notes=tuple(dict.fromkeys(notes)),
@@ -193,11 +207,22 @@ def _assembled(
     )
 
 
-def _rows(traded: pd.DatetimeIndex, others: list[pd.Index]) -> pd.DatetimeIndex:
-    """Return SPY's sessions, after the exchange's from the first date of any component on."""
-    first = min((index[0] for index in others if len(index)), default=traded[0])
-    before = sessions_between(pd.Timestamp(first), traded[0] - pd.Timedelta(days=1))
-    return pd.DatetimeIndex(before.append(traded), name=traded.name) if len(before) else traded
+def _rows(
+    traded: pd.DatetimeIndex, others: list[pd.Index], day: pd.Timestamp | None
+) -> pd.DatetimeIndex:
+    """Return SPY's sessions, after the exchange's from the first date of any component on.
+
+    Where SPY has none by the `day` that is asked for, the exchange's up to it are all.
+    """
+    first = min((index[0] for index in others if len(index)), default=None)
+    if len(traded):
+        day = traded[0] - pd.Timedelta(days=1)
+    before = traded[:0] if first is None or day is None else sessions_between(first, day)
+    if not len(before) and not len(traded):
+        raise InputError(
+            f"as_of: {day:%Y-%m-%d} is before the first day of any component; give a later date"
+        )
+    return pd.DatetimeIndex(before.append(traded), name="date") if len(before) else traded
 
 
 def _observed(name: str, joined: dict[str, Joined]) -> Joined | None:

@@ -28,6 +28,8 @@ from hpi_bt.sources.yahoo_download import DownloadError, download_bars
 _OVERLAP = timedelta(days=14)
 _FIRST = date(1990, 1, 1)
 _ABSENT = ("(HTTP 403)", "(HTTP 404)")  # what Cboe answers for a day that it has not published
+_LINES = ("cboe", "put_call", "fred")  # layouts whose last line ends as the others do
+_DAYS = 50  # asked for one by one, then stored
 _UNHURRIED, _PAUSE = 30, 0.2  # requests made at once, and seconds between all further ones
 _CLOSED = "16:15"  # New York; before it Yahoo's bar of the day is unfinished
 
@@ -87,8 +89,8 @@ def base_addresses(bases: Mapping[str, str] | None) -> dict[str, str]:
     return {n: url.rstrip("/") for n, url in (named | dict(bases or {})).items()}
 
 
-def download_feed(request: Request, server: Server) -> Fresh:
-    """Return the rows that a publisher has of a feed.
+def download_feed(request: Request, server: Server) -> Iterator[Fresh]:
+    """Yield the rows that a publisher has of a feed; what takes long comes in parts.
 
     Raises
     ------
@@ -97,10 +99,17 @@ def download_feed(request: Request, server: Server) -> Fresh:
     """
     feed = FEEDS[request.feed]
     if feed.publisher == "yahoo":
-        return _of_yahoo(request, feed, server)
-    if feed.steps == "day":
-        return _by_day(request, feed, server)
-    frames, base, paths = [], server.bases[feed.publisher], _paths(request, feed)
+        yield _of_yahoo(request, feed, server)
+    elif feed.steps == "day":
+        yield from _by_day(request, feed, server)
+    else:
+        yield _whole(request, feed, server)
+
+
+def _whole(request: Request, feed: Feed, server: Server) -> Fresh:
+    """Return the rows of one request, or of one a year."""
+    base, paths = server.bases[feed.publisher], _paths(request, feed)
+    frames: list[pd.DataFrame] = []
     for path in paths:
         text = server.text(base + path)
         this_year = feed.steps == "year" and request.start is not None and path == paths[-1]
@@ -131,6 +140,8 @@ def _paths(request: Request, feed: Feed) -> list[str]:
 def _read(request: Request, feed: Feed, text: str, address: str) -> pd.DataFrame:
     frame = read_gauge_text(text, address, today=new_york_date(request.now))
     layout = frame.attrs["layout"]
+    if layout in _LINES and not text.endswith(("\n", "\r")):
+        raise InputError(f"{address}: the answer breaks off in its last line; fetch it again")
     known = layout in feed.layouts
     if not known or (layout == "fred" and feed.given_as not in frame):
         held = frame.attrs["source"] if known else f"layout {layout}"
@@ -150,12 +161,16 @@ def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return joined
 
 
-def _by_day(request: Request, feed: Feed, server: Server) -> Fresh:
-    """Ask day by day, oldest first; what came before a failure is kept."""
-    base, frames, absent, failure = server.bases[feed.publisher], [], [], ""
+def _by_day(request: Request, feed: Feed, server: Server) -> Iterator[Fresh]:
+    """Ask day by day, oldest first; what came before a failure, or a break, is kept."""
+    base, absent, failure = server.bases[feed.publisher], [], ""
+    frames: list[pd.DataFrame] = []
     notes: list[str] = []
-    days = list(_days(request))
+    days, some = list(_days(request)), False
     for number, day in enumerate(days):
+        if len(frames) == _DAYS:
+            yield Fresh(_together(frames), base, [])
+            frames, some = [], True
         if number > _UNHURRIED:
             time.sleep(_PAUSE)
         address = base + feed.path.format(day=f"{day:%Y-%m-%d}")
@@ -168,12 +183,13 @@ def _by_day(request: Request, feed: Feed, server: Server) -> Fresh:
                 failure = str(error)
                 break
             absent.append(f"{day:%Y-%m-%d}")
-    if notes and not frames and not failure:
+    some = some or bool(frames)
+    if notes and not some and not failure:
         failure = notes.pop()
-    elif days and not frames and not failure and len(days) > 2:
+    elif days and not some and not failure and len(days) > 2:
         failure = f"{base}: none of the days {absent[0]} to {absent[-1]} is there (HTTP 403 or 404)"
     notes += [f"not published: {_shortened(absent)}"] if absent else []
-    return Fresh(_together(frames) if frames else None, base, notes, failure)
+    yield Fresh(_together(frames) if frames else None, base, notes, failure)
 
 
 def _shortened(days: list[str]) -> str:

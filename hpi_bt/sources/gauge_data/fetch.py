@@ -12,7 +12,13 @@ from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.gauge_data.clock import new_york_date, utc_time
-from hpi_bt.sources.gauge_data.download import Request, Server, base_addresses, download_feed
+from hpi_bt.sources.gauge_data.download import (
+    Fresh,
+    Request,
+    Server,
+    base_addresses,
+    download_feed,
+)
 from hpi_bt.sources.gauge_data.feeds import FEEDS, cache_key
 from hpi_bt.sources.gauge_data.kept import load_feed, load_revisions, revisions_key
 from hpi_bt.sources.gauge_data.merge import merge_feed
@@ -151,21 +157,17 @@ def _fetch(row: _Row, cache: Cache, server: Server, since: date | None, now: dat
     old = None if found is None else found[0]
     if old is not None:
         row.describe(old)
+    failure = ""
     try:
-        fresh = download_feed(Request(row.feed, old, since, now), server)
-        if fresh.frame is not None:
-            merged = merge_feed(row.feed, found, fresh.frame, now)
-            row.new, row.revised = merged.new, len(merged.revisions)
-            row.notes += merged.notes
-            _store(cache, row.feed, merged.frame, merged.revisions, fresh.address, now)
-            row.describe(merged.frame)
+        for fresh in download_feed(Request(row.feed, old, since, now), server):
+            _keep(row, cache, fresh, now)
+            failure = fresh.failure
     except InputError as error:
-        kept = "" if old is None else f" (the cache keeps its {len(old):,} rows)"
+        kept = f" (the cache keeps its {row.rows:,} rows)" if row.rows else ""
         row.notes.append(f"{error}{kept}")
         return
-    row.notes += fresh.notes
-    if fresh.failure:
-        row.notes.append(fresh.failure)
+    if failure:
+        row.notes.append(failure)
     else:
         row.status = "fetched"
     if FEEDS[row.feed].steps == "day" and row.first is not None and row.first > _RATIOS_BEGIN:
@@ -173,6 +175,18 @@ def _fetch(row: _Row, cache: Cache, server: Server, since: date | None, now: dat
             f"begins {row.first:%Y-%m-%d}: one request a day, all days by --only {row.feed} "
             f"--since {_RATIOS_BEGIN:%Y-%m-%d}"
         )
+
+
+def _keep(row: _Row, cache: Cache, fresh: Fresh, now: datetime) -> None:
+    """Merge what came into the cache, and count it in the row."""
+    if fresh.frame is not None:
+        found, file = load_feed(cache, row.feed), cache.path(cache_key(row.feed))
+        merged = merge_feed(row.feed, found, fresh.frame, now, file)
+        row.new, row.revised = row.new + merged.new, row.revised + len(merged.revisions)
+        row.notes += merged.notes
+        _store(cache, row.feed, merged.frame, merged.revisions, fresh.address, now)
+        row.describe(merged.frame)
+    row.notes += fresh.notes
 
 
 def _store(

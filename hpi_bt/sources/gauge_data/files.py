@@ -132,6 +132,7 @@ def _kind(rows: Rows) -> tuple[str, Callable[[Rows], pd.DataFrame]] | None:
         (set(_OHLC) <= set(names), "yahoo", yahoo_bars),
         (of_fred and rows.iso, "fred", fred_series),
         (pair and names[1] in LIMITS, "own", own_series),
+        (pair and rows.iso and rows.header[0] == "DATE", "fred", fred_series),
         (pair and not rows.iso, "cboe", cboe_index),
     ]
     return next(((layout, reader) for mark, layout, reader in marks if mark), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,11 @@ class Merged(NamedTuple):
 
 
 def merge_feed(
-    feed: str, found: tuple[pd.DataFrame, Provenance] | None, fresh: pd.DataFrame, now: datetime
+    feed: str,
+    found: tuple[pd.DataFrame, Provenance] | None,
+    fresh: pd.DataFrame,
+    now: datetime,
+    file: Path,
 ) -> Merged:
     """Return the cached rows and the new ones as one; a new value replaces an old one.
 
@@ -42,6 +47,8 @@ def merge_feed(
         From `read_gauge_text`.
     now : datetime
         When the revisions were seen.
+    file : Path
+        Of the cache, for the message.
 
     Raises
     ------
@@ -72,10 +79,10 @@ def merge_feed(
             notes.append(f"{len(revised):,} prices adjusted anew since {copy}, all replaced")
             revised = none
         else:
-            _check_share(feed, len(revised), before.loc[common].count().sum(), copy)
+            _check_share(feed, len(revised), before.loc[common].count().sum(), copy, file)
             kept = before[~before.index.isin(after.index)]
             merged = pd.concat([kept, after]).sort_index()
-            notes.append(_told(revised, copy))
+            notes += _told(revised, copy)
     merged.index.name = "date"
     merged.attrs = fresh.attrs
     return Merged(merged, new, revised, notes)
@@ -101,17 +108,17 @@ def _revisions(before: pd.DataFrame, after: pd.DataFrame, now: datetime) -> pd.D
     )
 
 
-def _check_share(feed: str, count: int, overlap: int, copy: str) -> None:
+def _check_share(feed: str, count: int, overlap: int, copy: str, file: Path) -> None:
     if count > max(10.0, _MOST_REVISED * overlap):
         raise InputError(
             f"{feed}: {count:,} of the {overlap:,} values in common differ from {copy}; "
-            "this is no revision, nothing stored (remove the feed from the cache to accept it)"
+            f"this is no revision, nothing stored; remove {file} to accept it"
         )
 
 
-def _told(revised: pd.DataFrame, copy: str) -> str:
-    one = revised.iloc[0]
-    return (
+def _told(revised: pd.DataFrame, copy: str) -> list[str]:
+    return [
         f"{len(revised)} value(s) revised since {copy}, the first {one['column']} of "
         f"{one['date']:%Y-%m-%d}: {one['old']:g}, now {one['new']:g}; the new are kept"
-    )
+        for _, one in revised.iloc[:1].iterrows()
+    ]

@@ -15,10 +15,9 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.files import read_gauge_file
 from hpi_bt.sources.gauge_data.kept import kept_frames
 from hpi_bt.sources.gauge_data.series import GIVEN_AS
-from hpi_bt.sources.gauge_data.text import UnknownLayoutError
+from hpi_bt.sources.gauge_data.text import FutureError, UnknownLayoutError
 
 Files = Mapping[str, str | Path | Sequence[str | Path]]
-
 
 #: The publishers' own names of inputs: such a file is refused where its layout is not known.
 _OFFICIAL = re.compile(r"vix(3m)?_history|(total|index|equity)pc|daily-treasury-rates|sofr$")
@@ -32,9 +31,12 @@ class ReadFile(NamedTuple):
     name: str
 
 
+RawFiles = tuple[list[ReadFile], list[str]]
+
+
 def read_files(
     files: str | Path | Files | None, where: Locations, product: str, today: date, limit: int | None
-) -> tuple[list[ReadFile], list[str]]:
+) -> RawFiles:
     """Return the frames of files, of a folder or of the cache, and notes.
 
     Parameters
@@ -73,9 +75,7 @@ def read_files(
     return read, notes
 
 
-def _of_folder(
-    where: Locations, folder: Path, product: str, today: date
-) -> tuple[list[ReadFile], list[str]]:
+def _of_folder(where: Locations, folder: Path, product: str, today: date) -> RawFiles:
     """Return what a folder's CSV and JSON files hold; what is no input is named in the notes.
 
     A file that is damaged, or a web page in its place, is refused: it may be one that matters. So
@@ -93,6 +93,11 @@ def _of_folder(
             if _OFFICIAL.match(path.stem.lower()):
                 raise
             notes.append(f"ignored: {error}")
+            continue
+        except FutureError:  # which matters in an input alone
+            if _told_by(read_gauge_file(path), path.stem.lower(), product):
+                raise
+            ignored.append(path.name)
             continue
         if given_as := _told_by(frame, path.stem.lower(), product):
             read.append(ReadFile(frame, given_as, path.name))

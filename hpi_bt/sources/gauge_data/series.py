@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ def _yahoo(series: str, frame: pd.DataFrame, notes: list[str]) -> Piece:
 def _one_series(frame: pd.DataFrame, given_as: str, name: str) -> Piece:
     """Return the series of a file that names it: FRED's or one's own, which goes last."""
     series, own = str(frame.columns[0]), frame.attrs["layout"] == "own"
-    source = f"{name}: {series}" if own else frame.attrs["source"]
+    source = PurePath(name).name if own else frame.attrs["source"]
     if series != given_as and not (given_as == "treasury" and series in _YIELDS):
         raise InputError(f"{name}: given as {given_as}, but it holds {series if own else source}")
     rule = "h15" if series in _YIELDS else "sofr" if series == "sofr" else "fred"

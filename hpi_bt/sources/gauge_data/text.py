@@ -30,6 +30,10 @@ class UnknownLayoutError(InputError):
     """A table of something else: not wrong, but no input of the gauge."""
 
 
+class FutureError(InputError):
+    """A date later than today."""
+
+
 class Rows(NamedTuple):
     """What a text holds.
 
@@ -57,9 +61,10 @@ class Rows(NamedTuple):
 
         Raises
         ------
+        FutureError
+            A date lies in the future.
         InputError
-            A date in the future, a cell that is no number or is infinite, or two rows of one date
-            that differ.
+            A cell is no number or is infinite, or two rows of one date differ.
         """
         self._check_past()
         frame = pd.DataFrame({n: self._numbers(c) for n, c in columns.items()}, index=self.dates)
@@ -90,7 +95,7 @@ class Rows(NamedTuple):
         if self.today is None or not (late := self.dates > pd.Timestamp(self.today)).any():
             return
         row = int(np.argmax(late))
-        raise InputError(
+        raise FutureError(
             f"{self.name}: line {self.cells.index[row] + 1}, date {self.dates[row]:%Y-%m-%d} lies "
             f"in the future (today is {self.today}); mend the file, or this computer's clock"
         )
@@ -192,13 +197,14 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
 def _dates(cells: pd.Series, name: str) -> tuple[pd.DatetimeIndex, bool]:
     """Return the dates, and whether they are written as ISO 8601."""
     words = cells.fillna("").str.strip()
-    iso = bool(_ISO.match(words.iloc[0]))
+    iso = bool(re.match(r"\d{4}-", words.iloc[0]))
     dates = _iso_dates(words) if iso else pd.to_datetime(words, format="%m/%d/%Y", errors="coerce")
     if (bad := dates.isna().to_numpy()).any():
         row = int(np.argmax(bad))
         raise InputError(
-            f"{name}: line {cells.index[row] + 1}, date {str(cells.iloc[row])[:30]!r}; "
-            f"wanted {'2024-12-31' if iso else '12/31/2024'} as on the first line, mend the file"
+            f"{name}: line {cells.index[row] + 1}, date {str(cells.iloc[row])[:30]!r}; wanted "
+            f"{'2024-12-31' if iso else '12/31/2024'}{' as on the first line' if row else ''}, "
+            "mend the file"
         )
     return pd.DatetimeIndex(dates, name="date").as_unit("ns"), iso
 

@@ -309,6 +309,83 @@ def test_a_damaged_file_of_a_folder_is_refused_not_left_out(folder, text, messag
         gauge_inputs(folder, Locations((folder,)), today=TODAY)
 
 
+def test_a_file_that_is_no_input_may_hold_any_dates(folder):
+    (folder / "SKEW_History.csv").write_text("DATE,SKEW\n01/02/2030,126.09\n")
+    got = gauge_inputs(folder, Locations((folder,)), today=TODAY)
+    assert "no input of the gauge, ignored: SKEW_History.csv" in got.notes
+    (folder / "VIX_more.csv").write_text("DATE,OPEN,HIGH,LOW,CLOSE\n01/02/2030,1,1,1,20\n")
+    with pytest.raises(InputError, match=r"VIX_more\.csv: line 2, date 2030-01-02 lies in the fut"):
+        gauge_inputs(folder, Locations((folder,)), today=TODAY)
+
+
+def test_a_file_of_ones_own_steps_in_where_no_official_one_is(folder):
+    (folder / "mine.csv").write_text("date,vix\n2024-10-09,77\n2024-10-16,44\n")
+    lines = (folder / "VIX_History.csv").read_text().splitlines()
+    (folder / "VIX_History.csv").write_text("\n".join([*lines[:-1], ""]))
+    got = gauge_inputs(folder, Locations((folder,)), today=TODAY)
+    assert got.components["vix"].tolist() == [20, 21, 22, 23, 24, 44]
+    assert "vix: mine.csv stands in, 1 day after 2024-10-15" in got.notes
+    alone = {"spy": "SPY.csv", "vix": "mine.csv"}
+    got = gauge_inputs(alone, Locations((folder,)), today=TODAY)
+    assert got.components["vix"].iloc[[0, -1]].tolist() == [77, 44]  # at the close, not later
+    assert got.sources["vix"] == "mine.csv"
+    with pytest.raises(InputError, match=r"mine\.csv: given as vix3m, but it holds vix"):
+        gauge_inputs(alone | {"vix3m": "mine.csv"}, Locations((folder,)), today=TODAY)
+
+
+def of_spy(folder, days):
+    rows = [(f"{d:%Y-%m-%d}", 9, 9, 9, 400 + i % 7, 9) for i, d in enumerate(days)]
+    write(folder, "SPY.csv", "Date,Open,High,Low,Close,Volume", rows)
+    vix = [(f"{d:%m/%d/%Y}", 0, 0, 0, 20 + i % 5) for i, d in enumerate(days)]
+    write(folder, "VIX_History.csv", "DATE,OPEN,HIGH,LOW,CLOSE", vix)
+    return gauge_inputs(
+        {"spy": "SPY.csv", "vix": "VIX_History.csv"}, Locations((folder,)), today=TODAY
+    )
+
+
+def test_sessions_that_spy_lacks_are_told(tmp_path):
+    days = sessions_between(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-12-31"))
+    assert not any(n.startswith("spy") for n in of_spy(tmp_path, days).notes)
+    got = of_spy(tmp_path, days.delete([50, 51, 52, 53, 54, 90]))
+    assert (
+        "spy: no close on 6 sessions of the exchange, which have no row: 2024-03-14, 2024-03-15, "
+        "2024-03-18, 2024-03-19, 2024-03-20 and 1 more"
+    ) in got.notes
+    assert len(got.spy) == len(days) - 6
+
+
+def test_a_date_of_spy_that_is_no_session_is_left_out_and_told(tmp_path):
+    days = sessions_between(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-12-31"))
+    got = of_spy(tmp_path, days.append(pd.DatetimeIndex(["2024-07-04"])).sort_values())
+    assert "spy: no session of the exchange, left out: 2024-07-04" in got.notes
+    assert got.spy.index.equals(days)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        pd.date_range("2024-01-02", "2024-06-28"),  # of a market that never rests
+        sessions_between(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-12-31"))
+        - pd.Timedelta(days=1),  # a day early: a look ahead
+    ],
+)
+def test_dates_of_another_market_or_shifted_ones_are_refused(tmp_path, days):
+    with pytest.raises(InputError, match=r"spy: \d+ of \d+ dates are no session of the exchange"):
+        of_spy(tmp_path, days)
+
+
+def test_before_spys_first_close_the_exchanges_sessions_are_the_rows(folder):
+    lines = (folder / "SPY.csv").read_text().splitlines()
+    (folder / "SPY.csv").write_text("\n".join([lines[0], *lines[4:], ""]))
+    whole = gauge_inputs(folder, Locations((folder,)), today=TODAY)
+    then = gauge_inputs(folder, Locations((folder,)), today=TODAY, as_of="2024-10-11")
+    names = ["vix", "term_structure", "curve", "funding"]
+    assert list(then.components) == names
+    assert then.components.equals(whole.components.loc[:"2024-10-11", names])
+    assert then.spy.isna().all()
+    assert whole.components.loc[:"2024-10-11", "drawdown"].isna().all()
+
+
 def test_a_mapping_may_add_to_a_folder(folder):
     (folder / "prices").mkdir()
     lines = (folder / "SPY.csv").read_text().lower()
@@ -333,7 +410,7 @@ def test_a_mapping_may_add_to_a_folder(folder):
         (None, {}, "nothing of SPY in the cache; run hpi-bt fetch gauge once"),
         (".", {"as_of": "soon"}, "as_of: 'soon' is no date; write 2024-12-31"),
         (".", {"as_of": "2026-11-21"}, "as_of: 2026-11-21 lies in the future"),
-        (".", {"as_of": "1999-01-04"}, "gauge: no closes of SPY|before SPY's first"),
+        (".", {"as_of": "1999-01-04"}, "as_of: 1999-01-04 is before the first day of any"),
         (".", {"today": date(2024, 10, 10)}, "csv: line .* lies in the future"),
     ],
 )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -24,6 +25,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache, Provenance
 from hpi_bt.sources.gauge_data import download
 from hpi_bt.sources.gauge_data.assembly import gauge_inputs
+from hpi_bt.sources.gauge_data.feeds import cache_key
 from hpi_bt.sources.gauge_data.fetch import fetch_gauge
 from hpi_bt.sources.gauge_data.kept import load_feed, load_revisions
 from hpi_bt.sources.gauge_data.merge import merge_feed
@@ -228,7 +230,9 @@ def test_an_answer_that_is_something_else_is_not_stored(publisher, where):
     publisher.pages[VIX] = publisher.pages[VIX3M]
     table = fetch(where, which=["vix"])
     assert table.loc["vix", "status"] == "replaced"  # by Yahoo
-    assert "14 of the 14 values in common differ" in table.loc["vix", "note"]
+    note, file = table.loc["vix", "note"], Cache(where.cache).path(cache_key("vix"))
+    assert "14 of the 14 values in common differ" in note
+    assert f"nothing stored; remove {file} to accept it" in note
     assert closes(where).iloc[0] == 13.0
 
 
@@ -241,7 +245,8 @@ def test_pieces_of_one_series_in_any_order_make_it_whole(windows):
     for start, length in windows:
         piece = series.iloc[start : start + length]
         piece.attrs = {"source": "Cboe", "layout": "cboe", "notes": []}
-        merged = merge_feed("vix", None if whole is None else (whole, about), piece, NOW)
+        found = None if whole is None else (whole, about)
+        merged = merge_feed("vix", found, piece, NOW, Path("vix.parquet"))
         assert merged.new == len(set(piece.index) - seen)
         assert merged.revisions.empty
         whole, seen = merged.frame, seen | set(piece.index)
@@ -285,7 +290,8 @@ def test_todays_unfinished_bar_is_left_out(publisher, where):
         ((429, "", {"Retry-After": "0"}), "too many requests (HTTP 429)"),
         ((500, ""), "the server failed (HTTP 500)"),
         ((200, ohlc(13), 9999), "the answer broke off|cannot be reached"),
-        (ohlc(13)[:-7], "line 15 has 5 cells|cells, wanted 5|rows"),
+        (ohlc(13)[:-7], "VIX_History.csv: the answer breaks off in its last line; fetch it again"),
+        (ohlc(13)[:-1], "the answer breaks off in its last line"),
         (ohlc(13)[:-12], "line 15 has 4 cells, wanted 5; the file is cut off"),
         (
             ohlc(13).replace("CLOSE", "SETTLE"),
@@ -321,9 +327,6 @@ def test_a_failing_source_is_named_and_the_others_go_on(publisher, where, answer
     publisher.pages[VIX] = answer
     table = fetch(where, which=["vix", "vix3m"], timeout=0.6)
     assert table.loc["vix3m", "status"] == "fetched"
-    if "rows" in message.split("|"):  # cut within the last number: nothing can tell
-        assert table.loc["vix", "status"] == "fetched"
-        return
     assert table.loc["vix", "status"] == "replaced"
     assert any(part in table.loc["vix", "note"] for part in message.split("|"))
     assert table.loc["vix", "note"].endswith("in its place vix_yahoo")
@@ -425,6 +428,37 @@ def test_days_before_a_failure_are_kept(publisher, where):
     assert "the server failed (HTTP 500)" in row["note"]
     publisher.pages["_daily_options"] = ratios
     assert fetch(where, which=["put_call"]).loc["put_call", "rows"] == 9
+
+
+def test_days_before_a_break_are_kept(publisher, where, monkeypatch):
+    """Ctrl-C on the seventh day of nine, stored two by two."""
+    monkeypatch.setattr(download, "_DAYS", 2)
+
+    def interrupted(server, address):
+        if "06-05" in address:
+            raise KeyboardInterrupt
+        return ratios(address)
+
+    monkeypatch.setattr(download.Server, "text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(where, which=["put_call"])
+    kept, _ = load_feed(Cache(where.cache), "put_call")
+    assert kept.index.equals(pd.DatetimeIndex(DAYS[5:11]))
+
+
+def test_days_in_parts_make_the_same_row(publisher, where, monkeypatch):
+    monkeypatch.setattr(download, "_DAYS", 4)
+    row = fetch(where, which=["put_call"]).loc["put_call"]
+    assert row[["status", "rows", "new", "revised"]].tolist() == ["fetched", 9, 9, 0]
+
+
+def test_an_infinite_value_stops_its_own_feed_alone(publisher, where):
+    publisher.pages[VIX] = ohlc(13).replace("13.125000", "inf")
+    for _ in range(2):
+        table = fetch(where, which=["vix", "vix3m"])
+        assert "line 3, CLOSE is 'inf'; wanted a number" in table.loc["vix", "note"]
+        assert table.loc["vix3m", "status"] == "fetched"
+    assert load_feed(Cache(where.cache), "vix") is None
 
 
 def test_days_that_are_not_published_are_named(publisher, where):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -132,6 +132,59 @@ def test_yahoo_chart():
     assert (got["close"].tolist(), got.attrs["layout"]) == ([24.11], "yahoo")
 
 
+@pytest.mark.parametrize(
+    ("stamp", "day"),
+    [
+        ("2024-01-01 21:00:00-08:00", "2024-01-02"),  # New York's midnight in Los Angeles
+        ("2024-01-02T05:00Z", "2024-01-02"),  # the same in London
+        ("2024-01-02 00:00:00-05:00", "2024-01-02"),
+        ("2024-07-02 00:00:00.000-0400", "2024-07-02"),
+        ("2024-01-02 00:00:00+00:00", "2024-01-02"),  # a date to which a program gave a zone
+        ("2024-01-02 16:00:00", "2024-01-02"),  # no offset: the date as it is written
+    ],
+)
+def test_a_stamp_with_an_offset_is_the_date_in_new_york(stamp, day):
+    text = f"Date,Open,High,Low,Close\n2023-12-01,1,1,1,9\n{stamp},1,1,1,10\n"
+    got = read_gauge_text(text, "x")
+    assert list(got.index) == [pd.Timestamp("2023-12-01"), pd.Timestamp(day)]
+
+
+@law
+@given(st.datetimes(pd.Timestamp("1993-01-01"), pd.Timestamp("2026-01-01")), st.integers(-11, 13))
+def test_every_moment_has_one_date_whatever_its_offset(moment, hours):
+    there = pd.Timestamp(moment).floor("min").tz_localize("UTC")
+    local = there.tz_convert(timezone(timedelta(hours=hours)))
+    if local.hour == local.minute == 0:
+        return  # a date, by the rule
+    text = f"Date,Open,High,Low,Close\n{local.isoformat()},1,1,1,10\n"
+    want = there.tz_convert("America/New_York").tz_localize(None).normalize()
+    assert list(read_gauge_text(text, "x").index) == [want]
+
+
+def test_thousands_may_be_grouped_in_quotes():
+    text = 'Date,Open,High,Low,Close\n2024-01-02,"1,000.5","1,013.0",999,"1,013.0"\n'
+    assert read_gauge_text(text, "x")["close"].tolist() == [1013.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "series"),
+    [
+        ("Date,VIX\n2024-01-02,13.5\n", "vix"),
+        ("date,put_call\n01/02/2024,0.9\n", "put_call"),
+        ("date,spy\n2024-01-02,470\n", "spy"),
+    ],
+)
+def test_a_file_of_ones_own_names_its_series(text, series):
+    got = read_gauge_text(text, "x")
+    assert (got.attrs["layout"], list(got)) == ("own", [series])
+    assert list(got.index) == [pd.Timestamp("2024-01-02")]
+
+
+def test_freds_own_files_are_still_freds():
+    for text in ("DATE,SOFR\n2024-01-02,5\n", "observation_date,UNRATE\n2024-01-02,5\n"):
+        assert read_gauge_text(text, "x").attrs["layout"] == "fred"
+
+
 def test_a_repeated_row_counts_once():
     got = read_gauge_text(VIX + VIX.splitlines()[1], "x")
     assert len(got) == 2
@@ -152,9 +205,14 @@ def test_a_repeated_row_counts_once():
         ("DATE,OPEN,HIGH,LOW,CLOSE\n", "x: a header but no rows"),
         ("DATE,CLOSE,CLOSE\n01/02/1990,1,2\n", "x: a column name stands twice"),
         ("DATE,FOO,BAR\n01/02/1990,1,2\n", "x: columns DATE, FOO, BAR are no layout that is known"),
-        ("01/02/1990,1,2\n", "x: columns no header are no layout"),
+        ("01/02/1990,1,2\n", "x: no header: this is no layout that is known"),
         (VIX + "01/04/1990,17.4,17.9", "x: line 4 has 3 cells, wanted 5; the file is cut off"),
         (VIX + "01/04/1990,1,2,3,4,5\n", "x: line 4 has 6 cells"),
+        ("timestamp,vix\n2024-01-02,13\n", "x: the first column is 'timestamp', .* name it date"),
+        ("Date,Close\n2024-01-02,13\n", "Date, Close are no layout.*date and one of spy, vix"),
+        ("date,spy\n2024-01-02 noon,470\n", "x: line 2, date '2024-01-02 noon'; wanted"),
+        (VIX + "01/04/1990,1,2,3,inf\n", "x: line 4, CLOSE is 'inf'; wanted a number"),
+        (VIX + '01/04/1990,1,2,"3,4\n', "x: line 4 has 4 cells, wanted 5"),
         (VIX + "01/04/1990,1,2,3,n.a\n", "x: row 4, CLOSE is 'n.a'; wanted a number"),
         (VIX + "1990-01-04,1,2,3,4\n", "x: line 4, date '1990-01-04'; wanted 12/31/2024"),
         (VIX + "02/30/1990,1,2,3,4\n", "x: line 4, date '02/30/1990'"),
