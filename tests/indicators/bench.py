@@ -9,6 +9,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 import pandas as pd
+import pytest
 
 import hpi_bt.indicators
 from hedge_columns import hedge_columns
@@ -227,3 +228,33 @@ def by_kernel(case: tuple[str, int], frame: pd.DataFrame) -> np.ndarray[Any, Any
 def same(left: Any, right: Any) -> bool:
     """Bit for bit, NaN equal to NaN."""
     return np.array_equal(left, right, equal_nan=True)
+
+
+PRESSURE_LINES = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+SPEC_LINES = {
+    "HedgePressureIndex": PRESSURE_LINES,
+    "DemoHedgePressureIndex": PRESSURE_LINES,
+    "HedgeFlow": (
+        *("impulse", "slope", "asymmetry", "coupling", "gex", "vex", "cex"),
+        *("zero_gamma", "call_wall", "put_wall", "attractor_above", "attractor_below"),
+        *("charm_to_close", "regime"),
+        *(
+            f"{kind}_{side}_{part}"
+            for kind in ("stable", "unstable")
+            for side in ("below", "above")
+            for part in ("low", "high", "strength")
+        ),
+        *("stability_touch", "acceleration_touch", "stability_bound", "acceleration_bound"),
+    ),
+    "HedgePressureGauge": ("score", "change", "band", "alert"),
+    "HerrickPayoffIndex": ("raw", "hpi", "alert", "gradient"),
+    "HerrickRSI": (
+        *("payoff", "rsi", "signal", "cross", "divergence"),
+        *("pivot_age", "previous_pivot_age"),
+    ),
+}
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[0]}-{c[1]}")
+every_indicator = pytest.mark.parametrize("name", INDICATORS)
+every_mode = pytest.mark.parametrize("mode", MODES)
+PRICED = [case for case in CASES if price_based(case)]
