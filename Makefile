@@ -18,7 +18,7 @@ backtest: $(VENV)/.run fresh
 	$(BIN)/hpi-bt run $(CONFIG)
 
 test: $(VENV)/.dev fresh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
