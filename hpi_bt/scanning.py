@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -221,8 +222,14 @@ def _all_seen(tasks: Sequence[_Task], jobs: int) -> Iterator[_Seen]:
         return
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-    yield from pool(delayed(_see)(task) for task in tasks)
+    pool, here = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator"), Path.cwd()
+    yield from pool(delayed(_see_from)(here, task) for task in tasks)
+
+
+def _see_from(folder: Path, task: _Task) -> _Seen:
+    """Return `_see` as from that folder: processes outlive a change of the caller's."""
+    with chdir(folder):
+        return _see(task)
 
 
 def _see(task: _Task) -> _Seen:

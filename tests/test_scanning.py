@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,8 @@ def test_an_index_that_is_there_links_the_scan(folder: Path) -> None:
 def test_processes_give_the_rows_that_one_gives(folder: Path) -> None:
     configs = ["counting.yaml", "absent.yaml", "configs/demo.yaml"]
     calls: list[tuple[int, int]] = []
+    with chdir("/"):  # the processes are started there, and kept
+        scan(["configs/demo.yaml", "configs/demo.yaml"], jobs=2, results=folder / "results")
     several = scan(configs, jobs=2, count=lambda done, total: calls.append((done, total)))
     pd.testing.assert_frame_equal(several.table, scan(configs).table)
     assert calls == [(1, 3), (2, 3), (3, 3)]
