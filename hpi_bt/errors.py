@@ -1,16 +1,102 @@
-"""The one exception that a user's own input can raise."""
+"""What is reported to a user: notes on what was assumed or is odd, and refusals of wrong input."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """How much a note matters; the least number is shown first."""
+
+    WARNING = 0  #: figures may be wrong or mean something else than they seem to
+    ASSUMPTION = 1  #: a choice was made for the user that moves the figures
+    INFO = 2  #: what was read, dropped or repaired
+
+
+class Note(str):
+    """Something a user has to know, as fields; as text it is the line that is shown.
+
+    Parameters
+    ----------
+    severity : Severity
+    code : str
+        Names the kind of note for programs, in kebab case: "bars-without-volume". Never shown.
+    text : str
+        One sentence in plain English.
+    where : str, default=""
+        File, column or key that it is about.
+    """
+
+    severity: Severity
+    code: str
+    text: str
+    where: str
+
+    def __new__(cls, severity: Severity, code: str, text: str, where: str = "") -> Note:
+        """Return the note; its text as a string is complete in itself."""
+        line = f"{where}: {text}" if where else text
+        note = super().__new__(cls, f"warning: {line}" if severity is Severity.WARNING else line)
+        note.severity, note.code, note.text, note.where = severity, code, text, where
+        return note
+
+    def __getnewargs__(self) -> tuple[Severity, str, str, str]:  # type: ignore[override]
+        """Return what a copy or a pickle is made of."""
+        return self.severity, self.code, self.text, self.where
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, str]) -> Note:
+        """Return the note that `as_dict` gave the fields of."""
+        severity = Severity[fields["severity"].upper()]
+        return cls(severity, fields["code"], fields["text"], fields["where"])
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "severity": self.severity.name.lower(),
+            "code": self.code,
+            "text": self.text,
+            "where": self.where,
+        }
 
 
 class InputError(ValueError):
-    """Wrong input: one line that says where, which value, what is wanted and how to mend it.
+    """Wrong input, as fields: where it stands, which field, what the problem is, the remedy.
 
-    The command line prints the message alone and leaves with exit code 2.
+    The command line prints the one line that they make and leaves with exit code 2.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, value included: "row 7, high is 'abc'; wanted a number".
+    where : str, default=""
+        File, symbol or section that holds it.
+    field : str, default=""
+        Column, key or option.
+    remedy : str, default=""
+        How to fix it, with names that exist where the user is: "map it under source.columns".
     """
+
+    def __init__(self, problem: str, *, where: str = "", field: str = "", remedy: str = "") -> None:
+        self.where, self.field, self.problem, self.remedy = where, field, problem, remedy
+        place = "".join(f"{part}: " for part in (where, field) if part)
+        super().__init__(f"{place}{problem}" + (f"; {remedy}" if remedy else ""))
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "where": self.where,
+            "field": self.field,
+            "problem": self.problem,
+            "remedy": self.remedy,
+        }
+
+
+def diagnostics(notes: Iterable[object]) -> list[Mapping[str, str]]:
+    """Return the fields of those notes that have them, weightiest first."""
+    known = [note for note in notes if isinstance(note, Note)]
+    return [note.as_dict() for note in sorted(known, key=lambda note: note.severity)]
 
 
 def raised_by_us(error: Exception) -> bool:

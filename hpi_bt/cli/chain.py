@@ -205,16 +205,19 @@ def _known(console: Console, made: ChainReport, width: int) -> None:
     """Print what there is to know, faults of the data first and in yellow."""
     from rich.text import Text
 
-    from hpi_bt.sources.chain_importance import Weight, by_importance, weight_of
+    from hpi_bt.errors import Severity
+    from hpi_bt.sources.chain_importance import by_importance, severity_of
 
     lines = by_importance((*made.flags, *made.notes))
+    warnings = sum(severity_of(line) is Severity.WARNING for line in lines)
+    most = max(_MOST_LINES, warnings)
     console.print()
-    for line in lines[:_MOST_LINES]:
-        style = "yellow" if weight_of(line) is Weight.FAULT else ""
+    for number, line in enumerate(lines[:most]):
+        style = "yellow" if number < warnings else ""
         console.print(Text(hanging("- ", _on_the_line(line), width), style))
-    if len(lines) > _MOST_LINES:
+    if len(lines) > most:
         where = "with --json" if made.page is None else "on the page, and with --json"
-        console.print(Text(f"... {len(lines) - _MOST_LINES} more ({where})"))
+        console.print(Text(f"... {len(lines) - most} more ({where})"))
 
 
 def _tables(console: Console, made: ChainReport) -> None:

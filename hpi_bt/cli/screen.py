@@ -61,6 +61,8 @@ def show_run(result: Result) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from hpi_bt.errors import Severity
+    from hpi_bt.sources.chain_importance import severity_of
     from hpi_bt.stats.summary import figures
 
     s = result.summary
@@ -86,7 +88,8 @@ def show_run(result: Result) -> None:
     for line in s.get("study", ()):
         console.print(hanging("", line, width))
     lines = _noticed(s)
-    most = max(_MOST_LINES, sum(line.startswith("warning") for line in lines))
+    weights = [severity_of(line) for line in lines]
+    most = max(_MOST_LINES, sum(weight is not Severity.INFO for weight in weights))
     for line in lines[:most]:
         style = "yellow" if line.startswith("warning") else ""
         console.print(Text(hanging("- ", line, width), style))
@@ -103,11 +106,12 @@ def _unusual_year(summary: Mapping[str, Any]) -> str:
 
 
 def _noticed(summary: Mapping[str, Any]) -> list[str]:
-    """Return what a run noticed: warnings, its own remarks, then notes on the data by weight."""
+    """Return what a run reports: warnings, assumptions, its own remarks, then notes on the data."""
+    from hpi_bt.errors import Note
     from hpi_bt.sources.chain_importance import by_importance
 
-    lines = [*summary["remarks"], *by_importance(summary["notes"])]
-    return sorted(lines, key=lambda line: not line.startswith("warning"))
+    known = {note: note for note in map(Note.from_dict, summary.get("diagnostics", ()))}
+    return by_importance(known.get(n, n) for n in (*summary["remarks"], *summary["notes"]))
 
 
 def hanging(head: str, text: str, width: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from hpi_bt.errors import Severity
 from hpi_bt.options.curve_features import Extreme
 from hpi_bt.report.amounts import amount, away, level, plain, signed, vol
 from hpi_bt.report.chain_curves import future_columns, impulse_figure, kernel_figure, kernel_words
@@ -38,14 +39,14 @@ from hpi_bt.report.chain_words import (
 )
 from hpi_bt.report.pages import render, write_page
 from hpi_bt.report.svg import Figure
-from hpi_bt.sources.chain_importance import Weight, weight_of
+from hpi_bt.sources.chain_importance import severity_of
 from hpi_bt.sources.hours import counted
 
 FIRST_SMILES = 8
 _WEIGHTS = {
-    Weight.FAULT: "Faults in the data",
-    Weight.ASSUMED: "Assumptions that move the answer",
-    Weight.NOTE: "Notes",
+    Severity.WARNING: "Faults in the data",
+    Severity.ASSUMPTION: "Assumptions that move the answer",
+    Severity.INFO: "Notes",
 }
 _UNITS_WORDS = {"gex": "gamma", "vex": "vanna", "cex": "charm"}
 
@@ -288,9 +289,9 @@ def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, A
 def _known(report: ChainReport) -> list[tuple[str, list[str]]]:
     """Return what there is to know, weightiest first, under headings."""
     return [
-        (_WEIGHTS[weight], lines)
-        for weight in Weight
-        if (lines := [flag for flag in report.flags if weight_of(flag) is weight])
+        (_WEIGHTS[severity], lines)
+        for severity in Severity
+        if (lines := [flag for flag in report.flags if severity_of(flag) is severity])
     ]
 
 

@@ -17,11 +17,13 @@ import pandas as pd
 from hpi_bt import __version__
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import VETO_COLUMNS, Result, write_result
+from hpi_bt.errors import diagnostics
 from hpi_bt.report.index import update_index
 from hpi_bt.report.pages import Banner
 from hpi_bt.report.signals import write_signals
 from hpi_bt.report.study import study_files
 from hpi_bt.report.tearsheet import write_tearsheet
+from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.stats.metrics import session_returns
 from hpi_bt.stats.study import SignalStudy
 from hpi_bt.stats.summary import buy_and_hold, figures, summarise
@@ -145,6 +147,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
 
 def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[str, Any]:
     frame = record.frame
+    notes = by_importance(frame.attrs.get("notes", ()))
     counts = {k: int(v) for k, v in record.counts.items() if v or k in ("rejected", "vetoed")}
     return {
         "name": story.name,
@@ -165,7 +168,8 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
         ),
         **counts,
         "remarks": record.remarks,
-        "notes": [str(note) for note in frame.attrs.get("notes", ())],
+        "notes": [str(note) for note in notes],
+        "diagnostics": diagnostics((*record.remarks, *notes)),
         "study": [] if story.study is None else conclusions(story.study),
         "assumptions": [list(row) for row in story.banner],
         **story.figures,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
+
+from hpi_bt.errors import Note, Severity
 
 #: Words of sentences that tell of a fault in the data: something to look at or to mend.
 _FAULTS = (
@@ -56,23 +57,17 @@ _ASSUMED = (
 )
 
 
-class Weight(IntEnum):
-    """How much a sentence matters; the least number first."""
-
-    FAULT = 0
-    ASSUMED = 1
-    NOTE = 2
-
-
-def weight_of(sentence: str) -> Weight:
-    """Return how much a sentence about a chain matters, by the words in it."""
-    if any(words.lower() in sentence.lower() for words in _FAULTS):
-        return Weight.FAULT
-    if any(words.lower() in sentence.lower() for words in _ASSUMED):
-        return Weight.ASSUMED
-    return Weight.NOTE
+def severity_of(note: str) -> Severity:
+    """Return how much a note matters: its own word for it or, of plain text, by its words."""
+    if isinstance(note, Note):
+        return note.severity
+    if note.startswith("warning") or any(words.lower() in note.lower() for words in _FAULTS):
+        return Severity.WARNING
+    if any(words.lower() in note.lower() for words in _ASSUMED):
+        return Severity.ASSUMPTION
+    return Severity.INFO
 
 
-def by_importance(sentences: Iterable[str]) -> list[str]:
-    """Return each sentence once: DEMO, then the weightiest, else in their order."""
-    return sorted(dict.fromkeys(sentences), key=lambda s: (not s.startswith("DEMO"), weight_of(s)))
+def by_importance(notes: Iterable[str]) -> list[str]:
+    """Return each note once: DEMO, then the weightiest, else in their order."""
+    return sorted(dict.fromkeys(notes), key=lambda n: (not n.startswith("DEMO"), severity_of(n)))

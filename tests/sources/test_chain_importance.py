@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpi_bt.errors import Severity
 from hpi_bt.sources import chain_importance
-from hpi_bt.sources.chain_importance import Weight, by_importance, weight_of
+from hpi_bt.sources.chain_importance import by_importance, severity_of
 
 PACKAGE = Path(chain_importance.__file__).resolve().parents[1]
 SAID = [
@@ -23,7 +24,7 @@ SAID = [
 
 def test_worked_example_demo_then_faults_then_assumptions_then_notes() -> None:
     assert by_importance(SAID) == [SAID[2], SAID[3], SAID[1], SAID[0], SAID[4]]
-    assert [weight_of(one) for one in (SAID[3], SAID[1], SAID[0])] == list(Weight)
+    assert [severity_of(one) for one in (SAID[3], SAID[1], SAID[0])] == list(Severity)
 
 
 @given(st.lists(st.sampled_from(SAID)))
@@ -31,8 +32,8 @@ def test_nothing_is_lost_said_twice_or_turned_around_within_a_weight(said: list[
     got = by_importance(said)
     assert set(got) == set(said)
     assert len(got) == len(set(got))
-    for weight in Weight:
-        of = [one for one in got if weight_of(one) is weight and not one.startswith("DEMO")]
+    for severity in Severity:
+        of = [one for one in got if severity_of(one) is severity and not one.startswith("DEMO")]
         assert of == [one for one in dict.fromkeys(said) if one in of]
 
 
