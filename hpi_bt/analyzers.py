@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.backtest.result import Result, check_writable
+from hpi_bt.identity import code_fingerprint
 from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story
@@ -64,7 +66,8 @@ class Report(Recorder):
         name = str(self.p.name or self.record.strategy)
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)
-        self.result = save(self.record, Path(self.p.folder).expanduser(), story)
+        record = replace(self.record, code=code_fingerprint(type(self.strategy)))
+        self.result = save(record, Path(self.p.folder).expanduser(), story)
 
     def _config(self, name: str) -> str:
         known = {

@@ -93,6 +93,10 @@ class InputError(ValueError):
         }
 
 
+class Stopped(Exception):  # noqa: N818 - as KeyboardInterrupt is none
+    """The user has interrupted the command; the message says what was kept."""
+
+
 def diagnostics(notes: Iterable[object]) -> list[Mapping[str, str]]:
     """Return the fields of those notes that have them, weightiest first."""
     known = [note for note in notes if isinstance(note, Note)]

@@ -115,10 +115,13 @@ def changes(filtered: FinishedRun, unfiltered: FinishedRun) -> list[str]:
     before, now = filtered.environment, unfiltered.environment
     told = (
         ("data_fingerprint", "the data have changed since the filtered run"),
-        ("strategy_fingerprint", "the strategy's file has changed since the filtered run"),
+        ("strategy_fingerprint", "the strategy's code has changed since the filtered run"),
     )
     found = [text for key, text in told if before.get(key) != now.get(key)]
     old, new = (e.get("packages", {}).get("hpi-bt") for e in (before, now))
+    rules = [e.get("package_fingerprint") for e in (before, now)]
+    if old == new and all(rules) and rules[0] != rules[1]:
+        found.append("the code of hpi-bt has changed since the filtered run")
     if old != new:
         found.append(f"the filtered run was made by hpi-bt {old}, the other by {new}")
     return [f"{text}: differences are not the filter's alone; run it again" for text in found]

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.identity import code_fingerprint, forget_changed_modules
 
 _PACKAGE = Path(__file__).parent
 
@@ -41,16 +42,6 @@ def resolve_file(reference: str, folders: Iterable[Path], key: str = "strategy.c
     raise InputError(f"{key}: no file {reference} (looked in {places}); mend the path")
 
 
-def source_digest(reference: str, folders: Iterable[Path]) -> str:
-    """Return a hash of the file that a strategy's reference names, "" where it is a module."""
-    target = reference.rpartition(":")[0]
-    if not target.endswith(".py"):
-        return ""
-    return hashlib.sha1(
-        resolve_file(target, folders).read_bytes(), usedforsecurity=False
-    ).hexdigest()
-
-
 def _import_file(path: Path, key: str) -> ModuleType:
     digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:8]
     name = f"hpi_bt_file_{path.stem}_{digest}"
@@ -58,6 +49,7 @@ def _import_file(path: Path, key: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(f"{key}: {path} is no Python file; give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
+    forget_changed_modules(path.parent)
     sys.modules[name] = module  # so that its classes can be pickled
     sys.path.insert(0, str(path.parent))
     try:
@@ -128,6 +120,7 @@ def load_strategy(reference: str, folders: Iterable[Path] = (Path(),)) -> type:
             f"strategy.class: {name} in {target} is no Backtrader strategy; "
             "derive it from hpi_bt.KernelStrategy or bt.Strategy"
         )
+    code_fingerprint(value)  # which modules it came with, so that a later reading sees changes
     return value  # type: ignore[no-any-return]
 
 

@@ -27,7 +27,8 @@ from hpi_bt.frames import (
     one_symbol,
     read_config,
 )
-from hpi_bt.loading import load_function, load_strategy, source_digest
+from hpi_bt.identity import code_fingerprint
+from hpi_bt.loading import load_function, load_strategy
 from hpi_bt.orders import Orders
 from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
@@ -99,7 +100,7 @@ def run_model(
     call = _alert_call(model, path, engine)
     record = record_of_config(model, path, where, engine=engine, stage=stage, wrap=wrap, call=call)
     stage("report", 0.75)
-    story = _story(model, record, source_digest(model.strategy.reference, folders_of(path)))
+    story = _story(model, record)
     result = save(record, parent, story, model.study)
     stage("done", 1.0)
     return result
@@ -122,6 +123,7 @@ def record_of_config(
     check_style(model.chart)
     stage("strategy", 0.0)
     strategy = load_strategy(model.strategy.reference, folders_of(path))
+    code = code_fingerprint(strategy)
     strategy = wrap(strategy) if wrap is not None else strategy
     check_params(strategy, model.strategy.params)
     stage("data", 0.05)
@@ -134,7 +136,7 @@ def record_of_config(
     )
     check_known(record)
     record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
-    return record
+    return replace(record, code=code)
 
 
 def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[..., object] | None:
@@ -233,13 +235,12 @@ def _has_positions(frame: pd.DataFrame) -> bool:
     return bool((frame[names].fillna(0.0) != 0.0).to_numpy().any())
 
 
-def _story(config: Config, record: Record, source: str) -> Story:
+def _story(config: Config, record: Record) -> Story:
     return Story(
         name=config.name,
         config=resolved_yaml(config),
         banner=assumptions(config, record),
         benchmark=config.benchmark == "buy_and_hold",
-        source=source,
         style=config.chart,
     )
 

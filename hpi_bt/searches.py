@@ -34,11 +34,12 @@ from hpi_bt.backtest.sweep import (
 )
 from hpi_bt.checking import check_inputs, check_params
 from hpi_bt.config import Config, resolved_yaml
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import folders_of, frame_of_config, locations, one_symbol, read_config
+from hpi_bt.identity import code_fingerprint, package_fingerprint
 from hpi_bt.indicators.shown import check_allowed
 from hpi_bt.kernels.memory import sharing
-from hpi_bt.loading import load_strategy, source_digest
+from hpi_bt.loading import load_strategy
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.report.index import update_index
@@ -103,6 +104,7 @@ class Search:
     frame: pd.DataFrame
     store: Path
     source: str
+    notes: tuple[Note, ...] = ()
 
 
 @contextmanager
@@ -155,18 +157,39 @@ def open_search(
             check_allowed(indicator, symbol, minutes, model.demo, model.allow_intraday)
         for point in (points[0], points[-1]):
             _check_daily(with_point(model, point, strategy), strategy, frame)
-    source = source_digest(model.strategy.reference, folders_of(path))
+    source = code_fingerprint(strategy)
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
-    key = json.dumps([kind, plain, points, chosen, source, fingerprint(frame), __version__])
-    digest = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
-    with store_of(parent, f".{kind}-{digest}") as store:
+    wanted = _hash(kind, plain, points, chosen, fingerprint(frame))[:8]
+    digest = _hash(wanted, source, __version__, package_fingerprint())[:16]
+    with store_of(parent, f".{kind}-{wanted}-{digest}") as store:
         bars = store / "frame.parquet"
         if not bars.exists():
             partial = store / ".frame.parquet"
             frame.to_parquet(partial)
             partial.replace(bars)
         task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
-        yield Search(model, points, task, frame, store, source)
+        yield Search(model, points, task, frame, store, source, _other_code(store))
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha1(json.dumps(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def _other_code(store: Path) -> tuple[Note, ...]:
+    """Return a note for each unfinished try of the same search that was made by other code."""
+    family = store.name.rpartition("-")[0]
+    return tuple(
+        Note(
+            Severity.INFO,
+            "points-of-other-code",
+            "points that an unfinished try computed with other code (strategy, a module that it "
+            "imports, or hpi_bt itself) are not used; all points are computed anew, and this "
+            "folder may be removed",
+            str(other),
+        )
+        for other in sorted(store.parent.glob(f"{family}-*"))
+        if other != store and any(other.glob("part-*.npz"))
+    )
 
 
 def _check_daily(config: Config, strategy: Any, frame: pd.DataFrame) -> None:
@@ -343,5 +366,6 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
+        "remarks": list(search.notes),
         **overfitting_of(outcomes.returns, int(best["point"])),
     }

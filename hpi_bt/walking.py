@@ -101,7 +101,6 @@ def _story(
             ("Parameters", f"chosen anew in {len(windows)} windows by {how}"),
         ],
         benchmark=search.config.benchmark == "buy_and_hold",
-        source=search.source,
         figures=_figures(search, outcomes, windows, chosen, ready.year),
         pages={
             "windows.csv": lambda path: table.to_csv(path, index=False),
@@ -132,8 +131,9 @@ def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: In
         signals=pd.DataFrame(index=frame.index),
         multipliers={symbol: search.config.broker.commission.multiplier},
         counts=counts,
-        remarks=[_how(search.task.engine)],
+        remarks=[_how(search.task.engine), *search.notes],
         demo=str(frame.attrs.get("demo", "")),
+        code=search.source,
     )
 
 

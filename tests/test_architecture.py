@@ -27,6 +27,7 @@ ROOMS = (
     "feeds",
     "indicators",
     "strategy",
+    "identity",
     "loading",
     "config",
     "stats",
@@ -58,6 +59,7 @@ BACKTRADER = (
 )
 OUTSIDE = (
     "sources",
+    "identity",
     "loading",
     "config",
     "backtest.result",

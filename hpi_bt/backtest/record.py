@@ -54,6 +54,8 @@ class Record:
         What the indicators noticed.
     alerts : DataFrame
         What the indicators' event lines said, a row each: alerts.csv.
+    code : str
+        Hash of the user's code behind the strategy (`identity.code_fingerprint`).
     """
 
     engine: str
@@ -72,6 +74,7 @@ class Record:
     remarks: list[str] = field(default_factory=list)
     demo: str = ""
     alerts: pd.DataFrame = field(default_factory=no_alerts)
+    code: str = ""
 
     @property
     def trades(self) -> pd.DataFrame:

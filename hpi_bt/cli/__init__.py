@@ -20,7 +20,7 @@ from hpi_bt.cli.scan import scan_configs
 from hpi_bt.cli.screen import Stages, show_run, show_table
 from hpi_bt.cli.search import sweep, walk_forward
 from hpi_bt.cli.study import show_conclusions, signals
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Stopped
 
 app = typer.Typer(
     help="Backtests on options and futures positioning, in Backtrader.",
@@ -175,6 +175,8 @@ def _told(error: BaseException) -> tuple[object, int]:
     usage = getattr(error, "format_message", None)
     if usage is not None:
         return usage(), getattr(error, "exit_code", 2)
+    if isinstance(error, Stopped):
+        return error, _INTERRUPTED
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "stopped; the unfinished run has left nothing behind", _INTERRUPTED
     return _failure(error), 1

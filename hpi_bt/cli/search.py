@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,7 @@ from hpi_bt.cli.options import (
     Seed,
 )
 from hpi_bt.cli.screen import Stages, show_frame, show_run, show_table
+from hpi_bt.errors import Stopped
 
 _FORMATS = {
     "sharpe": "{:.2f}", "total_return": "{:.2%}", "max_drawdown": "{:.2%}", "trades": "{:.0f}",
@@ -28,6 +31,19 @@ _FORMATS = {
     "calmar": "{:.2f}", "cagr": "{:.2%}", "volatility": "{:.2%}", "in_sample": "{:.2f}",
     "out_of_sample_sharpe": "{:.2f}", "out_of_sample_return": "{:.2%}", "share": "{:.0%}",
 }  # fmt: skip
+
+
+@contextmanager
+def _interruptible(results: Path, kind: str) -> Iterator[None]:
+    """Say after Ctrl-C that what is done is kept, where anything is."""
+    try:
+        yield
+    except (KeyboardInterrupt, typer.Abort):
+        if not any(results.expanduser().glob(f".{kind}-*/part-*.npz")):
+            raise
+        raise Stopped(
+            f"stopped; the points done are kept in {results}, the same command goes on from there"
+        ) from None
 
 
 def sweep(
@@ -49,7 +65,7 @@ def sweep(
     """Run every point of a config's sweep: a table, a heat map and measures of overfitting."""
     from hpi_bt.searches import sweep as run_sweep
 
-    with Stages() as stage:
+    with _interruptible(results, "sweep"), Stages() as stage:
         result = run_sweep(
             config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, results=results,
             offline=offline, engine=engine, samples=samples, seed=seed, max_points=max_points,
@@ -73,6 +89,8 @@ def _show_sweep(result: Any, sort: str, top: int) -> None:
     show_frame(result.table.head(top)[[*s["best"], *shown]], _FORMATS)
     print()
     show_table("The best row, and what it must be read with (all in sample):", facts_of(s))
+    for note in s["remarks"]:
+        print(f"- {note}")
     print(result.folder / "heatmap.html")
 
 
@@ -95,7 +113,7 @@ def walk_forward(
 
     from hpi_bt.walking import walk_forward as walk
 
-    with Stages() as stage:
+    with _interruptible(results, "walk-forward"), Stages() as stage:
         result = walk(
             config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, results=results,
             offline=offline, engine=engine, samples=samples, seed=seed, max_points=max_points,

@@ -18,6 +18,7 @@ from hpi_bt import __version__
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import VETO_COLUMNS, Result, write_result
 from hpi_bt.errors import diagnostics
+from hpi_bt.identity import package_fingerprint
 from hpi_bt.report.index import update_index
 from hpi_bt.report.pages import Banner
 from hpi_bt.report.signals import write_signals
@@ -47,8 +48,6 @@ class Story:
         The assumptions.
     benchmark : bool
         Whether to compare with buying and holding the instrument.
-    source : str
-        Hash of the strategy's file, "" where there is none.
     figures : mapping
         Further entries of summary.json.
     style : mapping
@@ -63,7 +62,6 @@ class Story:
     config: str
     banner: Banner
     benchmark: bool = True
-    source: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
     style: Mapping[str, Any] = field(default_factory=dict)
     pages: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
@@ -87,10 +85,13 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
     frame = record.frame
     benchmark = buy_and_hold(frame) if story.benchmark else None
     against = None if benchmark is None or benchmark.empty else benchmark
-    environment = environment_of(frame, story.source)
+    environment = environment_of(frame, record.code)
     summary = _summary(record, story, against) | {"made_at": made.isoformat(timespec="seconds")}
     notes = summary["notes"]
-    identity = story.config + environment["data_fingerprint"] + story.source + __version__
+    identity = "".join((
+        story.config, environment["data_fingerprint"], record.code, __version__,
+        environment["package_fingerprint"],
+    ))  # fmt: skip
     digest = hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
     equity = pd.Series(record.equity, index=frame.index)
     returns = session_returns(equity, frame["session"], record.cash)
@@ -228,6 +229,7 @@ def environment_of(frame: pd.DataFrame, source: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "data_fingerprint": fingerprint(frame),
         "strategy_fingerprint": source,
+        "package_fingerprint": package_fingerprint(),
     }
 
 
