@@ -17,14 +17,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from hpi_bt.stats.metrics import drawdown, longest_run
+from hpi_bt.report.quantiles import quantile_chart
+from hpi_bt.stats.metrics import drawdown
 
 _LOCK = threading.Lock()  # matplotlib's state is one per process
 
@@ -56,8 +59,23 @@ _PLOTS = {
     "rolling_sortino": "rolling_sortino",
 }
 _NOTES = {"monthly_heatmap": "A month without data shows 0.00."}
+_ROUNDING = 1e-12  # of a drawdown: what compounding leaves in the last digits
 _BENCHMARK_COLOUR = "#c98a1b"  # for a pale yellow that neither white nor black paper shows well
 _TABLES = {"metrics": "Key numbers", "eoy_table": "Years, %", "dd_info": "Worst drawdowns, %"}
+
+#: Rows that would share a name with a figure of trades: these are of session returns.
+_LABELS = {
+    "Time in Market": "Sessions not flat",
+    "Avg. Win": "Avg. winning day",
+    "Avg. Loss": "Avg. losing day",
+    "Win/Loss Ratio": "Avg. winning over losing day",
+    "Max Consecutive Wins": "Most winning days in a row",
+    "Max Consecutive Losses": "Most losing days in a row",
+    "Payoff Ratio": "Payoff ratio of days",
+    "Profit Factor": "Profit factor of days",
+    "Profit Ratio": "Profit ratio of days",
+    "Kelly Criterion": "Kelly criterion of days",
+}
 
 #: Rows that repeat the whole run where it is shorter, with the calendar days they speak of.
 _HORIZON_DAYS = {"3M": 89, "6M": 181, "1Y": 365, "3Y": 1095, "5Y": 1826, "10Y": 3652}
@@ -132,7 +150,8 @@ def quantstats_sheet(
         template, page = Path(folder) / "template.html", Path(folder) / "page.html"
         template.write_text("".join(f"\n<!--part {n}-->{{{{{n}}}}}" for n in names), "utf-8")
         try:
-            unseen = {plot for name, plot in _PLOTS.items() if name not in shown}
+            unseen = {plot for name, plot in _PLOTS.items() if name not in shown} | {"distribution"}
+            unseen |= {"drawdowns_periods"} if returns.iloc[0] < 0.0 else set()
             with _without(quantstats.plots, unseen), _without(FigureCanvasBase, {"draw_idle"}):
                 quantstats.reports.html(
                     returns,
@@ -143,11 +162,15 @@ def quantstats_sheet(
                     benchmark_title=None if benchmark is None else "Benchmark",
                     periods_per_year=periods_per_year,
                 )
+            own = {"returns_dist": quantile_chart(returns)}
+            if returns.iloc[0] < 0.0:
+                own["dd_periods"] = _drawdown_periods(quantstats.plots, returns)
         except Exception as error:
             raise QuantStatsError(f"{type(error).__name__}: {error}") from error
         parts = re.split(r"\n<!--part (\w+)-->", page.read_text("utf-8"))[1:]
     found = dict(zip(parts[::2], (p.strip() for p in parts[1::2]), strict=True))
-    _mend_drawdowns(found, returns, benchmark)
+    found |= own
+    _own_drawdowns(found, returns, benchmark)
     return Sheet(
         charts=[_chart(n, found[n]) for n in shown if found[n]],
         tables=[(head, _table(found[n], returns)) for n, head in _TABLES.items() if found[n]],
@@ -155,45 +178,88 @@ def quantstats_sheet(
     )
 
 
-def _mend_drawdowns(found: dict[str, str], returns: pd.Series, benchmark: pd.Series | None) -> None:
-    """Fill in a drawdown from the first session on, which 0.0.86 misses where it is the only one.
+def _drawdown_periods(plots: Any, returns: pd.Series) -> str:
+    """Return QuantStats' chart of the longest drawdowns, one from the first session on included.
 
-    Without this a run that only lost shows a dash for its maximum drawdown.
+    It sees that one where a session without a return comes before.
+    """
+    before = pd.Series([0.0], index=[returns.index[0] - pd.Timedelta(days=1)])
+    page = StringIO()
+    plots.drawdowns_periods(
+        pd.concat([before, returns]),
+        title="Strategy",
+        figsize=(8, 4),
+        subtitle=False,
+        savefig={"fname": page, "format": "svg"},
+        show=False,
+        ylabel="",
+        prepare_returns=False,
+    )
+    return page.getvalue()
+
+
+class _Drawdown(NamedTuple):
+    """A stretch of sessions below the high before it: its edges, its low, depth, calendar days."""
+
+    start: pd.Timestamp
+    low: pd.Timestamp
+    end: pd.Timestamp
+    depth: float
+    days: int
+
+
+def _own_drawdowns(found: dict[str, str], returns: pd.Series, benchmark: pd.Series | None) -> None:
+    """Replace the figures of drawdowns by our own: QuantStats misses one from the first session on.
+
+    Without this a run that only lost has no maximum drawdown, and one that began with a loss no
+    longest.
     """
     columns = [returns] if benchmark is None else [benchmark, returns]
-    for column, series in enumerate(columns):
-        for label, text in _first_drawdown(series).items():
-            before = rf"<tr><td>{re.escape(label)}</td>(?:<td>[^<]*</td>){{{column}}}<td>"
-            gap = rf"({before})[-%]*(?=</td>)"  # what QuantStats did say stays
-            found["metrics"] = re.sub(gap, rf"\g<1>{text}", found["metrics"])
-    cells = _first_drawdown(returns)
-    if cells:
-        found["dd_periods"] = ""  # it would shade nothing
-        shown = [cells[f"Max DD Period {edge}"] for edge in ("Start", "End")]
-        shown += [cells["Max Drawdown"].rstrip("%"), cells["Longest DD Days"]]
-        row = "".join(f"<td>{text}</td>" for text in shown)
+    cells = [_drawdown_cells(_drawdowns(series)) for series in columns]
+    for label in cells[0]:
+        row = "".join(f"<td>{column[label]}</td>" for column in cells)
+        old = rf"(<tr><td>{re.escape(label)}</td>)(?:<td>[^<]*</td>)+"
+        found["metrics"] = re.sub(old, rf"\g<1>{row}", found["metrics"])
+    own = _drawdowns(returns)
+    rows = "".join(
+        f"<tr><td>{one.start:%Y-%m-%d}</td><td>{one.end:%Y-%m-%d}</td>"
+        f"<td>{100.0 * one.depth:.2f}</td><td>{one.days}</td></tr>"
+        for one in sorted(own, key=lambda one: one.depth)[:10]
+    )
+    if rows:
         head = found["dd_info"].partition("</thead>")[0]
-        found["dd_info"] = f"{head}</thead>\n<tbody><tr>{row}</tr></tbody>\n</table>"
+        found["dd_info"] = f"{head}</thead>\n<tbody>{rows}</tbody>\n</table>"
 
 
-def _first_drawdown(returns: pd.Series) -> dict[str, str]:
-    """Return the cells of a drawdown that begins with the first session, {} if others exist."""
-    drop = drawdown(returns)
-    under = drop < 0.0
-    count = int(under.sum())
-    if not under[0] or longest_run(under) != count:
-        return {}
-    start, low, end = returns.index[0], returns.index[int(drop.argmin())], returns.index[count - 1]
-    depth, days = f"{100.0 * drop.min():.2f}%", str((end - start).days + 1)
-    return {
-        "Max Drawdown": depth,
-        "Max DD Date": f"{low:%Y-%m-%d}",
-        "Max DD Period Start": f"{start:%Y-%m-%d}",
-        "Max DD Period End": f"{end:%Y-%m-%d}",
-        "Longest DD Days": days,
-        "Avg. Drawdown": depth,
-        "Avg. Drawdown Days": days,
-    }
+def _drawdowns(returns: pd.Series) -> list[_Drawdown]:
+    """Return every drawdown of session returns, oldest first."""
+    drop, dates = drawdown(returns), pd.DatetimeIndex(returns.index)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], drop < -_ROUNDING, [0]]).astype(np.int8)))
+    made = []
+    for begin, stop in edges.reshape(-1, 2).tolist():
+        low = begin + int(drop[begin:stop].argmin())
+        days = (dates[stop - 1] - dates[begin]).days + 1
+        made.append(_Drawdown(dates[begin], dates[low], dates[stop - 1], float(drop[low]), days))
+    return made
+
+
+def _drawdown_cells(drawdowns: list[_Drawdown]) -> dict[str, str]:
+    """Return the cells of QuantStats' table of metrics that speak of drawdowns."""
+    labels = (
+        *("Max Drawdown", "Max DD Date", "Max DD Period Start", "Max DD Period End"),
+        *("Longest DD Days", "Avg. Drawdown", "Avg. Drawdown Days"),
+    )
+    if not drawdowns:
+        return dict.fromkeys(labels, "-")
+    worst = min(drawdowns, key=lambda one: one.depth)
+    cells = (
+        f"{100.0 * worst.depth:.2f}%",
+        *(f"{at:%Y-%m-%d}" for at in (worst.low, worst.start, worst.end)),
+        str(max(one.days for one in drawdowns)),
+        f"{100.0 * np.mean([one.depth for one in drawdowns]):.2f}%",
+        f"{np.mean([one.days for one in drawdowns]):.0f}",
+    )
+    return dict(zip(labels, cells, strict=True))
 
 
 def _shown_charts(returns: pd.Series, periods_per_year: int) -> list[str]:
@@ -226,7 +292,9 @@ def _table(html: str, returns: pd.Series) -> Markup:
         if days < needed:
             html = re.sub(rf"<tr><td>{label}(?: \(ann\.\))?</td>.*?</tr>\n?", "", html)
     html = html.replace("\ufe6a", "%")  # a wide percent sign that common fonts lack
-    html = html.replace("<td>Time in Market</td>", "<td>Sessions not flat</td>")
+    for theirs, ours in _LABELS.items():
+        html = html.replace(f"<td>{theirs}</td>", f"<td>{ours}</td>")
+    html = html.replace("<th>Won</th>", "<th>Beat it</th>").replace(">Recovered<", ">Ended<")
     html = re.sub(r"(?<=<td>)-(?=[\d.])", "\N{MINUS SIGN}", html)
     html = html.replace("<td>-</td>", "<td>\N{EN DASH}</td>")
     return Markup(html)  # numbers and fixed labels

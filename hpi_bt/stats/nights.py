@@ -90,14 +90,16 @@ def night_row(
 def found_in(row: Mapping[str, Any]) -> str:
     """Return where the effect of a line lies, as far as it limits what can be traded.
 
-    "night": from close to close there is one (p at most 0.05), from the next open on there is none,
-    or one of the other sign. "opening": there is one overnight and an opposite one after it, as an
-    opening price off the market would make by itself. Else "".
+    Each part is tested by itself (p at most 0.05). "night": there is an effect from close to close
+    and one of its sign overnight, and none of that sign from the next open on. "opening": there is
+    one overnight and an opposite one after it, as an opening price off the market would make by
+    itself. Else "".
     """
-    night, day, both = (row[f"{leg}_p_value"] <= _LEVEL for leg in LEGS)
-    turned = row["day_ic"] * row["both_ic"] < 0.0
-    if both and (not day or turned):
+    night, day, both = (
+        np.sign(row[f"{leg}_ic"]) if row[f"{leg}_p_value"] <= _LEVEL else 0.0 for leg in LEGS
+    )
+    if both and night == both != day:
         return "night"
-    if night and day and row["day_ic"] * row["night_ic"] < 0.0:
+    if night and day == -night:
         return "opening"
     return ""

@@ -138,12 +138,32 @@ def test_a_run_that_only_loses_shows_its_drawdown(tmp_path):
 
 
 @given(st.lists(st.sampled_from([-0.1, 0.0, 0.2]), min_size=1, max_size=8))
-def test_only_a_lone_drawdown_from_the_first_session_is_filled_in(values):
+def test_every_drawdown_is_listed_one_from_the_first_session_too(values):
+    returns = sessions(values)
     wealth = np.concatenate(([1.0], np.cumprod(1.0 + np.array(values))))
-    under = wealth[1:] < np.maximum.accumulate(wealth)[1:] * (1.0 - 1e-9)
-    text = "".join("x" if u else " " for u in under)
-    lone = text.startswith("x") and len(text.split()) == 1
-    assert bool(quantstats_adapter._first_drawdown(sessions(values))) == lone
+    below = wealth[1:] / np.maximum.accumulate(wealth)[1:] - 1.0
+    under = "".join("x" if b < -1e-9 else " " for b in below)
+    got = quantstats_adapter._drawdowns(returns)
+    assert [int(((returns.index >= d.start) & (returns.index <= d.end)).sum()) for d in got] == [
+        len(word) for word in under.split()
+    ]
+    assert min([0.0, *(d.depth for d in got)]) == pytest.approx(below.min(initial=0.0), abs=1e-12)
+
+
+def test_a_run_that_begins_with_a_loss_has_a_longest_and_an_average_drawdown(tmp_path):
+    values = [-0.01, 0.02, 0.01, -0.03, 0.01, 0.03, 0.0, 0.01]
+    page = sheet(tmp_path, sessions(values), benchmark=sessions(NOISE[:8]))
+    # 2 January alone, then 5 and 8 January
+    assert cell(page, "Longest DD Days") == "4"
+    assert cell(page, "Avg. Drawdown Days") == "2"
+    assert cell(page, "Avg. Drawdown") == "\N{MINUS SIGN}2.00%"
+
+
+def test_figures_of_days_do_not_bear_the_names_of_figures_of_trades(full):
+    page, _ = full
+    assert "<td>Profit factor of days</td>" in page
+    for name in ("Profit Factor", "Payoff Ratio", "Avg. Win", "Max Consecutive Wins"):
+        assert f"<td>{name}</td>" not in page
 
 
 @pytest.mark.parametrize("values", [-np.abs(NOISE[:5]), np.r_[np.zeros(20), 0.02, np.zeros(9)]])

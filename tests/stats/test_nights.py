@@ -99,3 +99,14 @@ def test_few_sessions_have_no_row_and_unknown_values_do_not_count():
     assert row_of(line, days(night, day))["n"] == 12
     line[9:] = np.nan
     assert row_of(line, days(night, day)) == {}
+
+
+def test_an_effect_lies_overnight_only_where_the_night_itself_shows_it():
+    p = {"night_p_value": 0.84, "day_p_value": 0.2, "both_p_value": 0.01}
+    assert found_in({"night_ic": -0.0003, "day_ic": 0.0625, "both_ic": 0.059} | p) == ""
+    assert found_in({"night_ic": -0.03, "day_ic": 0.06, "both_ic": 0.05}
+                    | p | {"night_p_value": 0.01}) == ""  # fmt: skip
+    assert found_in({"night_ic": 0.05, "day_ic": 0.01, "both_ic": 0.05}
+                    | p | {"night_p_value": 0.01}) == "night"  # fmt: skip
+    assert found_in({"night_ic": 0.05, "day_ic": 0.03, "both_ic": 0.06}
+                    | p | {"night_p_value": 0.01, "day_p_value": 0.01}) == ""  # fmt: skip
