@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,7 @@ def compare(
         read = [again.run, read[0]]
     made = datetime.now(UTC)
     comparison = _compared(read, _names(read, names), again, parent, made, (bootstrap, seed))
-    _write(comparison, read, made)
-    return comparison
+    return _write(comparison, read, made)
 
 
 def _compared(
@@ -109,7 +109,7 @@ def _compared(
         vetoed = int(again.entries["vetoed"].sum())
         words += filter_words(effect, len(again.entries) - vetoed, vetoed)
     return Comparison(
-        folder=parent / folder_name(parent, f"compare-{'-'.join(names)}", _digest(runs), made),
+        folder=parent / folder_name(f"compare-{'-'.join(names)}", _digest(runs), made),
         names=tuple(names),
         table=_table(runs, names, returns, year),
         sharpe_differences=differences,
@@ -267,7 +267,7 @@ def _digest(runs: Sequence[FinishedRun]) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _write(comparison: Comparison, runs: Sequence[FinishedRun], made: datetime) -> None:
+def _write(comparison: Comparison, runs: Sequence[FinishedRun], made: datetime) -> Comparison:
     """Write the folder, whole or not at all, and list it in the index of results."""
     common = comparison.equity.index
     summary = {
@@ -286,13 +286,15 @@ def _write(comparison: Comparison, runs: Sequence[FinishedRun], made: datetime) 
         "warnings": comparison.warnings,
         **tables(comparison),
     }
-    with whole_folder(comparison.folder.parent, comparison.folder.name) as folder:
+    with whole_folder(comparison.folder.parent, comparison.folder.name) as draft:
+        folder = draft.partial
         write_json(folder / "summary.json", summary)
         comparison.equity.to_parquet(folder / "equity.parquet")
         if comparison.entries is not None:
             comparison.entries.to_csv(folder / "entries.csv", index=False)
         write_comparison(folder / comparison.page.name, comparison, _pages(comparison, runs))
     update_index(comparison.folder.parent)
+    return replace(comparison, folder=draft.folder)
 
 
 def _each(runs: Sequence[FinishedRun], key: str) -> list[str]:

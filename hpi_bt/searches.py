@@ -310,8 +310,9 @@ def _written(
     table = table_of(search.points, outcomes, select)
     summary = _summary(search, outcomes, table, select, seconds)
     digest = search.store.name[-16:]
-    name = folder_name(parent, f"{search.config.name}-sweep", digest, datetime.now(UTC))
-    with whole_folder(parent, name) as folder:
+    name = folder_name(f"{search.config.name}-sweep", digest, datetime.now(UTC))
+    with whole_folder(parent, name) as draft:
+        folder = draft.partial
         table.to_parquet(folder / "sweep.parquet")
         np.save(folder / "returns.npy", outcomes.returns)
         (folder / "config.yaml").write_text(resolved_yaml(search.config), "utf-8")
@@ -320,7 +321,7 @@ def _written(
         axes = list(search.config.sweep)
         write_heatmap(folder / "heatmap.html", table, axes, METRICS, select, summary)
     update_index(parent)
-    return SweepResult(parent / name)
+    return SweepResult(draft.folder)
 
 
 def jobs_of(jobs: int | None) -> int:

@@ -274,7 +274,7 @@ def _write_pooled(
     digest = hashlib.sha1(
         (config + "".join(r.folder.name for r in results)).encode(), usedforsecurity=False
     ).hexdigest()
-    folder = folder_name(parent, name, digest, made)
+    folder = folder_name(name, digest, made)
     summary = {
         "kind": "study",
         "name": name,
@@ -286,11 +286,12 @@ def _write_pooled(
         "last": max(str(r.summary["last"]) for r in results),
         "notes": list(study.notes),
     }
-    with whole_folder(parent, folder) as inside:
+    with whole_folder(parent, folder) as draft:
+        inside = draft.partial
         (inside / "config.yaml").write_text(config, "utf-8")
         write_json(inside / "summary.json", summary)
         for file, write in study_files(study).items():
             write(inside / file)
         write_study(inside / "study.html", study, title=name, banner=banner, demo=demo)
     update_index(parent)
-    return parent / folder / "study.html"
+    return draft.folder / "study.html"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import os
 import shutil
@@ -127,15 +128,35 @@ def alive(pid: int) -> bool:
     return True
 
 
+@dataclass
+class Draft:
+    """A folder being written: hidden at `partial` until it is whole, then at `folder`."""
+
+    partial: Path
+    folder: Path
+
+
 @contextmanager
-def whole_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give a hidden folder to write to; it gets its name when the block ends without an error."""
+def whole_folder(parent: Path, name: str) -> Iterator[Draft]:
+    """Give a hidden folder to write to; it gets its name when the block ends without an error.
+
+    Where another has taken the name meanwhile it is numbered: `name-2`. The draft then says so.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".partial-{os.getpid()}-", dir=parent))
+    draft = Draft(partial, parent / name)
     try:
-        yield partial
+        yield draft
         partial.chmod(0o755)
-        partial.rename(parent / name)
+        for number in itertools.count(2):
+            try:
+                if not draft.folder.exists():
+                    partial.rename(draft.folder)
+                    break
+            except OSError:  # taken since we looked, by a run that ended in the same second
+                if not draft.folder.exists():
+                    raise
+            draft.folder = parent / f"{name}-{number}"
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -165,7 +186,8 @@ def write_result(
     pages : dict
         File name: function that writes it to the path it is given.
     """
-    with whole_folder(parent, name) as folder:
+    with whole_folder(parent, name) as draft:
+        folder = draft.partial
         (folder / "config.yaml").write_text(config, "utf-8")
         write_json(folder / "summary.json", summary | {"alerts": len(record.alerts)})
         write_json(folder / "env.json", environment)
@@ -181,7 +203,7 @@ def write_result(
         bars.join(record.signals).to_parquet(folder / "signals.parquet")
         for file, write in pages.items():
             write(folder / file)
-    return Result(parent / name)
+    return Result(draft.folder)
 
 
 def write_json(path: Path, value: Any) -> None:

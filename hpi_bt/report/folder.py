@@ -134,7 +134,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
     tables = {} if story.study is None else study_files(story.study)
     result = write_result(
         parent,
-        folder_name(parent, story.name, digest, made),
+        folder_name(story.name, digest, made),
         record,
         summary=summary,
         config=story.config,
@@ -239,11 +239,6 @@ def _stem(name: str) -> str:
     return plain.encode()[:_STEM_BYTES].decode(errors="ignore").rstrip(".-") or "run"
 
 
-def folder_name(parent: Path, name: str, digest: str, made: datetime) -> str:
-    """Return <name>-<utc stamp>-<hash8>, numbered where two equal runs end in one second."""
-    wanted = f"{_stem(name)}-{made:%Y%m%dT%H%M%S}-{digest[:8]}"
-    taken, free = 1, wanted
-    while (parent / free).exists():
-        taken += 1
-        free = f"{wanted}-{taken}"
-    return free
+def folder_name(name: str, digest: str, made: datetime) -> str:
+    """Return <name>-<utc stamp>-<hash8>."""
+    return f"{_stem(name)}-{made:%Y%m%dT%H%M%S}-{digest[:8]}"

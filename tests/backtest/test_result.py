@@ -126,16 +126,28 @@ def test_html_is_escaped(tmp_path: Path) -> None:
     assert "Max drawdown" in shown
 
 
+def test_two_that_end_in_the_same_second_keep_both_folders(tmp_path: Path) -> None:
+    with whole_folder(tmp_path, "run") as first, whole_folder(tmp_path, "run") as second:
+        for draft, text in ((first, "1"), (second, "2")):
+            (draft.partial / "file").write_text(text)
+    with whole_folder(tmp_path, "run") as third:
+        (third.partial / "file").write_text("3")
+    folders = [draft.folder for draft in (first, second, third)]
+    assert [f.name for f in folders] == ["run-2", "run", "run-3"]
+    assert [(f / "file").read_text() for f in folders] == ["1", "2", "3"]
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    with whole_folder(tmp_path, "done") as partial:
+    with whole_folder(tmp_path, "done") as draft:
+        partial = draft.partial
         (partial / "file").write_text("x")
         assert not (tmp_path / "done").exists()
         assert partial.name.startswith(f".partial-{os.getpid()}-")
     assert listing(tmp_path) == ["done", "done/file"]
 
     def interrupted(error: BaseException) -> None:
-        with whole_folder(tmp_path, "broken") as partial:
-            (partial / "file").write_text("x")
+        with whole_folder(tmp_path, "broken") as draft:
+            (draft.partial / "file").write_text("x")
             raise error
 
     for error in (ValueError(), KeyboardInterrupt(), SystemExit()):
