@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import Any
 
 
 class Severity(IntEnum):
@@ -101,6 +102,16 @@ def diagnostics(notes: Iterable[object]) -> list[Mapping[str, str]]:
     """Return the fields of those notes that have them, weightiest first."""
     known = [note for note in notes if isinstance(note, Note)]
     return [note.as_dict() for note in sorted(known, key=lambda note: note.severity)]
+
+
+def storable(notes: Iterable[str]) -> list[Any]:
+    """Return notes as JSON can hold them, fields kept; `restored` makes notes of them again."""
+    return [note.as_dict() if isinstance(note, Note) else str(note) for note in notes]
+
+
+def restored(kept: Iterable[Any]) -> list[str]:
+    """Return the notes that `storable` kept."""
+    return [Note.from_dict(one) if isinstance(one, Mapping) else str(one) for one in kept]
 
 
 def raised_by_us(error: Exception) -> bool:

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.config import Config, overridden, read_mapping, validated
-from hpi_bt.errors import InputError
+from hpi_bt.config import Config, Data, overridden, read_mapping, validated
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import shipped
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
+from hpi_bt.sources.files import FileSource
+from hpi_bt.sources.frame import OI_COLUMNS
+from hpi_bt.sources.hours import add_notes
 
 Stage = Callable[[str, float], None]
 
@@ -72,21 +75,50 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     """Return the frame that a config's `data` section describes."""
     data = config.data
     source = data.source.read(where, data.calendar)
+    counts = _counts(source)
+    if counts and isinstance(data.source, FileSource) and data.open_interest.stamp is None:
+        source = add_notes(source, _assumed_stamp(counts))
     frame = build_frame(
         source,
         calendar=data.calendar,
         where=where,
         outside=data.outside,
         slot_minutes=data.slot_minutes,
-        open_interest_stamp=data.open_interest.stamp,
+        open_interest_stamp=data.open_interest.stamp or "pre_open",
         parts=data.join,
         derived=data.derive,
         resample_minutes=data.resample_minutes,
     )
+    frame.attrs["timings"] = _timings(data, counts)
     for feature in config.features:
         frame = feature.add(frame, where, data.calendar)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
+
+
+def _counts(source: pd.DataFrame) -> list[str]:
+    """Return the columns of open interest that the source itself has."""
+    return [c for c in OI_COLUMNS if c in source and (source[c].fillna(0.0) != 0.0).any()]
+
+
+def _assumed_stamp(counts: list[str]) -> Note:
+    named = "open interest" if counts == ["openinterest"] else ", ".join(counts)
+    text = f"{named} taken as published before the open (open_interest.stamp not given)"
+    return Note(Severity.ASSUMPTION, "open-interest-stamp-assumed", text)
+
+
+def _timings(data: Data, counts: list[str]) -> list[tuple[str, str]]:
+    """Return when the source's open interest and the joined columns are known, for pages."""
+    stamp, kind = data.open_interest.stamp, data.source.kind
+    how = "published before the session's open"
+    if stamp == "prior_close":
+        how = "counted after the close, used from the next session on"
+    elif kind == "option_snapshots":
+        how = "of each session's first snapshot"
+    elif stamp is None and kind in ("csv", "parquet"):
+        how = f"taken as {how}"
+    own = [("Open interest", how)] if counts else []
+    return own + [("Joined", part.timing) for part in data.join]
 
 
 def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:

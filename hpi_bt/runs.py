@@ -34,7 +34,6 @@ from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.frame import OI_COLUMNS
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
@@ -214,25 +213,15 @@ def assumptions(config: Config, record: Record) -> Banner:
         "percent": f"{cost.amount:g} % of value",
         "per_contract": f"{cost.amount:g} a contract, {cost.multiplier:g} a point",
     }[cost.kind]
-    timing = {
-        "pre_open": "published before the session's open",
-        "prior_close": "counted after the close, used from the next session on",
-    }[config.data.open_interest.stamp]
     options = any("HedgePressureIndex" in pane["indicator"] for pane in record.panes)
     return [
         *([("Dealer sign", config.dealer_sign)] if options else []),
         *(said for feature in config.features for said in feature.assumptions()),
-        *([("Open interest", timing)] if _has_positions(record.frame) else []),
+        *record.frame.attrs.get("timings", ()),
         ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
         ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),
         ("Engine", f"{record.engine}, bars labelled by their close"),
     ]
-
-
-def _has_positions(frame: pd.DataFrame) -> bool:
-    """Return whether a frame has any open interest or option flow."""
-    names = [n for n in (*OI_COLUMNS, "put_volume", "call_volume") if n in frame]
-    return bool((frame[names].fillna(0.0) != 0.0).to_numpy().any())
 
 
 def _story(config: Config, record: Record) -> Story:

@@ -35,7 +35,7 @@ from hpi_bt.sources.base import Locations
 Given = str | Path | Mapping[str, Any] | Config
 Count = Callable[[int, int], None]
 
-_TOLD = ("Dealer sign", "Open interest")  # assumptions on which the lines rest
+_TOLD = ("Dealer sign", "Open interest", "Joined")  # assumptions on which the lines rest
 
 
 def _no_count(_: int, __: int) -> None:

@@ -299,7 +299,7 @@ def test_real_columns_are_never_replaced_by_made_up_ones(folder: Path) -> None:
     assert not frame.attrs["demo"]
 
 
-def test_the_banner_says_what_the_config_says() -> None:
+def test_the_banner_says_what_the_config_says(folder: Path) -> None:
     config = mapping(open_interest={"stamp": "prior_close"})
     config["broker"]["commission"] = {"kind": "percent", "amount": 0.03}
     config["broker"]["slippage_bps"] = 2
@@ -308,7 +308,8 @@ def test_the_banner_says_what_the_config_says() -> None:
     record: Any = type(
         "Record", (), {"engine": "cerebro", "panes": [{"indicator": "HedgePressureIndex"}]}
     )
-    record.frame = pd.DataFrame({"close": [1.0, 2.0], "put_oi": [np.nan, 7.0]})
+    rewrite_bars(put_oi=["", *[7] * 39])
+    record.frame = load_frame(config)
     banner = dict(assumptions(model, record))
     assert path is None
     assert banner["Costs"] == "0.03 % of value, slippage 2 bp"
@@ -316,9 +317,77 @@ def test_the_banner_says_what_the_config_says() -> None:
     assert banner["Dealer sign"] == "call-heavy flow is bullish"
     record.panes = [{"indicator": "HedgePressureGauge"}]  # knows no dealer
     assert "Dealer sign" not in dict(assumptions(model, record))
-    for column, unknown in (("put_oi", np.nan), ("openinterest", 0.0), ("volume", 9.0)):
-        record.frame = pd.DataFrame({"close": [1.0, 2.0], column: unknown})
+    for column, unknown in (("put_oi", ""), ("openinterest", 0.0), ("put_volume", 9.0)):
+        rewrite_bars(**{column: unknown})
+        record.frame = load_frame(config)
         assert "Open interest" not in dict(assumptions(model, record))
+
+
+def rewrite_bars(**columns: Any) -> None:
+    """Write bars.csv without its open interest, with these columns."""
+    plain = pd.DataFrame([row.split(",") for row in bars()[1:]], columns=bars()[0].split(","))
+    plain.drop(columns="openinterest").assign(**columns).to_csv("bars.csv", index=False)
+
+
+def codes(result: Any) -> dict[str, str]:
+    return {one["code"]: one["severity"] for one in result.summary["diagnostics"]}
+
+
+def test_a_stamp_of_open_interest_that_was_not_given_is_named(folder: Path) -> None:
+    result = run(mapping())
+    assert codes(result)["open-interest-stamp-assumed"] == "assumption"
+    assert "(open_interest.stamp not given)" in " ".join(result.summary["notes"])
+    assert ["Open interest", "taken as published before the session's open"] in result.summary[
+        "assumptions"
+    ]
+    given = run(mapping(open_interest={"stamp": "pre_open"}))
+    assert "open-interest-stamp-assumed" not in codes(given)
+    assert ["Open interest", "published before the session's open"] in given.summary["assumptions"]
+    again = run(result.folder / "config.yaml", data_dir=folder)
+    assert codes(again) == codes(result), "a written config has not been given it either"
+    rewrite_bars()
+    assert "open-interest-stamp-assumed" not in codes(run(mapping()))  # there is none
+
+
+def test_each_of_several_symbols_has_its_assumed_stamp_named(folder: Path) -> None:
+    for symbol in ("A", "B"):
+        (folder / f"{symbol}.csv").write_text((folder / "bars.csv").read_text())
+    config = mapping() | {"symbols": ["A", "B"], "study": {"enabled": False}}
+    config["data"]["source"]["path"] = "{symbol}.csv"
+    assert all("open-interest-stamp-assumed" in codes(r) for r in hb.run_all(config).results)
+
+
+def test_the_default_timing_of_a_joined_daily_file_is_named(folder: Path) -> None:
+    rewrite_bars()
+    pd.DataFrame({"date": days(4), "net_oi": 7.0}).to_csv("net.csv", index=False)
+    part = {"source": {"kind": "csv", "path": "net.csv", "columns": {"net_oi": "net_oi"}}}
+    result = run(mapping(join=[part]))
+    assert codes(result)["known-at-by-default"] == "assumption"
+    assert any(n.startswith("net.csv: net_oi") for n in result.summary["notes"])
+    banner = result.summary["assumptions"]
+    assert "Open interest" not in dict(banner), "the source has none"
+    assert ["Joined", "net_oi of net.csv known at the close of its bar (known_at not given)"] in (
+        banner
+    )
+    given = run(mapping(join=[part | {"known_at": "session_open"}]))
+    assert "known-at-by-default" not in codes(given)
+    assert ["Joined", "net_oi of net.csv known at its session's open"] in given.summary[
+        "assumptions"
+    ]
+
+
+def test_open_interest_that_volume_contradicts_is_warned_of(folder: Path) -> None:
+    """Counted after the close: it moves with the volume of its own row."""
+    volume = np.tile([100, 5000], 20)
+    counts = 100_000 + np.cumsum(volume // 2 * np.tile([1, 1, -1, -1], 10))
+    daily = pd.DataFrame({"date": days(40), "volume": volume, "openinterest": counts})
+    daily.assign(open=9, high=9, low=9, close=9).to_csv("bars.csv", index=False)
+    stamp = {"open_interest": {"stamp": "pre_open"}}
+    config = mapping(**stamp)
+    config["data"]["source"] = {"kind": "csv", "path": "bars.csv"}
+    assert codes(run(config))["open-interest-timing-doubtful"] == "warning"
+    config["data"]["open_interest"]["stamp"] = "prior_close"
+    assert "open-interest-timing-doubtful" not in codes(run(config))
 
 
 def test_progress_goes_from_nought_to_one(folder: Path) -> None:

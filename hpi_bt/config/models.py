@@ -30,9 +30,10 @@ _SOURCE_KEYS = ("bar_label", "bar_minutes", "timezone", "columns")
 class OpenInterestTiming(Settings):
     """When the source's open interest was known."""
 
-    stamp: Literal["pre_open", "prior_close"] = "pre_open"
+    stamp: Literal["pre_open", "prior_close"] | None = None
     """pre_open: the row of day D holds the count published before D's open (after D-1).
-    prior_close: it holds the count after D's own close; it is moved to the next session."""
+    prior_close: it holds the count after D's own close; it is moved to the next session.
+    Not given: taken as pre_open, and the run says so."""
 
 
 class Data(Settings):

@@ -10,7 +10,15 @@ from pydantic import Field
 
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.hours import add_notes
-from hpi_bt.sources.joins import KnownAt, join_rows
+from hpi_bt.sources.joins import Delay, KnownAt, join_rows
+
+
+def snapshot_words(known_at: KnownAt) -> str:
+    """Return when a chain snapshot is known, in words: "15 minutes after its quotes"."""
+    if isinstance(known_at, Delay):
+        return f"{known_at.delay_minutes:g} minutes after their quotes"
+    words = {"bar_close": "as they are taken"}
+    return words.get(known_at, f"at the {known_at.replace('_', ' ')}")
 
 
 class Feature(Settings, ABC):
@@ -45,6 +53,6 @@ class Feature(Settings, ABC):
         out = join_rows(
             frame, rows, self.known_at, calendar, name=self.name, max_age_days=self.max_age_days
         )
-        out = add_notes(out, *map(str, rows.attrs.get("notes", ())))
+        out = add_notes(out, *rows.attrs.get("notes", ()))
         out.attrs["demo"] = out.attrs.get("demo") or str(rows.attrs.get("demo", ""))
         return out

@@ -13,18 +13,21 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from hpi_bt.errors import InputError
+from hpi_bt.arrays import IntArray
+from hpi_bt.errors import InputError, Note, restored, storable
 from hpi_bt.features.ahead import Progress, no_progress
 from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
 from hpi_bt.features.snapshots import CODE, Snapshots
+from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.chain_cleaning import KINDS_FOUND
 from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
-from hpi_bt.sources.hours import counted
+from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
+from hpi_bt.sources.oi_timing import snapshot_timing
 
 __all__ = ["Computed", "Progress", "computed", "merged", "no_progress"]
 
@@ -65,6 +68,7 @@ class _Row(NamedTuple):
     assumed: tuple[str, ...]
     flags: tuple[str, ...]
     failed: str
+    book: pd.DataFrame | None = None
 
 
 def computed(
@@ -98,17 +102,19 @@ def computed(
     damaged = tuple(cache.problems)
     if found is not None:
         known = found[1].parameters
-        return Computed(found[0], (*damaged, *known["notes"]), tuple(known["flags"]), kept=True)
+        notes = restored(known["notes"])
+        return Computed(found[0], (*damaged, *notes), tuple(known["flags"]), kept=True)
     times = snapshots.times
     if not len(times):
         raise InputError("chains: no snapshot in them; give a file with at least one")
     made = _all(snapshots, options, jobs, progress)
     rows = _frame(made, times)
-    notes = by_importance((*snapshots.notes, *_notes(made, times)))
+    timing = [] if snapshots.demo else _timing(made, times, options.calendar)
+    notes = by_importance((*snapshots.notes, *_notes(made, times), *timing))
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": notes, "flags": flags, "options": options._asdict()}
+    about = {"notes": storable(notes), "flags": flags, "options": options._asdict()}
     versions = package_versions("hpi_bt", "numpy", "scipy")
     said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
     lost = _kept(cache, key, rows, said)
@@ -173,18 +179,50 @@ def _left(begun: float, done: int, n: int) -> float:
 
 
 def _part(snapshots: Snapshots, options: FlowOptions, first: int, last: int) -> list[_Row]:
-    return [_row(snapshots, options, place) for place in range(first, last)]
+    edges = _edges(snapshots.times, options.calendar)
+    return [_row(snapshots, options, place, place in edges) for place in range(first, last)]
 
 
-def _row(snapshots: Snapshots, options: FlowOptions, place: int) -> _Row:
+def _edges(times: pd.DatetimeIndex, calendar: str) -> set[int]:
+    """Return the places of each session's first and last snapshot after its open."""
+    sessions = session_ordinals(times, calendar)
+    after = np.asarray(times.as_unit("ns").asi8) > session_bounds(sessions, calendar)[0]
+    places = pd.Series(np.flatnonzero(after)).groupby(sessions[after]).agg(["first", "last"])
+    return set(places.to_numpy().ravel().tolist())
+
+
+def _row(snapshots: Snapshots, options: FlowOptions, place: int, edge: bool) -> _Row:
+    book = None
     try:
         chain = snapshots.chain_at(place)
+        book = _book(chain) if edge and not snapshots.demo else None
         found = flow_values(chain, options)
     except InputError as error:
-        return _Row((np.nan,) * len(COLUMNS), 0, (), (), in_config(str(error)))
+        return _Row((np.nan,) * len(COLUMNS), 0, (), (), in_config(str(error)), book)
     numbers = tuple(found.columns[name] for name in COLUMNS)
     until = found.until.as_unit("ns").value
-    return _Row(numbers, until, chain.notes, found.flags, "")
+    return _Row(numbers, until, chain.notes, found.flags, "", book)
+
+
+def _book(chain: OptionChain) -> pd.DataFrame:
+    """Return open interest and volume of each contract."""
+    names = ("strike", "right", "open_interest", "volume")
+    return pd.DataFrame({"expiry": chain.expiry.asi8} | {n: getattr(chain, n) for n in names})
+
+
+def _timing(made: Sequence[_Row], times: pd.DatetimeIndex, calendar: str) -> list[Note]:
+    """Return what the sessions' first and last snapshots say of the timing of open interest."""
+    books = {place: row.book for place, row in enumerate(made) if row.book is not None}
+    if not books:
+        return []
+    rows = pd.concat(books).droplevel(1)
+    place = rows.index.to_numpy(dtype=np.int64)
+    moment = np.asarray(times.as_unit("ns").asi8)[place]
+    session = session_ordinals(times, calendar)[place]
+    groups = rows.groupby(["expiry", "strike", "right"]).ngroup()
+    contract: IntArray = np.asarray(groups, dtype=np.int64)
+    interest, volume = (rows[n].to_numpy(dtype=np.float64) for n in ("open_interest", "volume"))
+    return snapshot_timing(moment, session, contract, interest, volume, calendar)
 
 
 def _frame(made: Sequence[_Row], times: pd.DatetimeIndex) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.demo_chains import DemoSnapshots
 from hpi_bt.sources.fingerprints import fingerprint_of
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
+from hpi_bt.sources.oi_timing import snapshot_timing
 from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
 from hpi_bt.sources.snapshots import SnapshotChain, increments
 
@@ -144,6 +145,8 @@ def rows_of(snapshots: Snapshots, calendar: str) -> ContractRows:
     )
     traded = increments(chain, notes) * units
     held = chain.open_interest * units
+    facts = (chain.moment, chain.session, chain.contract, chain.open_interest, chain.volume)
+    notes.extend(snapshot_timing(*facts, calendar))
     return ContractRows(chain, spot, rate, dividend, traded, held, tuple(notes))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, restored, storable
 from hpi_bt.features.ahead import Ahead, Progress, no_progress
-from hpi_bt.features.base import Feature
+from hpi_bt.features.base import Feature, snapshot_words
 from hpi_bt.features.contract_rows import TableChains, rows_of
 from hpi_bt.features.contract_vols import Origin, vols_of
 from hpi_bt.features.gamma_weights import (
@@ -101,7 +101,8 @@ class GammaVolumeFeature(Feature):
         days = "every expiry" if self.dte is None else f"{self.dte[0]} to {self.dte[1]} days left"
         reach = "every strike" if self.within_pct is None else f"within {self.within_pct:g} %"
         vols = {"auto": "vols given, else implied", "own": "vols given", "implied": "vols implied"}
-        return (("Gamma", f"{days}, {reach} of spot; {vols[self.iv]}; $ of delta per 1 %"),)
+        what = f"{days}, {reach} of spot; {vols[self.iv]}; $ of delta per 1 %"
+        return (("Gamma", f"{what}; known {snapshot_words(self.known_at)}"),)
 
     def ahead(self, where: Locations, calendar: str, *, progress: Progress = no_progress) -> Ahead:
         """Compute every snapshot and return what there is to see, a row a session and bucket."""
@@ -128,12 +129,12 @@ class GammaVolumeFeature(Feature):
         found = [cache.load(f"{key}/{part}") for part in ("rows", "by_strike")]
         damaged = tuple(cache.problems)
         if found[0] is not None and found[1] is not None:
-            notes = (*damaged, *found[0][1].parameters["notes"])
+            notes = (*damaged, *restored(found[0][1].parameters["notes"]))
             return GammaFlow(found[0][0], found[1][0], notes, kept=True)
         made = self._made(snapshots, where, calendar)
         versions = package_versions("hpi_bt", "numpy", "scipy")
         last = made.rows.index[-1].to_pydatetime()  # nothing was downloaded
-        about = Provenance(self.name, {"notes": list(made.notes)}, last, versions)
+        about = Provenance(self.name, {"notes": storable(made.notes)}, last, versions)
         cache.store(f"{key}/rows", made.rows, about)
         cache.store(f"{key}/by_strike", made.by_strike, about)
         return made._replace(notes=(*damaged, *made.notes))

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError
 from hpi_bt.features.ahead import Ahead, Progress, no_progress, session_table
-from hpi_bt.features.base import Feature
+from hpi_bt.features.base import Feature, snapshot_words
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.snapshots import FileChains, snapshots_of
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
@@ -21,6 +21,7 @@ from hpi_bt.sources.cache import Cache
 from hpi_bt.sources.demo_chains import DemoChains
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import Delay, join_rows
+from hpi_bt.sources.oi_timing import DOUBTFUL
 
 if TYPE_CHECKING:
     from hpi_bt.features.compute import Computed
@@ -88,16 +89,11 @@ class HedgeFlowFeature(Feature):
 
     def assumptions(self) -> tuple[tuple[str, str], ...]:
         """Return the dealers' side, where k comes from, and when a snapshot was known."""
-        side, known = self.positioning.replace("_", " "), self.known_at
+        side = self.positioning.replace("_", " ")
         k = f"skew-stickiness ratio {self.ssr:g}" if self.coupling is None else "k as given"
-        when = (
-            f"{known.delay_minutes:g} minutes after their quotes"
-            if isinstance(known, Delay)
-            else {"bar_close": "as they are taken"}.get(known, f"at the {known.replace('_', ' ')}")
-        )
         return (
             ("Dealers", f"{side}, by {_COUNTED[self.mode]}; {k}"),
-            ("Chains", f"known {when}; expiry {self.expiry}"),
+            ("Chains", f"known {snapshot_words(self.known_at)}; expiry {self.expiry}"),
         )
 
     def computed(
@@ -112,6 +108,9 @@ class HedgeFlowFeature(Feature):
         )
         snapshots = snapshots_of(self.chains, where, calendar)
         found = computed(snapshots, options, Cache(where.cache), progress=progress)
+        if self.known_at == "next_session_open":  # by then any count is published
+            certain = [n for n in found.notes if getattr(n, "code", "") != DOUBTFUL]
+            found = found._replace(notes=tuple(certain))
         found.rows.attrs = {"notes": list(found.notes), "demo": snapshots.demo}
         return found
 
@@ -151,7 +150,7 @@ class HedgeFlowFeature(Feature):
         out = frame.drop(columns=[c for c in COLUMNS if c in frame])
         out = out.join(pd.DataFrame(values, columns=list(COLUMNS), index=frame.index))
         out.attrs = dict(joined.attrs)
-        out = add_notes(out, *map(str, rows.attrs.get("notes", ())), _coverage(known))
+        out = add_notes(out, *rows.attrs.get("notes", ()), _coverage(known))
         out.attrs["demo"] = out.attrs.get("demo") or str(rows.attrs.get("demo", ""))
         return out
 

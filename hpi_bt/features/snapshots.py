@@ -24,6 +24,7 @@ from hpi_bt.sources.hours import counted
 CODE = (
     *("options/*.py", "features/*.py", "sources/chain*.py", "sources/demo*.py"),
     *("sources/snapshots.py", "sources/option_snapshots.py", "sources/occ.py"),
+    "sources/oi_timing.py",
     *("sources/stamps.py", "sources/tables.py"),
 )
 

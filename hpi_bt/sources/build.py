@@ -16,8 +16,9 @@ from hpi_bt.sources.frame import (
     shift_open_interest,
     validate_frame,
 )
-from hpi_bt.sources.hours import add_hours, calendar_zone
+from hpi_bt.sources.hours import add_hours, add_notes, calendar_zone
 from hpi_bt.sources.joins import Part, join_parts
+from hpi_bt.sources.oi_timing import frame_timing
 
 
 def build_frame(
@@ -79,6 +80,8 @@ def build_frame(
         demo=str(attrs.get("demo", "")),
         notes=attrs.get("notes", ()),
     )
+    if not frame.attrs["demo"]:
+        frame = add_notes(frame, *frame_timing(frame, open_interest_stamp))
     frame = shift_open_interest(frame, open_interest_stamp)
     frame = derive_columns(join_parts(frame, parts, where, calendar), derived or {})
     if resample_minutes is not None and resample_minutes != minutes:

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.files import CsvSource, ParquetSource
 from hpi_bt.sources.frame import is_flow
@@ -21,8 +21,16 @@ from hpi_bt.sources.hours import (
     session_bounds,
     session_ordinals,
 )
+from hpi_bt.sources.tables import STAMP
 
 _MINUTE, _DAY = 60e9, 86_400e9  # nanoseconds
+_DAILY = 1440.0
+_MOMENTS = {
+    "bar_close": "at the close of its bar",
+    "session_open": "at its session's open",
+    "session_close": "at its session's close",
+    "next_session_open": "at the next session's open",
+}
 
 
 class Delay(Settings):
@@ -40,10 +48,25 @@ class Part(Settings):
     """A file that adds the columns its `columns` name, and the moment each row became known."""
 
     source: Annotated[CsvSource | ParquetSource, Field(discriminator="kind")]
-    known_at: KnownAt = "bar_close"
-    """bar_close, session_open, session_close, next_session_open, or {delay_minutes: 15}."""
+    known_at: KnownAt | None = None
+    """bar_close, session_open, session_close, next_session_open, or {delay_minutes: 15}. Not given:
+    bar_close, and of daily files the run says so."""
     max_age_days: float | None = Field(None, gt=0)
     """States (open interest, gauge, features) older than this are unknown again."""
+
+    @property
+    def timing(self) -> str:
+        """When its rows are known, in words for pages."""
+        named = ", ".join(c for c in self.source.columns if c != STAMP) or "columns"
+        default = " (known_at not given)" if self.known_at is None else ""
+        return f"{named} of {self.source.path} known {moment_words(self.known_at)}{default}"
+
+
+def moment_words(known_at: KnownAt | None) -> str:
+    """Return when a row becomes known, in words: "at its session's open"."""
+    if isinstance(known_at, Delay):
+        return f"{known_at.delay_minutes:g} minutes after the close of its bar"
+    return _MOMENTS[known_at or "bar_close"]
 
 
 class _Rows(NamedTuple):
@@ -63,10 +86,21 @@ def join_parts(
     for part in parts:
         rows = part.source.read_columns(where, calendar)
         frame = join_rows(
-            frame, rows, part.known_at, calendar,
+            frame, rows, part.known_at or "bar_close", calendar,
             name=part.source.path, max_age_days=part.max_age_days,
         )  # fmt: skip
+        if part.known_at is None and rows.attrs["bar_minutes"] >= _DAILY:
+            frame = add_notes(frame, _default_note(part, rows))
     return frame
+
+
+def _default_note(part: Part, rows: pd.DataFrame) -> Note:
+    """Return that a daily file is taken as known at its bars' closes, as nobody said when."""
+    text = (
+        f"{', '.join(rows.columns)} of a day taken as known at that session's close (known_at not "
+        "given); counts published before the open are known_at: session_open"
+    )
+    return Note(Severity.ASSUMPTION, "known-at-by-default", text, part.source.path)
 
 
 def join_rows(

@@ -19,6 +19,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
+from hpi_bt.sources.oi_timing import snapshot_timing
 from hpi_bt.sources.snapshots import (
     PricedSnapshots,
     SnapshotChain,
@@ -101,6 +102,8 @@ class OptionSnapshotsSource(Settings):
         chain, price = self._priced(chain, notes)
         flow = increments(chain, notes)
         note_late(chain, calendar, notes)
+        facts = (chain.moment, chain.session, chain.contract, chain.open_interest, chain.volume)
+        notes.extend(snapshot_timing(*facts, calendar))
         return PricedSnapshots(chain, price, flow, tuple(notes))
 
     def _chain(self, path: Path, calendar: str) -> SnapshotChain:
