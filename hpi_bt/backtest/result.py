@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +128,20 @@ def alive(pid: int) -> bool:
     return True
 
 
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for the block; where the block fails, what was made and is empty goes again."""
+    new = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            with suppress(OSError):  # it holds something by now
+                path.rmdir()
+        raise
+
+
 @dataclass
 class Draft:
     """A folder being written: hidden at `partial` until it is whole, then at `folder`."""
@@ -142,7 +156,11 @@ def whole_folder(parent: Path, name: str) -> Iterator[Draft]:
 
     Where another has taken the name meanwhile it is numbered: `name-2`. The draft then says so.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    with made_folder(parent):
+        yield from _drafted(parent, name)
+
+
+def _drafted(parent: Path, name: str) -> Iterator[Draft]:
     partial = Path(tempfile.mkdtemp(prefix=f".partial-{os.getpid()}-", dir=parent))
     draft = Draft(partial, parent / name)
     try:

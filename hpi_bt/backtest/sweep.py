@@ -34,7 +34,7 @@ from hpi_bt.backtest.fast import (
 from hpi_bt.backtest.fast_loop import Account, Market, simulate
 from hpi_bt.backtest.points import Point
 from hpi_bt.backtest.record import Record
-from hpi_bt.backtest.result import alive
+from hpi_bt.backtest.result import alive, made_folder
 from hpi_bt.config import Config, overridden, validated
 from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import Inputs, kernel_series
@@ -328,8 +328,12 @@ def store_of(parent: Path, name: str) -> Iterator[Path]:
     InputError
         Another process is at the same search.
     """
-    store = parent / name
-    store.mkdir(parents=True, exist_ok=True)
+    with made_folder(parent):
+        yield from _stored(parent / name)
+
+
+def _stored(store: Path) -> Iterator[Path]:
+    store.mkdir(exist_ok=True)
     mark = store / ".running"
     _take(mark)
     try:
