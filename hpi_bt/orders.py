@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, NamedTuple
 
-from numba import njit
 from pydantic import Field
 
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.sources.base import Settings
 
 Positive = Annotated[float, Field(gt=0)]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.kernels.interpreting import interpreted
 from hpi_bt.orders import (
     NO_EXIT,
