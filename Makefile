@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/demo.yaml
 
-.PHONY: help backtest test lint bench clean fresh
+.PHONY: help backtest test lint bench clean
 
 help:
 	@echo "make backtest   run $(CONFIG) and write its tear sheet to results/"
@@ -14,10 +14,10 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      benchmarks, as ratios"
 
-backtest: $(VENV)/.run fresh
+backtest: $(VENV)/.run
 	$(BIN)/hpi-bt run $(CONFIG)
 
-test: $(VENV)/.dev fresh
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev
@@ -25,13 +25,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev .venv-bench/.done fresh
+bench: $(VENV)/.dev .venv-bench/.done
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
-
-# Compiled loops hold the order rules and the Greeks; numba does not notice when only these change.
-fresh:
-	@find hpi_bt -name 'fast_loop*.nb[ic]' ! -newer hpi_bt/orders.py -delete
-	@find hpi_bt/options -name '*.nb[ic]' ! -newer hpi_bt/options/greek_kernels.py -delete
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "hpi_bt needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }

@@ -16,6 +16,7 @@ import yaml
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.stats.held import without_flows
 from hpi_bt.stats.metrics import session_returns
 
 _FILES = ("summary.json", "config.yaml", "equity.parquet", "signals.parquet", "trades.csv")
@@ -99,7 +100,9 @@ def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
         trades = pd.read_csv(folder / "trades.csv")
         trades = trades.assign(session=_exit_sessions(trades, equity.index, session))
         ids = session.to_numpy(dtype=np.int64)
-        returns = session_returns(equity["equity"], ids, float(summary["start_value"]))
+        start = float(summary["start_value"])
+        curve = without_flows(equity["equity"], equity.get("paid_in"), start)
+        returns = session_returns(pd.Series(curve, equity.index), ids, start)
     except (OSError, ValueError, LookupError, TypeError) as error:
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: is damaged ({said}); run it again") from None

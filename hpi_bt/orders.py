@@ -10,21 +10,26 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, NamedTuple
 
-from numba import njit
 from pydantic import Field
 
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.sources.base import Settings
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-NO_EXIT, SIGNAL, REVERSE, TIME, FLAT, LATE_FLAT, STOP, TARGET = range(8)
+NO_EXIT, SIGNAL, REVERSE, TIME, FLAT, LATE_FLAT, STOP, TARGET, RUIN = range(9)
 #: What `exit_reason` says in trades.csv, by the codes above.
-REASONS = ("", "signal", "reverse", "time", "flat", "late_flat", "stop", "target")
+REASONS = ("", "signal", "reverse", "time", "flat", "late_flat", "stop", "target", "ruin")
 
 FIXED, PERCENT, RISK = range(3)
 
 #: Stands for a price of exactly 0, which Backtrader takes as "no price": the close.
 TINY = 1e-300
+
+#: By so much of a step a size may fall short of a multiple of it and still be one: 0.3 / 0.1 is
+#: 2.9999999999999996. Above a million steps a float is coarser than 1e-9, hence the share.
+_STEP_TOLERANCE, _STEP_SHARE = 1e-9, 1e-15
+_MOST_STEPS = 2.0**53  # above it every float is a whole number of steps
 
 
 class Size(Settings):
@@ -82,15 +87,24 @@ class Orders(Settings):
     """Minutes before the close from which there is no position; the bar length by default."""
     direction: Literal["both", "long", "short"] = "both"
     max_leverage: Positive = 1.0
+    """Most that a position may be worth, in multiples of equity; of a future the margin counts."""
     cash_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """Share of equity that percent sizing leaves in cash."""
-    size_step: Annotated[float, Field(ge=0)] = 1.0
+    """Share of equity that no entry takes, so that a worse open does not reject it."""
+    size_step: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """Smallest unit traded; 0 allows fractions."""
 
     def model_post_init(self, _: object) -> None:
-        """Refuse sizing by risk without a stop."""
+        """Refuse sizing by risk without a stop, and a fixed size that cannot be traded."""
         if self.size.kind == "risk" and self.stop is None:
             raise ValueError("size of kind risk needs a stop; add stop: {kind: atr, multiple: 2.0}")
+        amount, step = self.size.amount, self.size_step
+        if amount is not None and step > 0.0 and not _is_multiple(amount, step):
+            below = math.floor(amount / step) * step
+            near = f"{below:.12g} or {below + step:.12g}" if below > 0.0 else f"{step:.12g}"
+            raise ValueError(
+                f"size.amount {amount:.12g} is no multiple of size_step {step:.12g}; choose "
+                f"{near}, or a smaller size_step (0 allows any fraction)"
+            )
 
     @property
     def period(self) -> int:
@@ -140,6 +154,15 @@ class Orders(Settings):
             flat=self.flat_at_close,
             flat_minutes=self.flat_minutes or bar_minutes,
         )
+
+
+def _is_multiple(amount: float, step: float) -> bool:
+    """Return whether an amount is a whole number of steps, at least one."""
+    steps = amount / step
+    if steps >= _MOST_STEPS:
+        return True
+    away = abs(steps - round(steps))
+    return round(steps) >= 1 and away <= max(_STEP_TOLERANCE, steps * _STEP_SHARE)
 
 
 class Rules(NamedTuple):
@@ -232,29 +255,27 @@ def may_enter(
 def entry_size(rules: Rules, equity: float, price: float, atr: float) -> tuple[float, bool]:
     """Return the size to send (0 = too small) and whether a cap made it smaller.
 
-    equity and price are those of the signal bar's close.
+    equity and price are those of the signal bar's close; a price below 0 counts by its size. The
+    cap leaves `cash_buffer` of equity free, whatever the kind of size.
     """
-    value = price * rules.multiplier
+    unit = rules.margin if rules.margin > 0.0 else abs(price) * rules.multiplier
+    cap = math.inf
+    if unit > 0.0:
+        leverage = 1.0 if rules.margin > 0.0 else rules.max_leverage
+        cap = leverage * (1.0 - rules.cash_buffer) * equity / unit
     if rules.size_kind == FIXED:
         size = rules.size_amount
     elif rules.size_kind == PERCENT:
-        size = 0.0
-        if value > 0.0:
-            ceiling = rules.max_leverage * (1.0 - rules.cash_buffer)
-            per_unit = rules.margin if rules.margin > 0.0 else value
-            share = rules.size_amount / 100.0
-            size = min(share, ceiling) * equity / per_unit
+        size = rules.size_amount / 100.0 * equity / unit if unit > 0.0 else 0.0
     else:
         size = rules.size_amount / 100.0 * equity / (rules.stop * atr * rules.multiplier)
-    cap = size
-    if rules.margin > 0.0:
-        cap = equity / rules.margin
-    elif value > 0.0:
-        cap = rules.max_leverage * equity / value
-    capped = size > cap
+    capped = size > cap * (1.0 + 1e-9)
     size = max(min(size, cap), 0.0)
     if rules.size_step > 0.0:
-        size = math.floor(size / rules.size_step) * rules.size_step
+        steps = size / rules.size_step
+        if steps < _MOST_STEPS:
+            slack = max(_STEP_TOLERANCE, steps * _STEP_SHARE)
+            size = math.floor(steps + slack) * rules.size_step
     return size, capped
 
 

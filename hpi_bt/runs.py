@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.fast import run_fast
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
@@ -134,8 +134,16 @@ def record_of_config(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
     check_known(record)
-    record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
+    record.remarks.extend(
+        config_notes(model.broker, orders_of(model, strategy), record.counts, len(record.fills))
+    )
     return replace(record, code=code)
+
+
+def orders_of(config: Config, strategy: type) -> Orders | None:
+    """Return the order rules of a run, None where the strategy sends orders of its own."""
+    own = getattr(strategy, "orders", None)
+    return (config.orders or own) if isinstance(own, Orders) else None
 
 
 def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[..., object] | None:
@@ -148,18 +156,6 @@ def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[...,
             "--engine auto or remove alerts"
         )
     return load_function(config.alerts.call, folders_of(path), key="alerts.call")
-
-
-def _slippage_remark(record: Record, bps: float) -> list[str]:
-    """Warn where slippage could not apply, as Backtrader caps it at the fill bar's range."""
-    bars = record.frame.iloc[record.fills["bar"].to_numpy(dtype=np.int64)]
-    flat = int((bars["high"] == bars["low"]).sum())
-    if not bps or flat < 0.2 * len(bars) or not flat:
-        return []
-    return [
-        f"warning: {flat} of {len(bars)} fills fell on bars of a single price, where slippage "
-        f"({bps:g} bp), capped at the bar's range, did not apply: costs are understated"
-    ]
 
 
 def _backtest(

@@ -55,6 +55,7 @@ BACKTRADER = (
     "backtest.recorded",  # the bars of a recorder
     "backtest.recorder",  # the analyzer behind backtest.cerebro and hb.Report
     "backtest.watching",  # the bar by bar half of backtest.alerts
+    "backtest.broker",  # the account of backtest.cerebro
     "backtest.lean",  # the short loop that backtest.cerebro runs
 )
 OUTSIDE = (

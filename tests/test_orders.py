@@ -98,13 +98,13 @@ def test_entries_need_a_target_that_is_new_a_known_atr_and_the_window():
 
 
 def test_sizes_worked_by_hand():
-    fixed = {"kind": "fixed", "amount": 7.9}
+    fixed = {"kind": "fixed", "amount": 7.0}
     assert entry_size(rules(size=fixed), 1000.0, 10.0, 1.0) == (7.0, False)
     # half of 1000 dollars at 30: 16.67; all of it keeps 2 %: 32.67; a step of 5
     half, whole = ({"kind": "percent", "percent": p} for p in (50.0, 100.0))
     assert entry_size(rules(size=half), 1000.0, 30.0, 1.0) == (16.0, False)
-    assert entry_size(rules(size=whole), 1000.0, 30.0, 1.0) == (32.0, False)
-    assert entry_size(rules(size=whole, size_step=5.0), 1000.0, 30.0, 1.0) == (30.0, False)
+    assert entry_size(rules(size=whole), 1000.0, 30.0, 1.0) == (32.0, True)
+    assert entry_size(rules(size=whole, size_step=5.0), 1000.0, 30.0, 1.0) == (30.0, True)
     fraction, _ = entry_size(rules(size=whole, size_step=0.0), 1000.0, 30.0, 1.0)
     assert fraction == 0.98 * 1000.0 / 30.0
     # 1 % of 10,000 is 100 dollars; the stop is 2 x 1.5 = 3 away, 5 dollars a point: 6.67
@@ -112,13 +112,65 @@ def test_sizes_worked_by_hand():
     assert entry_size(risk, 10_000.0, 40.0, 1.5) == (6.0, False)
 
 
+@pytest.mark.parametrize(
+    ("amount", "step"),
+    [(0.3, 0.1), (0.7, 0.1), (2.3, 0.1), (0.57, 0.01), (0.3, 1e-8), (1.5, 1e-8), (4.35, 0.05),
+     (7.0, 1.0), (1e15, 1.0), (0.3, 0.0), (3e20, 0.1)],
+)  # fmt: skip
+def test_a_size_that_is_a_multiple_of_the_step_is_traded_whole(amount, step):
+    asked = rules(size={"kind": "fixed", "amount": amount}, size_step=step)
+    size, capped = entry_size(asked, 1e30, 1.0, 1.0)
+    assert (size, capped) == (pytest.approx(amount, rel=1e-12), False)
+
+
+@pytest.mark.parametrize(
+    ("amount", "step", "near"),
+    [(1.5, 1.0, "1 or 2"), (0.5, 1.0, "1,"), (0.25, 0.1, "0.2 or 0.3"), (150.0, 100.0, "100 or")],
+)
+def test_a_fixed_size_that_cannot_be_traded_is_refused(amount, step, near):
+    with pytest.raises(ValidationError, match=f"size_step {step:g}; choose {near}"):
+        rules(size={"kind": "fixed", "amount": amount}, size_step=step)
+
+
+@pytest.mark.parametrize("amount", [1e-12, 0.3])
+def test_an_amount_far_below_the_step_is_no_multiple_of_it(amount):
+    with pytest.raises(ValidationError, match="no multiple of size_step 1; choose 1, or a small"):
+        rules(size={"kind": "fixed", "amount": amount})
+
+
 def test_caps_are_by_value_for_stocks_and_by_margin_for_futures():
     many = {"kind": "fixed", "amount": 1000.0}
-    assert entry_size(rules(size=many), 1000.0, 10.0, 1.0) == (100.0, True)
-    assert entry_size(rules(size=many, max_leverage=2.0), 1000.0, 10.0, 1.0) == (200.0, True)
+    assert entry_size(rules(size=many), 1000.0, 10.0, 1.0) == (98.0, True)
+    assert entry_size(rules(size=many, cash_buffer=0.1), 1000.0, 10.0, 1.0) == (90.0, True)
+    assert entry_size(rules(size=many, cash_buffer=0), 1000.0, 10.0, 1.0) == (100.0, True)
+    assert entry_size(rules(size=many, max_leverage=2.0), 1000.0, 10.0, 1.0) == (196.0, True)
     future = rules(size=many, multiplier=50.0, margin=300.0)
     assert entry_size(future, 1000.0, 10.0, 1.0) == (3.0, True)
+    assert entry_size(future, 900.0, 10.0, 1.0) == (2.0, True)  # 900 is 3 margins without a buffer
     assert entry_size(rules(size=many), -5.0, 10.0, 1.0)[0] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["fixed", "percent", "risk"])
+def test_the_cash_buffer_holds_for_every_kind_of_size(kind):
+    size = {"kind": kind, ("amount" if kind == "fixed" else "percent"): 5000.0}
+    for margin, unit in ((0.0, 10.0), (4.0, 4.0)):
+        asked = rules(size=size, stop=STOP, size_step=0.0, margin=margin, cash_buffer=0.3)
+        assert entry_size(asked, 1000.0, 10.0, 1.0) == (pytest.approx(700.0 / unit), True)
+
+
+def test_an_entry_at_the_limit_is_not_called_capped_for_a_rounding():
+    for percent, buffer in ((98.0, 0.02), (70.0, 0.3), (10.0, 0.9)):
+        asked = rules(size={"kind": "percent", "percent": percent}, cash_buffer=buffer)
+        assert not entry_size(asked, 12_345.6, 7.7, 1.0)[1]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "percent", "risk"])
+def test_below_zero_a_size_is_that_of_the_price_without_its_sign(kind):
+    size = {"kind": kind, ("amount" if kind == "fixed" else "percent"): 90.0}
+    for more in ({}, {"margin": 50.0, "multiplier": 5.0}):
+        asked = rules(size=size, stop=STOP, **more)
+        assert entry_size(asked, 1e4, -30.0, 1.5) == entry_size(asked, 1e4, 30.0, 1.5)
+        assert entry_size(asked, 1e4, -30.0, 1.5)[0] > 0.0
 
 
 @given(
@@ -130,7 +182,7 @@ def test_no_size_exceeds_the_leverage(price, equity, atr, leverage, kind, percen
         size={"kind": kind, "percent": percent}, stop=STOP, max_leverage=leverage, size_step=step
     )
     size, _ = entry_size(asked, equity, price, atr)
-    assert 0.0 <= size * price <= leverage * equity * (1 + 1e-12)
+    assert 0.0 <= size * price <= leverage * 0.98 * equity * (1 + 1e-12) + step * price * 1e-8
     if step:
         assert math.isclose(size / step, round(size / step), abs_tol=1e-6)
 

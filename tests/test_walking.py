@@ -117,7 +117,7 @@ def test_cerebro_walks_too_and_its_trades_are_round_trips_within_the_tests(shop)
 
 def test_a_walk_without_a_trade_is_told_and_not_broken(shop):
     bars(shop)
-    quiet = config() | {"orders": {"size": {"kind": "fixed", "amount": 0.1}, "size_step": 1.0}}
+    quiet = config() | {"orders": {"size": {"kind": "percent", "percent": 0.01}, "size_step": 1.0}}
     result = hpi_bt.walk_forward(quiet, results="r", jobs=1)
     assert len(result.trades) == 0
     assert result.summary["total_return"] == 0.0

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpi_bt.backtest.alerting import Style
 from hpi_bt.backtest.alerts import Alerts, Call
+from hpi_bt.backtest.broker import HedgeBroker
 from hpi_bt.backtest.lean import HedgeCerebro
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.recorder import Recorder
@@ -19,6 +20,14 @@ from hpi_bt.orders import Orders
 from hpi_bt.strategy import KernelStrategy
 
 Progress = Callable[[float], None]
+
+
+class PercentCommission(bt.CommissionInfo):  # type: ignore[misc]
+    """A share of the traded value, which costs below a price of 0 as above it."""
+
+    def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
+        cost: float = super()._getcommission(size, abs(price), pseudoexec)
+        return cost
 
 
 def commission_info(broker: Broker, max_leverage: float) -> bt.CommInfoBase:
@@ -34,7 +43,8 @@ def commission_info(broker: Broker, max_leverage: float) -> bt.CommInfoBase:
             stocklike=False,
         )
     percent = cost.kind == "percent"
-    return bt.CommissionInfo(
+    scheme = PercentCommission if percent else bt.CommissionInfo
+    return scheme(
         commission=cost.amount / 100.0 if percent else cost.amount * (cost.kind != "none"),
         commtype=bt.CommInfoBase.COMM_PERC if percent else bt.CommInfoBase.COMM_FIXED,
         stocklike=True,
@@ -86,6 +96,7 @@ def run_cerebro(
     """
     broker = broker or Broker()
     cerebro = HedgeCerebro()
+    cerebro.broker = HedgeBroker()
     feed: Any = HedgeData
     cerebro.adddata(feed(frame), name=str(frame.attrs.get("symbol", "")))
     leverage = orders.max_leverage if orders else 1.0
@@ -94,8 +105,7 @@ def run_cerebro(
         params = dict(params) | ({"orders": orders} if orders is not None else {})
     cerebro.broker.setcash(broker.cash)
     cerebro.broker.addcommissioninfo(commission_info(broker, leverage))
-    if broker.slippage_bps:
-        cerebro.broker.set_slippage_perc(broker.slippage_bps / 1e4)
+    cerebro.broker.set_slippage_perc(broker.slippage_bps / 1e4)
     cerebro.addstrategy(strategy, **params)
     cerebro.addanalyzer(
         Recorder,

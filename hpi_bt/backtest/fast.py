@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.account_notes import ruin_notes
 from hpi_bt.backtest.alerting import Style, alerts_of
 from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, simulate
 from hpi_bt.backtest.record import Record
@@ -173,7 +174,10 @@ def run_fast(
         multipliers={symbol: broker.commission.multiplier},
         panes=panes,
         counts={k: int(v) for k, v in zip(COUNTS, account.counts, strict=True)},
-        remarks=list(dict.fromkeys(r for s in shown for r in s.remarks(frame))),
+        remarks=[
+            *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
+            *ruin_notes(account.equity, frame.index, closed_out=True),
+        ],
         demo=demo_reason([frame], known.shows),
         alerts=alerts_of(bars | columns, panes, frame.index, data=symbol, style=style),
     )

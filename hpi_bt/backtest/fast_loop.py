@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.kernels.interpreting import interpreted
 from hpi_bt.orders import (
     NO_EXIT,
     REASONS,
+    RUIN,
     STOP,
     TARGET,
     TIME,
@@ -73,19 +74,15 @@ class Account(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _worse(price: float, bound: float, side: int, slippage: float) -> float:
-    """Return the price after slippage, at most the bar's extreme."""
-    if slippage == 0.0:
-        return price
-    if side > 0:
-        return min(price * (1.0 + slippage), bound)
-    return max(price * (1.0 - slippage), bound)
+def _worse(price: float, side: int, slippage: float) -> float:
+    """Return the price after slippage, of which a price below 0 costs as much as one above."""
+    return price + side * (slippage * abs(price))
 
 
 @njit(cache=True, nogil=True)
 def _commission(costs: Costs, size: float, price: float) -> float:
     if costs.percent:
-        return abs(size) * costs.commission * price
+        return abs(size) * costs.commission * abs(price)
     return abs(size) * costs.commission
 
 
@@ -183,11 +180,10 @@ def _stop_fill(
 ) -> tuple[int, float, float]:
     """Return (code, price, price without slippage) of a resting stop; NaN is no stop."""
     open_, high, low = bar
-    bound = low if side > 0 else high
     if side * (open_ - stop) <= 0.0:
-        return STOP, _worse(open_, bound, -side, slippage), open_
-    if side * (bound - stop) <= 0.0:
-        return STOP, _worse(stop, bound, -side, slippage), stop
+        return STOP, _worse(open_, -side, slippage), open_
+    if side * ((low if side > 0 else high) - stop) <= 0.0:
+        return STOP, _worse(stop, -side, slippage), stop
     return NO_EXIT, np.nan, np.nan
 
 
@@ -198,8 +194,8 @@ def _target_fill(
     """Return (code, price, price without slippage) of a resting profit target; NaN is none."""
     open_, high, low = bar
     if side * (open_ - target) >= 0.0:
-        bound = target if side > 0 else min(high, target)
-        return TARGET, _worse(open_, bound, -side, slippage), open_
+        price = _worse(open_, -side, slippage)
+        return TARGET, max(price, target) if side > 0 else min(price, target), open_
     if side * ((high if side > 0 else low) - target) >= 0.0:
         return TARGET, target, target
     return NO_EXIT, np.nan, np.nan
@@ -214,9 +210,8 @@ def _exit_fill(
     slippage: float,
 ) -> tuple[int, float, float]:
     """Return (code, price, price without slippage) of what leaves the position on this bar."""
-    open_, high, low = bar
     if sent.exit != NO_EXIT:
-        return sent.exit, _worse(open_, low if side > 0 else high, -side, slippage), open_
+        return sent.exit, _worse(bar[0], -side, slippage), bar[0]
     found = _stop_fill(side, resting.stop, bar, slippage)
     if found[0] == NO_EXIT:  # the stop comes first, also where the target was nearer
         found = _target_fill(side, resting.target, bar, slippage)
@@ -252,10 +247,11 @@ def _protected(rules: Rules, side: int, held: Held) -> Resting:
 
 
 @njit(cache=True, nogil=True)
-def _breached(rules: Rules, side: int, held: Held, high: float, low: float) -> bool:
+def _breached(rules: Rules, held: Held, high: float, low: float) -> bool:
     """Return whether the fill bar itself would have hit the stop."""
     if rules.stop <= 0.0:
         return False
+    side = 1 if held.size > 0.0 else -1
     stop = stop_price(rules, side, held.price, held.atr)
     return low <= stop if side > 0 else high >= stop
 
@@ -335,7 +331,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
     fills = np.empty((2 * n, 7))
     counts, n_fills, opened = np.zeros(5, np.int64), 0, 0
     cash = value = costs.cash
-    held, resting, sent, blocked = _FLAT, _NO_ORDER, _NOTHING, 0
+    held, resting, sent, blocked, ruined = _FLAT, _NO_ORDER, _NOTHING, 0, False
     for t in range(n):
         # 1. the broker: what was sent at the last close, then the protective orders
         if sent.size != 0.0 or held.size != 0.0:
@@ -366,7 +362,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
                     held, resting = _FLAT, _NO_ORDER
             if entering:
                 size, side = sent.size, 1 if sent.size > 0.0 else -1
-                price = _worse(bar[0], bar[1] if side > 0 else bar[2], side, costs.slippage)
+                price = _worse(bar[0], side, costs.slippage)
                 left, commission = _after_open(rules, costs, cash, size, price)
                 if left < 0.0:
                     counts[_REJECTED] += 1
@@ -386,6 +382,14 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
             # 2. the close: the account is valued
             cash, held, value = _valued(rules, costs, cash, held, closes[t])
         equity[t], position[t] = value, held.size
+        if value <= 0.0:  # nothing is left: out at the next open, and no order follows
+            if not ruined and held.size != 0.0:
+                sent, resting = Sent(RUIN, 0.0, 0.0, np.nan), _NO_ORDER
+                if t == held.bar and _breached(rules, held, highs[t], lows[t]):
+                    counts[_BREACHED] += 1
+            ruined = True
+        if ruined:
+            continue
         # 3. the strategy decides
         wanted = allowed_target(rules, target[t])
         if blocked not in (0, wanted):
@@ -397,7 +401,7 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
             side, bars_held = 1 if held.size > 0.0 else -1, t - held.bar + 1
             new_session = session[t] != held.session
             code = exit_code(rules, side, wanted, bars_held, new_session, minutes_left[t])
-            if bars_held == 1 and _breached(rules, side, held, highs[t], lows[t]):
+            if bars_held == 1 and _breached(rules, held, highs[t], lows[t]):
                 counts[_BREACHED] += 1
             if code != NO_EXIT:
                 sent, resting = Sent(code, 0.0, 0.0, np.nan), _NO_ORDER

@@ -1,4 +1,4 @@
-"""A Cerebro and a broker that skip the work which cannot change anything.
+"""A Cerebro that skips the work which cannot change anything.
 
 `HedgeCerebro` takes its short loop only when nobody could tell: one bulk-loaded `HedgeData`, one
 strategy, no observers, writers, timers or cheat-on-open, no analyzer or strategy hook that wants
@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.broker import HedgeBroker, LeanBroker
 from hpi_bt.feeds import HedgeData
 from hpi_bt.strategy import KernelStrategy
 
@@ -27,168 +26,6 @@ _STRATEGY_HOOKS = (
 _VALUE_HOOKS = (
     "getvaluesize", "profitandloss", "get_leverage", "get_margin", "cashadjust", "confirmexec",
 )  # fmt: skip
-
-
-class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
-    """Stock broker that, inside `HedgeCerebro`'s loop, wakes up only when an order can trigger.
-
-    The account value is computed when somebody asks for it. Outside that loop it is stock.
-    """
-
-    _lean = False
-    _stale = False
-    _bar = -1
-
-    def begin(self, data: Any) -> None:
-        """Enter the short loop over one data feed."""
-        names = ("open", "high", "low", "close")
-        arrays = [np.frombuffer(getattr(data.lines, n).array, dtype=np.float64) for n in names]
-        opens, highs, lows, _ = arrays
-        self._ordered = bool(((highs >= opens) & (opens >= lows)).all())
-        self._highs, self._lows = highs, lows
-        self._high, self._low = data.lines.high.array, data.lines.low.array
-        self._close = data.lines.close.array
-        self._cost = self.getcommissioninfo(data)
-        self._held = self.positions[data]
-        self._daily = not self._cost.stocklike
-        self._log: list[tuple[int, float, float, float]] = [(-1, self.cash, 0.0, 0.0)]
-        self._reset: dict[int, float] = {}  # bars on which a strategy set the cash
-        self._bar = -1
-        self._lean = True
-
-    def step(self, bar: int) -> None:
-        """Do what `next` would do on this bar; `bar` counts from 0."""
-        self._bar = bar
-        if self._busy(bar):
-            super().next()
-            self._log.append((bar, self.cash, self._held.size, self._held.price))
-            self._stale = False
-            return
-        if self._daily and self._held.size:
-            held, close = self._held, self._close[bar]
-            self.cash += self._cost.cashadjust(held.size, held.adjbase, close)
-            held.adjbase = close
-            self._log.append((bar, self.cash, held.size, held.price))
-        self._stale = True
-
-    def _busy(self, bar: int) -> bool:
-        if self.submitted or self._toactivate or self._cash_addition:
-            return True
-        for order in self.pending:
-            kind, price = order.exectype, order.created.price
-            if not self._ordered or order.valid is not None or not order.active():
-                return True
-            if kind == bt.Order.Stop:
-                reached = self._high[bar] >= price if order.isbuy() else self._low[bar] <= price
-            elif kind == bt.Order.Limit:
-                reached = self._low[bar] <= price if order.isbuy() else self._high[bar] >= price
-            else:
-                return True
-            if reached:
-                return True
-        return False
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something happens at the next bar, whatever its prices."""
-        return bool(self.submitted or self._toactivate or self._cash_addition)
-
-    def first_event(self, bar: int, limit: int) -> int:
-        """Return the first bar after `bar`, `limit` at the latest, on which an order may fill."""
-        if self._daily and self._held.size:
-            return bar + 1  # futures are marked at every close
-        for order in self.pending:
-            kind, price = order.exectype, order.created.price
-            simple = kind in (bt.Order.Stop, bt.Order.Limit) and order.valid is None
-            if not (simple and self._ordered and order.active()):
-                return bar + 1
-            rises = (kind == bt.Order.Stop) == order.isbuy()
-            limit = _first_reach(self._highs if rises else self._lows, price, rises, bar, limit)
-        return limit
-
-    def add_cash(self, cash: float) -> None:
-        """Add cash from the next bar on; the value of this bar is without it."""
-        self._settle()
-        super().add_cash(cash)
-
-    def set_cash(self, cash: float) -> None:
-        """Set the cash; until the next bar the account's value is that and no more."""
-        self._settle()
-        super().set_cash(cash)
-        if self._lean:
-            self._note_cash()
-
-    def _note_cash(self) -> None:
-        """Note cash that came within a bar; until the next, the account's value is as it was."""
-        self._log.append((self._bar, self.cash, self._held.size, self._held.price))
-        self._reset[self._bar] = self._value
-
-    setcash = set_cash
-
-    def _settle(self) -> None:
-        if self._stale:
-            self._stale = False
-            self._get_value()
-
-    def get_value(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
-        """Return the account value, as of this bar's close."""
-        self._settle()
-        cash = self.cash
-        value: float = super().get_value(datas=datas, mkt=mkt, lever=lever)
-        if self._lean and self.cash != cash:  # asked for one data, Backtrader adds waiting cash
-            self._note_cash()
-        return value
-
-    getvalue = get_value
-
-    def get_leverage(self) -> float:
-        """Return the leverage in use."""
-        self._settle()
-        leverage: float = super().get_leverage()
-        return leverage
-
-    def get_fundvalue(self) -> float:
-        """Return the value of a share of the account."""
-        self._settle()
-        value: float = super().get_fundvalue()
-        return value
-
-    fundvalue = property(get_fundvalue)
-
-    def end(self) -> None:
-        """Leave the short loop."""
-        self._settle()
-        del self._highs, self._lows  # they would keep the feed's arrays from growing
-        self._lean = False
-
-    def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
-        """Return account value and position at each close, from the log of what changed."""
-        changed = np.zeros(n_bars, dtype=np.int64)
-        cash, size, price = np.array([entry[1:] for entry in self._log]).T
-        for i, (bar, *_) in enumerate(self._log[1:], start=1):
-            changed[bar] = i
-        row = np.maximum.accumulate(changed)
-        cash, size, price = cash[row], size[row], price[row]
-        close = np.array(self._close[:n_bars])
-        value = np.abs(size) * self._cost.margin if self._daily else size * close
-        gain = size * (close - price) * self._cost.p.mult
-        unlevered = np.where(value > 0.0, (value - gain) / self._cost.get_leverage() + gain, value)
-        total = cash + unlevered
-        for bar, value in self._reset.items():
-            total[bar] = value
-        return total, size
-
-
-def _first_reach(prices: FloatArray, price: float, rises: bool, bar: int, limit: int) -> int:
-    """Return the first bar after `bar` whose high (low) reaches `price`; `limit` if none before."""
-    start, size = bar + 1, 64
-    while start < limit:
-        part = prices[start : min(start + size, limit)]
-        hit = part >= price if rises else part <= price
-        if hit.any():
-            return start + int(hit.argmax())
-        start, size = start + size, 4 * size
-    return limit
 
 
 class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
@@ -313,7 +150,7 @@ def _why_stock_broker(broker: Any, data: Any) -> str:
         getattr(kind, name) is not getattr(bt.CommInfoBase, name)
         for name in ("get_credit_interest", "_get_credit_interest")
     )
-    if type(broker) is not LeanBroker:
+    if type(broker) not in (LeanBroker, HedgeBroker):
         return "another broker"
     if cost.p.interest or own_interest:
         return "credit interest"

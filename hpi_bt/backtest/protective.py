@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpi_bt.backtest.record import DUST, split_fill
+
 _NONE = {"stop_price": np.nan, "target_price": np.nan}
 
 
@@ -28,6 +30,7 @@ class Protection:
     def __init__(self) -> None:
         self._resting: dict[Any, dict[int, _Resting]] = {}
         self._held: dict[Any, float] = {}
+        self._largest: dict[Any, float] = {}
         self._fill: dict[Any, dict[str, Any]] = {}
 
     def accepted(self, order: Any) -> None:
@@ -46,12 +49,13 @@ class Protection:
     def filled(self, data: Any, fill: dict[str, Any]) -> None:
         """Take a fill, before the order that it is of is `ended`; give it its two columns."""
         fill |= _NONE
-        closed = abs(float(fill["closed"]))
-        opened = abs(fill["size"]) - closed
+        closed, opened = split_fill(float(fill["size"]), float(fill["closed"]))
         held = self._held.get(data, 0.0)
         held += np.sign(fill["size"]) * closed
-        fresh = bool(closed and opened) or abs(held) < 1e-9  # as trades are told apart
+        largest = self._largest.get(data, 0.0)
+        fresh = bool(closed and opened) or abs(held) <= DUST * largest  # as trades are
         held = (0.0 if fresh else held) + np.sign(fill["size"]) * opened
+        self._largest[data] = abs(held) if fresh else max(largest, abs(held))
         self._held[data] = held
         if opened and fresh:
             self._fill[data] = fill

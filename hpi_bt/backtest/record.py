@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.alerting import no_alerts
 from hpi_bt.orders import TINY
-from hpi_bt.stats.held import exposures
+from hpi_bt.stats.held import exposures, without_flows
+
+#: A size below this share of what was traded is what floats leave of nothing: 0.3 - 3 x 0.1.
+DUST = 1e-9
 
 _AT_OPEN = ("entry", "exit", "market")  # kinds of market orders
 
@@ -56,6 +60,12 @@ class Record:
         What the indicators' event lines said, a row each: alerts.csv.
     code : str
         Hash of the user's code behind the strategy (`identity.code_fingerprint`).
+    holdings : ndarray of shape (n_bars, n_datas), optional
+        What is held of each data is worth at each close, in dollars; of several datas.
+    ends : dict
+        Number and close of the last bar of each further data.
+    flows : ndarray of shape (n_bars,), optional
+        Cash that the strategy paid in with each bar, negative where it took some out.
     """
 
     engine: str
@@ -75,6 +85,9 @@ class Record:
     demo: str = ""
     alerts: pd.DataFrame = field(default_factory=no_alerts)
     code: str = ""
+    holdings: FloatArray | None = None
+    ends: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    flows: FloatArray | None = None
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -86,7 +99,8 @@ class Record:
             rows += _round_trips(str(name), fills, self.multipliers.get(str(name), 1.0))
         for row in rows:
             if row["status"] == "open":
-                _mark(row, close if row["data"] in ("", self._main) else np.nan, last)
+                own = row["data"] in ("", self._main)
+                _mark(row, *((last, close) if own else self.ends.get(row["data"], (-1, np.nan))))
         trades = pd.DataFrame(rows, columns=[*TRADE_COLUMNS, "multiplier"])
         return trades.sort_values(["entry_bar", "exit_bar"], kind="stable", ignore_index=True)[
             list(TRADE_COLUMNS)
@@ -96,9 +110,11 @@ class Record:
     def account(self) -> pd.DataFrame:
         """Return what was held, one row a bar: equity.parquet.
 
-        Equity in dollars and signed position at the bar's close; exposure, the position's value
-        over equity at the close, and exposure_open, the same at the bar's open once the market
-        orders that fill there have filled (their costs left out). Of the main data alone.
+        Equity in dollars and signed position of the main data at the bar's close; exposure, the
+        value of all positions over equity at the close, and gross_exposure, where shorts count as
+        longs do; exposure_open, of the main data at the bar's open once the market orders that
+        fill there have filled (their costs left out); paid_in, cash that came with the bar, where
+        any did.
         """
         opens, close = (self.frame[c].to_numpy(dtype=np.float64) for c in ("open", "close"))
         multiplier = self.multipliers.get(self._main, 1.0)
@@ -106,15 +122,34 @@ class Record:
         held, last = np.append(0.0, self.position[:-1]), np.append(opens[:1], close[:-1])
         gained = np.where(held == 0.0, 0.0, held * (opens - last) * multiplier)
         opened = held + self._filled_at_open()
-        return pd.DataFrame(
-            {
-                "equity": self.equity,
-                "position": self.position,
-                "exposure": exposures(self.position, close, self.equity, multiplier),
-                "exposure_open": exposures(opened, opens, before + gained, multiplier),
-            },
-            index=self.frame.index,
-        )
+        gross, net = self.held_shares
+        columns = {
+            "equity": self.equity,
+            "position": self.position,
+            "exposure": net,
+            "gross_exposure": gross,
+            "exposure_open": exposures(opened, opens, before + gained, multiplier),
+        }
+        if self.flows is not None:
+            columns["paid_in"] = self.flows
+        return pd.DataFrame(columns, index=self.frame.index)
+
+    @property
+    def held_shares(self) -> tuple[FloatArray, FloatArray]:
+        """Return what all positions are worth over equity, gross and net, (n_bars,) each."""
+        if self.holdings is None:
+            close = self.frame["close"].to_numpy(dtype=np.float64)
+            multiplier = self.multipliers.get(self._main, 1.0)
+            net = exposures(self.position, close, self.equity, multiplier)
+            return np.abs(net), net
+        held = (self.holdings != 0.0).any(axis=1)
+        gross, net = np.abs(self.holdings).sum(axis=1), self.holdings.sum(axis=1)
+        return exposures(held, gross, self.equity), exposures(held, net, self.equity)
+
+    @property
+    def earned(self) -> FloatArray:
+        """Return the account value without cash that was paid in or taken out, (n_bars,)."""
+        return without_flows(self.equity, self.flows, self.cash)
 
     def _filled_at_open(self) -> FloatArray:
         """Return the signed size that market orders filled at each bar's open, (n_bars,)."""
@@ -136,13 +171,38 @@ def fills_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FILL_COLUMNS))
 
 
+def split_fill(size: float, closed: float) -> tuple[float, float]:
+    """Return how much of a fill closed a position and how much opened one, both without sign.
+
+    Dust counts as nothing.
+    """
+    whole, part = abs(size), abs(closed)
+    if part <= DUST * whole:
+        part = 0.0
+    elif whole - part <= DUST * whole:
+        part = whole
+    return part, whole - part
+
+
+def without_dust(position: FloatArray) -> FloatArray:
+    """Return positions, (n_bars,), 0 where only dust is left of what was held before."""
+    clean, largest = position.copy(), 0.0
+    changes = np.flatnonzero(np.diff(position, prepend=0.0))
+    for start, stop in pairwise([*changes.tolist(), position.size]):
+        size = abs(float(position[start]))
+        largest = max(largest, size)
+        if size <= DUST * largest:
+            clean[start:stop] = largest = 0.0
+    return clean
+
+
 def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict[str, Any]]:
     trips: list[dict[str, Any]] = []
     held = 0.0
     for fill in fills.to_dict("records"):
-        size, closed = float(fill["size"]), abs(float(fill["closed"]))
-        opened = abs(size) - closed
-        if closed and trips:
+        size = float(fill["size"])
+        closed, opened = split_fill(size, float(fill["closed"]))
+        if closed and trips and trips[-1]["status"] == "open":
             trip = trips[-1]
             trip["cash"] -= np.sign(size) * closed * fill["price"]
             trip["out"] += closed
@@ -154,7 +214,7 @@ def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict
                 "exit_time": fill["time"],
                 "exit_reason": fill["reason"],
             }
-            if opened or abs(held) < 1e-9:
+            if opened or abs(held) <= DUST * trip["in"]:
                 held = 0.0
                 trip["status"] = "closed"
         if opened:
@@ -167,7 +227,8 @@ def _round_trips(name: str, fills: pd.DataFrame, multiplier: float) -> list[dict
             trip["commission"] += fill["commission"] - fill["closed_commission"]
             held += np.sign(size) * opened
             trip["size"] = max(trip["size"], abs(held))
-        trips[-1]["held"] = held
+        if trips:
+            trips[-1]["held"] = held
     return [_finished(trip) for trip in trips]
 
 
@@ -206,7 +267,7 @@ def _finished(trip: dict[str, Any]) -> dict[str, Any]:
     return trip
 
 
-def _mark(trip: dict[str, Any], close: float, last: int) -> None:
+def _mark(trip: dict[str, Any], last: int, close: float) -> None:
     trip["pnl"] = (trip["cash"] + trip["held"] * close) * trip["multiplier"]
     trip["net"] = trip["pnl"] - trip["commission"]
     trip |= {"exit_price": close, "exit_time": pd.NaT, "exit_bar": last, "exit_reason": "open"}

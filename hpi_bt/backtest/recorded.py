@@ -73,6 +73,8 @@ def without_late(record: Record) -> Record:
         frame=record.frame[new],
         equity=record.equity[new],
         position=record.position[new],
+        holdings=None if record.holdings is None else record.holdings[new],
+        flows=None if record.flows is None else np.diff(np.cumsum(record.flows)[new], prepend=0.0),
         signals=record.signals[new],
         fills=fills,
         remarks=[*record.remarks, text],

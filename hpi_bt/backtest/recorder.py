@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.backtest.account_notes import paid_in_notes, ruin_notes
 from hpi_bt.backtest.alerting import Alert
 from hpi_bt.backtest.alerts import finished_alerts, watched_alerts
+from hpi_bt.backtest.cash_flows import CashFlows
 from hpi_bt.backtest.protective import Protection
-from hpi_bt.backtest.record import Record, fills_frame
+from hpi_bt.backtest.record import Record, fills_frame, without_dust
 from hpi_bt.backtest.recorded import frame_of, frames_of, without_late
 from hpi_bt.backtest.watching import Watch
 from hpi_bt.errors import InputError
-from hpi_bt.feeds import bar_minutes, names_of
+from hpi_bt.feeds import HedgeData, bar_minutes, names_of
 from hpi_bt.indicators.shown import (
     Shown,
     check_allowed,
@@ -51,6 +53,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         self._seen: dict[int, int] = {}
         self._equity: list[float] = []
         self._position: list[float] = []
+        self._held: list[list[float]] = []  # size and close of each data, of several
+        self._flows = CashFlows(self.strategy.broker, data)
         self._rejected = 0
         self._rows: list[list[float]] = []  # the bars, where Backtrader itself forgets them
         self._names = names_of(self.strategy.datas)
@@ -58,6 +62,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         self._alerts: list[Alert] = []
         self._watch: Watch | None = Watch(self.strategy, self.p.style)
         self._cash = self.strategy.broker.startingcash
+        self._coc = bool(getattr(getattr(self.strategy.broker, "p", None), "coc", False))
 
     def notify_order(self, order: Any) -> None:
         """Note rejections and every execution since the last notification."""
@@ -82,17 +87,28 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         multiplier = 1.0 if cost.stocklike else cost.p.mult
         return {
             "bar": len(data) - 1,
-            "time": data.datetime.datetime(0),
+            "time": self._moment(data, data.datetime[0]),
             "data": self._names[data],
             "size": bit.size,
             "price": bit.price,
             "commission": bit.closedcomm + bit.openedcomm,
-            "slippage": (bit.price - _reference(order)) * bit.size * multiplier,
+            "slippage": (bit.price - _reference(order, self._coc)) * bit.size * multiplier,
             "kind": order.info.get("kind", order.getordername().lower()),
             "reason": order.info.get("reason", ""),
             "closed": bit.closed,
             "closed_commission": bit.closedcomm,
         }
+
+    def _moment(self, data: Any, stamp: float) -> Any:
+        """Return a stamp of Backtrader in the zone of the first data, as that of the data if none.
+
+        Where the first data has a zone, all times have it, so that they can be compared.
+        """
+        frame = getattr(self.strategy.data.p, "dataname", None)
+        zone = getattr(frame.index, "tz", None) if isinstance(frame, pd.DataFrame) else None
+        if zone is None or not isinstance(self.strategy.data, HedgeData):
+            return bt.num2date(stamp, tz=data._tz)
+        return pd.Timestamp(bt.num2date(stamp), tz="UTC").round("ms").tz_convert(zone)
 
     @property
     def lean(self) -> bool:
@@ -114,10 +130,13 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             self._equity.pop()
             self._position.pop()
             self._rows[-1:] = []
+            self._held[-1:] = []
         if data.lines.datetime.mode:  # bounded: exactbars
             self._rows.append([line[0] for line in data.lines])
         self._equity.append(self.strategy.broker.getvalue())
         self._position.append(self.strategy.position.size)
+        if len(self.strategy.datas) > 1:
+            self._held.append(self._holdings())
         if self.p.progress is not None and not bar % self.p.every:
             self.p.progress(bar / max(data.buflen(), 1))
 
@@ -130,23 +149,48 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         else:
             self._watch = None
 
+    def _holdings(self) -> list[float]:
+        """Return the sizes held of every data, then their closes."""
+        datas, position = self.strategy.datas, self.strategy.broker.getposition
+        sizes = [position(data).size for data in datas]
+        return sizes + [data.close[0] if len(data) else np.nan for data in datas]
+
+    def _values(self, n_bars: int) -> FloatArray | None:
+        """Return what is held of every data is worth, (n_bars, n_datas), None of one data."""
+        if not self._held:
+            return None
+        sizes, closes = np.split(np.array(self._held[-n_bars:], dtype=np.float64), 2, axis=1)
+        clean = np.column_stack([without_dust(column) for column in sizes.T])
+        multipliers = list(self._multipliers().values())
+        return np.where(clean == 0.0, 0.0, clean * closes * multipliers)
+
+    def _ends(self) -> dict[str, tuple[int, float]]:
+        """Return number and close of the last bar of every data but the first."""
+        others = [data for data in self.strategy.datas[1:] if len(data)]
+        return {self._names[d]: (len(d) - 1, float(d.close[0])) for d in others}
+
     def stop(self) -> None:
         """Put the record together."""
         strategy = self.strategy
+        self._flows.release()
         names = list(self._names.values())
         frame = frame_of(strategy.data, len(self._equity), self._rows, names[0])
         n = len(frame)
         shown = shown_by(strategy, frame)
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
-        vetoes = [_stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
+        vetoes = [self._stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
+        equity, flows = np.array(self._equity[-n:]), self._flows.by_bar(n)
         record = Record(
             engine="cerebro",
             strategy=type(strategy).__name__,
             params=strategy.p._getkwargs(),
             frame=frame,
-            cash=self._cash,
-            equity=np.array(self._equity[-n:]),
-            position=np.array(self._position[-n:], dtype=np.float64),
+            cash=self._cash + self._flows.before,
+            equity=equity,
+            position=without_dust(np.array(self._position[-n:], dtype=np.float64)),
+            holdings=self._values(n),
+            ends=self._ends(),
+            flows=flows,
             fills=self._timed_fills(frame),
             signals=_signals(strategy, frame, [*shown, *shown_beside(strategy, n)]),
             multipliers=self._multipliers(),
@@ -158,6 +202,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             remarks=[
                 *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
                 *_left_out(*names),
+                *ruin_notes(equity, frame.index, closed_out=hasattr(strategy.broker, "ruined")),
+                *paid_in_notes(flows),
             ],
             demo=demo_reason(frames_of(frame, strategy.datas), indicators_of(strategy)),
         )
@@ -171,7 +217,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
 
     def _timed_fills(self, frame: pd.DataFrame) -> pd.DataFrame:
         fills = fills_frame(self._fills)
-        if (fills["data"] == self._names[self.strategy.data]).all():
+        main = (fills["data"] == self._names[self.strategy.data]).to_numpy()
+        if main.all():  # to the nanosecond, and a column of stamps also where there are none
             fills["time"] = frame.index[fills["bar"].to_numpy(dtype=np.int64)]
         return fills
 
@@ -179,25 +226,32 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         costs = {d: self.strategy.broker.getcommissioninfo(d) for d in self.strategy.datas}
         return {self._names[d]: 1.0 if c.stocklike else float(c.p.mult) for d, c in costs.items()}
 
+    def _stamped(self, veto: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+        """Return a veto with the zone of its bar, where it is of the bars that were recorded."""
+        bar, own = veto.get("bar", -1), veto["data"] == frame.attrs["symbol"]
+        if own:
+            return veto | ({"time": frame.index[bar]} if 0 <= bar < len(frame) else {})
+        (data,) = [d for d, name in self._names.items() if name == veto["data"]] or [None]
+        stamps = () if data is None else data.lines.datetime.array
+        known = 0 <= bar < len(stamps) and not data.lines.datetime.mode
+        return veto | ({"time": self._moment(data, stamps[bar])} if known else {})
+
     def get_analysis(self) -> dict[str, Any]:
         """Return the record's counts."""
         return dict(self.record.counts)
 
 
-def _stamped(veto: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a veto with the zone of its bar, where it is of the bars that were recorded."""
-    bar = veto.get("bar", -1)
-    main = 0 <= bar < len(frame) and veto["data"] == frame.attrs["symbol"]
-    return veto | {"time": frame.index[bar]} if main else veto
-
-
-def _reference(order: Any) -> float:
-    """Return the price that the order would have got without slippage."""
+def _reference(order: Any, coc: bool) -> float:
+    """Return the price that the order would have got without slippage; `coc`: cheat-on-close."""
+    known = getattr(order, "price_before_slippage", None)  # by our own broker
+    if known is not None:
+        return float(known)
     data, price, kind = order.data, order.created.price, order.exectype
     opened = data.open[0]
     if kind == bt.Order.Market:
-        return float(opened)
-    if kind == bt.Order.Stop:
+        cheated = coc and order.info.get("coc", True)
+        return float(order.created.pclose if cheated else opened)
+    if kind in (bt.Order.Stop, bt.Order.StopTrail):
         return float(max(price, opened) if order.isbuy() else min(price, opened))
     if kind == bt.Order.Limit:
         return float(min(price, opened) if order.isbuy() else max(price, opened))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.options.greek_kernels import delta_of, gamma_vanna_of
 
-KERNELS = "aaf36be4e255"  # fingerprint of greek_kernels.py
 LEAST_SIGMA = 0.01  # a revalued vol at or below it is no vol
 
 

@@ -7,8 +7,7 @@ There is no branch and no call of the C library in here, only choices between tw
 compiler works on several contracts at once. Plain loops over `range(array.size)` keep that; loops
 that start elsewhere, or read every array through a stride, run seven times slower.
 
-numba notices a change of the file that holds a loop, but not of this one, from which others
-inline: each of them keeps this file's fingerprint as KERNELS, so that it must change too.
+Modules that inline from here take `njit` from `hpi_bt.kernels.compiler`, which notices changes.
 """
 
 from __future__ import annotations

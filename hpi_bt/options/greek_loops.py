@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from hpi_bt.arrays import FloatArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.options.greek_kernels import charm_of, delta_of, gamma_vanna_of
-
-KERNELS = "aaf36be4e255"  # fingerprint of greek_kernels.py
 
 #: Contracts that a loop handles at a time; an input that is one number for all is given as an
 #: array of this length (or of the number of contracts, if that is less) with a step of 0.

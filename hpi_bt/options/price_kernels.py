@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.options.greek_kernels import (
     cumulative,
     density,
@@ -24,7 +24,6 @@ from hpi_bt.options.greek_kernels import (
     usable,
 )
 
-KERNELS = "aaf36be4e255"  # fingerprint of greek_kernels.py
 _SQRT_HALF = math.sqrt(0.5)
 _HALF_SQRT_2PI = math.sqrt(math.pi / 2.0)
 _SQRT_2PI = math.sqrt(2.0 * math.pi)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.kernels.compiler import njit
 from hpi_bt.options.svi_arbitrage import Scales, Shape, lack_of_density
 
-ARBITRAGE = "c65b4803d2dc"  # fingerprint of svi_arbitrage.py, as greek_kernels.py explains
 WIDEST, NARROWEST = math.log(50.0), math.log(0.1)  # ln of sigma over the quotes' own width
 PENALTY = 1e3  # of arbitrage in the refit, per unit of mean negative density
 PASSES, SEARCHES = 300, 2

@@ -93,7 +93,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
         environment["package_fingerprint"],
     ))  # fmt: skip
     digest = hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
-    equity = pd.Series(record.equity, index=frame.index)
+    equity = pd.Series(record.earned, index=frame.index)
     returns = session_returns(equity, frame["session"], record.cash)
 
     def tearsheet(path: Path) -> None:
@@ -165,7 +165,8 @@ def _summary(record: Record, story: Story, benchmark: pd.Series | None) -> dict[
             record.fills,
             record.cash,
             benchmark,
-            multiplier=record.multipliers.get(str(frame.attrs.get("symbol", "")), 1.0),
+            held=record.held_shares,
+            flows=record.flows,
         ),
         **counts,
         "remarks": record.remarks,

@@ -127,7 +127,7 @@ def quantstats_sheet(
     Parameters
     ----------
     returns : Series of shape (n_sessions,), index naive midnight session dates
-        Simple returns, decimals, |r| < 1, not all zero.
+        Simple returns, decimals, above -1, not all zero.
     benchmark : Series or None
         Returns on the same dates, not constant.
     periods_per_year : int, default=252
@@ -152,7 +152,11 @@ def quantstats_sheet(
         try:
             unseen = {plot for name, plot in _PLOTS.items() if name not in shown} | {"distribution"}
             unseen |= {"drawdowns_periods"} if returns.iloc[0] < 0.0 else set()
-            with _without(quantstats.plots, unseen), _without(FigureCanvasBase, {"draw_idle"}):
+            with (
+                _without(quantstats.plots, unseen),
+                _without(FigureCanvasBase, {"draw_idle"}),
+                _instead(quantstats.utils, _prepare_returns=_as_given),
+            ):
                 quantstats.reports.html(
                     returns,
                     benchmark,
@@ -325,10 +329,22 @@ def _import_quantstats() -> Any:
 @contextmanager
 def _without(owner: Any, names: set[str]) -> Iterator[None]:
     """Let functions of `owner` do nothing: they draw what nobody will see."""
-    kept = {name: getattr(owner, name) for name in names}
+    with _instead(owner, **dict.fromkeys(names, lambda *_, **__: None)):
+        yield
+
+
+def _as_given(returns: Any, *_: object, **__: object) -> Any:
+    """Return returns as they are: QuantStats takes some for prices (none falls, one doubles)."""
+    return returns.replace([np.inf, -np.inf], np.nan)
+
+
+@contextmanager
+def _instead(owner: Any, **functions: Any) -> Iterator[None]:
+    """Put other functions in the place of those of `owner`."""
+    kept = {name: getattr(owner, name) for name in functions}
     try:
-        for name in kept:
-            setattr(owner, name, lambda *_, **__: None)
+        for name, function in functions.items():
+            setattr(owner, name, function)
         yield
     finally:
         for name, function in kept.items():

@@ -66,8 +66,8 @@ def write_tearsheet(
 
     Notes
     -----
-    A run that QuantStats cannot describe (empty, flat, too short, a session of 100 % or more)
-    gets a short page that says why.
+    A run that QuantStats cannot describe (empty, flat, too short, ruined) gets a short page that
+    says why.
     """
     series = _checked(returns, "returns")
     against = None if benchmark is None else _aligned(benchmark, series.index)
@@ -128,12 +128,10 @@ def _reason(values: FloatArray, empty_reason: str) -> str:
     if np.ptp(values) == 0.0:
         same = f"{100 * values[0]:g}".replace("-", _MINUS)
         return f"All {values.size} sessions return exactly {same} %: there is no risk."
-    if (np.abs(values) >= 1.0).any():
-        worst = values[np.abs(values).argmax()]
-        shown = f"{100 * worst:.0f}".replace("-", _MINUS)
+    if (values <= -1.0).any():
         return (
-            f"One session returned {shown} %. QuantStats takes such numbers for prices, so only "
-            "our own numbers are shown; check the size of the positions."
+            "One session lost everything. QuantStats cannot go on from nothing, so only our own "
+            "numbers are shown; check the size of the positions."
         )
     return ""
 
@@ -176,9 +174,10 @@ def _aligned(benchmark: pd.Series, index: pd.Index) -> pd.Series | None:
             f"{missing[0]:%Y-%m-%d}; give its return for every session of the run"
         )
     values = series.reindex(index)
-    if (values.abs() >= 1.0).any():
+    if len(values) and values.min() > 0.0 and values.median() >= 1.0:
         raise InputError(
-            f"benchmark: holds {values.abs().max():g}; give session returns as decimals, not prices"
+            f"benchmark: half of it is {values.median():g} or more and none of it falls; give "
+            "session returns as decimals, not prices"
         )
-    # beta against a constant is undefined, and QuantStats would stop there
-    return None if values.nunique() < 2 else values
+    # beta against a constant is undefined, and nothing follows a loss of everything
+    return None if values.nunique() < 2 or values.min() <= -1.0 else values

@@ -40,3 +40,31 @@ def mean_known(values: FloatArray) -> float:
     """Return the mean of the known values, NaN where there is none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan
+
+
+def without_flows(
+    equity: npt.ArrayLike, flows: npt.ArrayLike | None, start_value: float
+) -> FloatArray:
+    """Return what the account had become without cash paid in or taken out, shape (n_bars,).
+
+    Parameters
+    ----------
+    equity : array of shape (n_bars,)
+        Account value at each close.
+    flows : array of shape (n_bars,), optional
+        Cash that came with each bar, negative where it was taken out; None: none ever.
+    start_value : float
+        Account value before the first bar.
+
+    Notes
+    -----
+    A bar's return is (value - flow)/value before - 1 (time-weighted); at or below 0 the account
+    stays where it is.
+    """
+    worth = np.asarray(equity, dtype=np.float64)
+    if flows is None:
+        return worth
+    before = np.append(start_value, worth[:-1])
+    growth = np.ones(worth.size)
+    np.divide(worth - np.asarray(flows), before, out=growth, where=before > 0.0)
+    return np.asarray(start_value * np.cumprod(growth), dtype=np.float64)

@@ -123,8 +123,15 @@ def session_changes(
     """Return simple session returns, shape (n_sessions,), from equity at the bars `last`.
 
     An account that ends a session at or below 0 is ruined: that session returns -1, later ones 0.
+    Where its positions were closed in the next session above 0 and nothing followed, the session
+    of the ruin has that loss instead.
     """
     closes = np.concatenate(([start_value], equity[last]))
+    lost = np.flatnonzero(closes <= 0.0)
+    if lost.size == 1 and lost[0] + 1 < closes.size:
+        settled = closes[lost[0] + 1 :]
+        if (settled == settled[0]).all():
+            closes[lost[0]] = settled[0]
     ruined = np.logical_or.accumulate(closes <= 0.0)
     closes = np.where(ruined, 0.0, closes)
     change = np.zeros(last.size)
@@ -299,7 +306,7 @@ def exposure(position: npt.ArrayLike) -> float:
     Parameters
     ----------
     position : array of shape (n_bars,)
-        Units held at each bar's close, negative when short.
+        Units held at each bar's close, negative when short, or what they are worth.
     """
     held = np.asarray(position, dtype=np.float64)
     return float(np.count_nonzero(held) / held.size) if held.size else math.nan

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.sources.years import sessions_per_year
-from hpi_bt.stats.held import exposures, mean_known
+from hpi_bt.stats.held import exposures, mean_known, without_flows
 from hpi_bt.stats.metrics import (
     exposure,
     performance,
@@ -42,6 +42,8 @@ def summarise(
     benchmark: pd.Series | None,
     *,
     multiplier: float = 1.0,
+    held: tuple[FloatArray, FloatArray] | None = None,
+    flows: FloatArray | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a run; decimals (0.10 is 10 %), dollars, NaN where undefined.
 
@@ -59,9 +61,15 @@ def summarise(
         Session returns to compare with.
     multiplier : float, default=1.0
         Of a future: account currency a point.
+    held : tuple of ndarray of shape (n_bars,), optional
+        Value of all positions over equity, gross and net; by default of `position` alone.
+    flows : ndarray of shape (n_bars,), optional
+        Cash that came with each bar and is no return.
     """
-    held = exposures(position, frame["close"], equity, multiplier)
-    returns = session_returns(pd.Series(equity, index=frame.index), frame["session"], cash)
+    net = exposures(position, frame["close"], equity, multiplier)
+    gross, net = (np.abs(net), net) if held is None else held
+    curve = pd.Series(without_flows(equity, flows, cash), index=frame.index)
+    returns = session_returns(curve, frame["session"], cash)
     year = sessions_per_year(frame)
     risk, closed = performance(returns, periods_per_year=year), trade_metrics(trades)
     if benchmark is None or benchmark.empty:
@@ -76,6 +84,7 @@ def summarise(
         "sessions_per_year": year,
         "start_value": cash,
         "end_value": float(equity[-1]),
+        "paid_in": 0.0 if flows is None else float(flows.sum()),
         "total_return": risk.total_return,
         "cagr": risk.cagr,
         "volatility": risk.volatility,
@@ -92,9 +101,9 @@ def summarise(
         "best_trade": closed.best,
         "worst_trade": closed.worst,
         "average_bars": closed.average_bars,
-        "exposure": exposure(position),
-        "average_exposure": mean_known(np.abs(held)),
-        "net_exposure": mean_known(held),
+        "exposure": exposure(gross),
+        "average_exposure": mean_known(gross),
+        "net_exposure": mean_known(net),
         "commission": float(fills["commission"].sum()),
         "slippage": float(fills["slippage"].sum()),
         "costs": float(fills["commission"].sum() + fills["slippage"].sum()),

@@ -123,12 +123,14 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         session, since, left = [line[0] for line in self._day] or (np.nan, np.nan, np.nan)
         side = (size > 0) - (size < 0)
         code = rulebook.NO_EXIT
+        held = len(self) - self._entry_bar + 1
+        if side and held == 1 and rules.stop:
+            self._count_breach(side)
+        if getattr(self.broker, "ruined", False):  # it has sent the last exit itself
+            return
         if side:
-            held = len(self) - self._entry_bar + 1
             new_session = session != self._entry_session
             code = _exit_code(rules, side, target, held, new_session, left)
-            if held == 1 and rules.stop:
-                self._count_breach(side)
             if code:
                 self._leave(side, target, code)
             elif held == 1:

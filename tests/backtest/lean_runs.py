@@ -7,6 +7,7 @@ import datetime
 import backtrader as bt
 
 from hpi_bt import HedgeCerebro, HedgeData
+from hpi_bt.backtest.broker import HedgeBroker
 from hpi_bt.backtest.cerebro import Recorder
 from strategy.scripted import walk
 
@@ -268,7 +269,22 @@ def analyzed(cerebro):
     cerebro.addanalyzer(bt.analyzers.SQN)
 
 
-SETUPS = [stock_costs, future, poor, unchecked, thin, sizer, history, added, analyzed]
+def of_a_config(cerebro):
+    cerebro.broker = HedgeBroker()
+    stock_costs(cerebro)
+
+
+def ruinous(cerebro):
+    cerebro.broker = HedgeBroker()
+    future(cerebro)
+    cerebro.broker.setcommission(commission=0.1, margin=5.0, mult=10.0)
+    cerebro.broker.setcash(120.0)
+
+
+SETUPS = [
+    stock_costs, future, poor, unchecked, thin, sizer, history, added, analyzed, of_a_config,
+    ruinous,
+]  # fmt: skip
 
 
 def frame_of(seed=3, n=24):

@@ -19,8 +19,10 @@ from lean_runs import (
     agree,
     frame_of,
     future,
+    of_a_config,
     poor,
     ran,
+    ruinous,
     stock_costs,
 )
 
@@ -48,7 +50,11 @@ def test_the_strategies_above_do_trade():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), scripts, st.sampled_from([None, stock_costs, future, poor]))
+@given(
+    st.integers(0, 10**6),
+    scripts,
+    st.sampled_from([None, stock_costs, future, poor, of_a_config, ruinous]),
+)
 def test_random_scripts_make_no_difference(seed, script, setup):
     class Random(Told):
         def __init__(self):
@@ -76,6 +82,15 @@ def test_bars_without_numbers_make_no_difference():
     frame.iloc[[4, 9], :4] = np.nan
     for strategy in (Brackets, EveryKind):
         agree(strategy, frame=frame)
+
+
+def test_the_short_loop_meets_ruin_on_the_bar_on_which_it_comes():
+    ruins = 0
+    for seed in range(25):
+        for strategy in (Brackets, EveryKind, Sized):
+            shown = agree(strategy, ruinous, frame=frame_of(seed))
+            ruins += "ruin" in shown["fills"]["reason"]
+    assert ruins > 10
 
 
 class Signals(bt.SignalStrategy):

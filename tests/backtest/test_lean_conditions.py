@@ -18,8 +18,8 @@ from lean_runs import (
 )
 
 from hpi_bt import HedgeCerebro, HedgeData, KernelStrategy, Orders
+from hpi_bt.backtest.broker import LeanBroker
 from hpi_bt.backtest.cerebro import Recorder
-from hpi_bt.backtest.lean import LeanBroker
 from reference.trading import Follow, as_it_stands, market
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
 from typing import Any
 
 import mpmath as mp
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
-from hpi_bt.options import Greeks, curvatures, greek_kernels, greeks, price
+from hpi_bt.options import Greeks, curvatures, greeks, price
 from hpi_bt.options.greek_kernels import _ERFCX, erfcx, exponential, log_ratio
 from hpi_bt.options.threads import in_chunks
 
@@ -242,22 +240,6 @@ def test_exponential_and_logarithm_are_right_to_the_last_digits(
         for strike in (1.0, spot * (1.0 + away)):
             wanted = mp.log(mp.mpf(spot) / mp.mpf(strike))
             assert off(log_ratio(spot, strike), wanted) <= 6e-16 * abs(float(wanted))
-
-
-OPTIONS = Path(greek_kernels.__file__).parent
-INLINING = sorted(
-    path.name
-    for path in OPTIONS.glob("*.py")
-    if "@njit" in (text := path.read_text(encoding="utf-8"))
-    and "from hpi_bt.options.greek_kernels import" in text
-)
-
-
-@pytest.mark.parametrize("name", INLINING)
-def test_compiled_code_is_renewed_when_the_formulas_it_inlines_change(name: str) -> None:
-    source = (OPTIONS / "greek_kernels.py").read_text(encoding="utf-8")
-    wanted = hashlib.sha256(source.encode()).hexdigest()[:12]
-    assert f'\nKERNELS = "{wanted}"' in (OPTIONS / name).read_text(encoding="utf-8")
 
 
 @settings(deadline=None)  # the first call may compile

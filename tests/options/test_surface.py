@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hpi_bt.options import OptionChain, fit_surface, svi_arbitrage, svi_kernels
+from hpi_bt.options import OptionChain, fit_surface
 from hpi_bt.options.surface import smile_vols, surface_notes
 from hpi_bt.options.svi import RawSvi, fit_svi
 from options.books import AS_OF, FRIDAY, cboe, chain, quoted
@@ -310,12 +308,6 @@ def test_what_was_done_against_arbitrage_is_one_line():
         "Smiles against butterfly arbitrage: refitted 2, wings flattened 1, left with some 1 of 5; "
         "exposures at far strikes rest on the fit."
     )
-
-
-def test_compiled_searches_are_renewed_when_the_arbitrage_they_inline_changes():
-    source = Path(svi_arbitrage.__file__).read_bytes()
-    wanted = hashlib.sha256(source).hexdigest()[:12]
-    assert f'\nARBITRAGE = "{wanted}"' in Path(svi_kernels.__file__).read_text(encoding="utf-8")
 
 
 FILES = pytest.mark.parametrize(

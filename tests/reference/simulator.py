@@ -62,7 +62,7 @@ class Costs:
 
     def commission(self, size: float, price: float) -> float:
         if self.fraction:
-            return abs(size) * self.fraction * price
+            return abs(size) * self.fraction * abs(price)
         return abs(size) * self.per_unit
 
     def worth(self, size: float, price: float) -> float:
@@ -135,29 +135,28 @@ class Broker:
     def send(self, order: Order) -> None:
         (self.waiting if order.checked else self.pending).append(order)
 
-    def slipped(self, bar: Bar, price: float, buy: bool, worst: float | None = None) -> float:
-        # slip_match: never beyond the bar (or the limit)
-        if buy:
-            return min(price * (1 + self.costs.slippage), bar.high if worst is None else worst)
-        return max(price * (1 - self.costs.slippage), bar.low if worst is None else worst)
+    def slipped(self, price: float, buy: bool) -> float:
+        """Costs always cost: worse by a share of |price|, whatever the bar's range."""
+        paid = self.costs.slippage * abs(price)
+        return price + paid if buy else price - paid
 
     def fill_price(self, order: Order, bar: Bar) -> float | None:
         buy = order.size > 0
         if order.kind == "market":
-            return self.slipped(bar, bar.open, buy)
+            return self.slipped(bar.open, buy)
         return self.stopped(order, bar, buy) if order.kind == "stop" else self.met(order, bar, buy)
 
     def stopped(self, order: Order, bar: Bar, buy: bool) -> float | None:
         if bar.open >= order.price if buy else bar.open <= order.price:
-            return self.slipped(bar, bar.open, buy)
+            return self.slipped(bar.open, buy)
         if bar.high >= order.price if buy else bar.low <= order.price:
-            return self.slipped(bar, order.price, buy)
+            return self.slipped(order.price, buy)
         return None
 
     def met(self, order: Order, bar: Bar, buy: bool) -> float | None:
         if bar.open <= order.price if buy else bar.open >= order.price:
-            limit = min(bar.high, order.price) if buy else order.price
-            return self.slipped(bar, bar.open, buy, worst=limit)
+            slipped = self.slipped(bar.open, buy)
+            return min(slipped, order.price) if buy else max(slipped, order.price)
         touched = bar.low <= order.price if buy else bar.high >= order.price
         return order.price if touched else None
 
@@ -236,6 +235,7 @@ class Simulator:
         self.just_entered: Order | None = None
         self.session = NAN  # of the entry bar
         self.sent = {"stop": NAN, "target": NAN}  # to protect the position
+        self.ruined = False
 
     def run(self, bars: Sequence[Bar], targets: Sequence[float], atr: Sequence[float]) -> Ledger:
         for t, bar in enumerate(bars):
@@ -296,6 +296,15 @@ class Simulator:
     def decide(self, t: int, bar: Bar, target: float, atr: float) -> None:
         """What the strategy does at the bar's close."""
         held = self.broker.size
+        if self.ruined:
+            return
+        if self.broker.equity(bar.close) <= 0:
+            self.ruined = True
+            self.protect(bar, send=False)  # which counts a breach
+            self.broker.pending = []
+            if held:
+                self.broker.send(Order(-held, "ruin"))
+            return
         reason = self.exit_reason(t, bar, target) if held else None
         if reason == "time":
             self.barred = math.copysign(1.0, held)
@@ -363,23 +372,26 @@ class Simulator:
     def sized(self, bar: Bar, atr: float) -> float:
         rules, costs = self.rules, self.costs
         equity = self.broker.equity(bar.close)
-        unit = bar.close * costs.multiplier  # dollars that one share or contract stands for
+        unit = abs(bar.close) * costs.multiplier  # dollars that one share or contract stands for
+        # of a future the margin is what is invested, and it bounds in place of the leverage
         if rules.kind == "fixed":
             wanted = rules.amount
         elif rules.kind == "percent":
-            # CHOICE: the buffer bounds the percent; of a future the margin is what is invested
-            share = min(rules.amount / 100, rules.max_leverage * (1 - rules.cash_buffer))
-            wanted = share * equity / (costs.margin or unit)
+            wanted = rules.amount / 100 * equity / (costs.margin or unit)
         else:
             assert rules.stop is not None
             wanted = rules.amount / 100 * equity / (rules.stop * atr * costs.multiplier)
-        # CHOICE: "futures so that size x margin <= equity" stands instead of the leverage cap
-        most = equity / costs.margin if costs.margin else rules.max_leverage * equity / unit
-        if wanted > most:  # CHOICE: counted before rounding down
+        most = (1 - rules.cash_buffer) * equity / (costs.margin or unit)
+        if not costs.margin:
+            most = rules.max_leverage * (1 - rules.cash_buffer) * equity / unit
+        # CHOICE: counted before rounding down; what differs by rounding alone is no cap
+        if wanted > most * (1 + 1e-9):
             self.out.capped += 1
         size = max(min(wanted, most), 0.0)
         if rules.size_step:
-            size = math.floor(size / rules.size_step) * rules.size_step
+            steps = size / rules.size_step
+            # CHOICE: above a million steps a float is coarser than 1e-9 of one
+            size = math.floor(steps + max(1e-9, steps * 1e-15)) * rules.size_step
         if size == 0:
             self.out.too_small += 1
         return size

@@ -128,22 +128,39 @@ def fills_of(ran: Record | Ledger) -> list[tuple[Any, ...]]:
     if isinstance(ran, Ledger):
         return [(f.bar, f.size, f.price, f.commission, f.reason) for f in ran.fills]
     columns = ["bar", "size", "price", "commission", "reason"]
-    return list(ran.fills[columns].itertuples(index=False, name=None))
+    tiny = ran.fills["price"].abs() < 1e-250  # a stop at exactly 0, which Backtrader cannot take
+    fills = ran.fills.assign(price=ran.fills["price"].mask(tiny, 0.0))
+    return list(fills[columns].itertuples(index=False, name=None))
 
 
 @st.composite
 def frames(draw: st.DrawFn, longest: int = 60) -> pd.DataFrame:
-    """Bars on a grid of ticks, so that prices meet stops and targets exactly; gaps, doji bars."""
+    """Bars on a grid of ticks, so that prices meet stops and targets exactly.
+
+    With gaps, doji bars, bars of one price, splits, prices below zero and through it.
+    """
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, longest + 1))
     tick = draw(st.sampled_from([0.0001, 0.01, 0.25, 1.0, 1000.0]))
     level, wild = draw(st.sampled_from([3, 20, 1000])), draw(st.sampled_from([1, 3, 8]))
     moves = rng.integers(-wild, wild + 1, (4, n)) * (rng.random((4, n)) < 0.7)
-    close = np.maximum(level + np.cumsum(moves[0] + moves[1]), 1)
-    open_ = np.maximum(np.r_[level, close[:-1]] + moves[1], 1)
+    base = draw(st.sampled_from([level, level, -level, 0]))
+    close = base + np.cumsum(moves[0] + moves[1])
+    open_ = np.r_[base, close[:-1]] + moves[1]
     high = np.maximum(open_, close) + np.abs(moves[2])
-    low = np.maximum(np.minimum(open_, close) - np.abs(moves[3]), 1)
+    low = np.minimum(open_, close) - np.abs(moves[3])
+    single = rng.random(n) < draw(st.sampled_from([0.0, 0.0, 0.3, 1.0]))  # one price a bar
+    rows = np.array([open_, np.where(single, open_, high), np.where(single, open_, low),
+                     np.where(single, open_, close)])  # fmt: skip
+    if base == level:
+        rows = np.maximum(rows, 1)
+    elif base == -level:
+        rows = np.minimum(rows, -1)
+    else:
+        rows = rows + 0.5  # through zero, never on it
+    splits = rng.random(n) < draw(st.sampled_from([0.0, 0.0, 0.05]))
+    rows = rows * np.cumprod(np.where(splits, rng.choice([0.5, 1 / 3, 2.0, 10.0], n), 1.0))
     turns = rng.random(n) < draw(st.sampled_from([0.1, 0.4, 0.9]))
     kept = np.maximum.accumulate(np.where(turns, np.arange(n), 0))
     target = rng.choice([1.0, 1.0, -1.0, -1.0, 0.0, NAN], n)[kept]
@@ -154,17 +171,23 @@ def frames(draw: st.DrawFn, longest: int = 60) -> pd.DataFrame:
         bars = max(length - missing, 1)
         day += [day[-1] + 1 if day else 0] * bars
         left += [length - 1 - i - int(rng.random() < 0.02) for i in range(bars)]
-    prices = [tick * x for x in (open_, high, low, close)]
-    return market(*prices, target, day=day[:n], minutes_left=left[:n])
+    return market(*(tick * rows), target, day=day[:n], minutes_left=left[:n])
 
 
 multiples = st.sampled_from([0.5, 1.0, 1.5, 2.0])
 percents = st.sampled_from([3.0, 50.0, 98.0, 300.0])
-sizes = st.one_of(
-    st.builds(dict, kind=st.just("fixed"), amount=st.sampled_from([0.3, 1.0, 7.0, 1e4])),
-    st.builds(dict, kind=st.just("percent"), percent=percents),
-    st.builds(dict, kind=st.just("risk"), percent=st.sampled_from([0.1, 1.0, 20.0])),
-)
+steps = st.sampled_from([1.0, 1.0, 0.1, 0.0, 0.0, 0.1, 100.0])
+
+
+@st.composite
+def sizes(draw: st.DrawFn, step: float) -> dict[str, Any]:
+    """A size of each kind; fixed ones are multiples of the step, as the others are refused."""
+    kind = draw(st.sampled_from(["fixed", "percent", "risk"]))
+    if kind == "fixed":
+        amount = draw(st.sampled_from([0.3, 0.7, 1.0, 7.0, 1e4]))
+        return {"kind": kind, "amount": amount * (step / 0.1 if step > 0.1 else 1.0)}
+    percent = draw(percents if kind == "percent" else st.sampled_from([0.1, 1.0, 20.0]))
+    return {"kind": kind, "percent": percent}
 
 
 def seldom(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -173,7 +196,8 @@ def seldom(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def order_rules(draw: st.DrawFn) -> Orders:
-    size = draw(sizes)
+    step = draw(steps)
+    size = draw(sizes(step))
     stop = st.builds(dict, period=st.integers(1, 3), multiple=multiples)
     maybe = {
         "stop": stop if size["kind"] == "risk" else st.none() | stop,
@@ -196,7 +220,7 @@ def order_rules(draw: st.DrawFn) -> Orders:
         direction=draw(st.sampled_from(["both", "both", "both", "long", "short"])),
         max_leverage=draw(st.sampled_from([1.0, 1.0, 0.5, 3.0])),
         cash_buffer=draw(st.sampled_from([0.02, 0.0])),
-        size_step=draw(st.sampled_from([1.0, 1.0, 0.1, 0.0, 0.0, 0.1, 100.0])),
+        size_step=step,
         **chosen,
     )
 
@@ -204,12 +228,13 @@ def order_rules(draw: st.DrawFn) -> Orders:
 @st.composite
 def brokers(draw: st.DrawFn, price: float = 100.0) -> Broker:
     """Accounts from too small for one share of `price` to thousands; stocks and futures."""
+    price = abs(price)
     kind = draw(st.sampled_from(["none", "per_share", "percent", "per_contract", "per_contract"]))
     amount = 0.0 if kind == "none" else draw(st.sampled_from([0.0, 0.005, 1.0]))
     units = draw(st.sampled_from([1000.0, 1e5, 30.0, 1000.0, 1e5, 0.5]))
     future = {}
     if kind == "per_contract":
-        margin = price * draw(st.sampled_from([0.1, 1.0, 3.0]))
+        margin = price * draw(st.sampled_from([0.02, 0.1, 1.0, 3.0]))
         future = {"margin": margin, "multiplier": draw(st.sampled_from([1.0, 5.0]))}
     fee = amount if kind == "percent" else amount * price / 100.0
     return Broker(

@@ -67,8 +67,15 @@ def test_session_returns_agree_with_a_pandas_grouping():
 
 
 def test_a_ruined_account_returns_minus_one_once_and_then_nothing():
-    got = session_returns(curve([50.0, -20.0, 30.0]), [D, D + 3, D + 4], 100.0)
-    assert_array_equal(got.to_numpy(), [-0.5, -1.0, 0.0])
+    days = [D, D + 3, D + 4, D + 5]
+    for later in ((-20.0, 30.0, 40.0), (-20.0, -20.0, -30.0), (0.0, 10.0, 0.0)):
+        got = session_returns(curve([50.0, *later]), days, 100.0)
+        assert_array_equal(got.to_numpy(), [-0.5, -1.0, 0.0, 0.0])
+
+
+def test_a_ruined_account_that_is_closed_out_above_zero_loses_what_it_lost():
+    got = session_returns(curve([50.0, -20.0, 5.0, 5.0]), [D, D + 3, D + 4, D + 5], 100.0)
+    assert_allclose(got.to_numpy(), [-0.5, -0.9, 0.0, 0.0])
 
 
 def test_no_bars_give_no_sessions():

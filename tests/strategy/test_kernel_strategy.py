@@ -111,8 +111,39 @@ def test_market_stop_and_limit_gap_fills_slip_and_a_touched_limit_does_not():
     assert gap.fills["slippage"].iloc[1] == pytest.approx(0.125)
 
 
-def test_slippage_ends_at_the_bars_extreme():
-    assert fills(run([1, 1], {1: (10, 10.05, 9, 10)}, slippage_bps=100.0))[0][2] == 10.05
+def test_slippage_costs_whatever_the_range_of_the_bar():
+    single = dict.fromkeys(range(5), (10.0, 10.0, 10.0, 10.0))
+    got = run([1, 1, 0, 0], single, slippage_bps=100.0)
+    assert [f[2] for f in fills(got)] == [10.1, 9.9]
+    assert got.fills["slippage"].tolist() == [pytest.approx(0.1), pytest.approx(0.1)]
+    assert fills(run([1, 1], {1: (10, 10.05, 9, 10)}, slippage_bps=100.0))[0][2] == 10.1
+    stopped = run([0, 1, 1, 1], {3: (10, 11, 6.9, 10)}, stop=STOP, slippage_bps=300.0)
+    assert fills(stopped)[1][2] == pytest.approx(7.3 * 0.97)  # 6.9 is the low
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_limit_that_opens_beyond_its_price_slips_but_never_past_it(side):
+    # filled at 10.1 (9.9 short) with an ATR of 2: the target is 2 x 2 = 4 away
+    both = dict(atr_period=1, target={"multiple": 2.0}, slippage_bps=100.0)
+    limit = 10.0 + side * 4.1
+    beyond = limit + side * 0.01
+    for open_, wanted in ((limit + side * 2.0, (limit + side * 2.0) * (1 - side * 0.01)),
+                          (beyond, limit)):  # fmt: skip
+        bar = (open_, open_ + 1, open_ - 1, open_)
+        got = run([0, side, side, side], {3: bar}, **both)
+        assert fills(got)[1][2] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_below_zero_slippage_and_percent_commission_cost_as_much_as_above():
+    bars = dict.fromkeys(range(5), (-10.0, -9.0, -11.0, -10.0))
+    future = {"kind": "per_contract", "amount": 0.5, "multiplier": 5.0, "margin": 20.0}
+    got = run([1, 1, 0, 0], bars, costs=future, slippage_bps=100.0)
+    assert [f[2] for f in fills(got)] == [-9.9, -10.1]
+    assert got.fills["slippage"].tolist() == [pytest.approx(0.5), pytest.approx(0.5)]
+    assert got.equity[-1] == pytest.approx(1000.0 - 1.0 - 1.0)
+    percent = run([1, 1, 0, 0], bars, costs={"kind": "percent", "amount": 2.0})
+    assert percent.fills["commission"].tolist() == [pytest.approx(0.2), pytest.approx(0.2)]
+    assert percent.equity[-1] == pytest.approx(1000.0 - 0.4)
 
 
 @pytest.mark.parametrize("bars", [1, 3])
@@ -168,12 +199,13 @@ def test_both_sides_are_capped_and_caps_are_counted():
     many = {"kind": "fixed", "amount": 500.0}
     for side in (1, -1):
         got = run([side, side], size=many)
-        assert fills(got) == [(1, side * 100, 10.0, "entry")]
+        assert fills(got) == [(1, side * 98, 10.0, "entry")]
         assert got.counts["capped"] == 1
     future = {"kind": "per_contract", "multiplier": 50.0, "margin": 330.0}
     got = run([1, 1], size=many, costs=future)
-    assert fills(got) == [(1, 3, 10.0, "entry")]
-    assert run([1, 1], size=many, costs=future | {"amount": 4.0}).counts["rejected"] == 1  # 1002
+    assert fills(got) == [(1, 2, 10.0, "entry")]  # 3 x 330 leave less than 2 % of 1000
+    dear = run([1, 1], size=many, costs=future | {"amount": 200.0})
+    assert dear.counts["rejected"] == 1  # 2 x 530
 
 
 def test_leverage_does_not_count_a_futures_profit_twice():
@@ -187,9 +219,85 @@ def test_leverage_does_not_count_a_futures_profit_twice():
 def test_rejections_by_the_broker_are_counted_and_tried_again():
     # 100 at 10 cost all the cash; the open is 10.5, then 10
     size = {"kind": "fixed", "amount": 100.0}
-    got = run([1, 1, 1], {1: (10.5, 11, 10, 10)}, size=size)
+    got = run([1, 1, 1], {1: (10.5, 11, 10, 10)}, size=size, cash_buffer=0.0)
     assert got.counts["rejected"] == 1
     assert fills(got) == [(2, 100, 10.0, "entry")]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "percent", "risk"])
+def test_the_cash_buffer_lets_an_entry_at_the_limit_survive_a_worse_open(kind):
+    size = {"kind": kind, ("amount" if kind == "fixed" else "percent"): 5000.0}
+    bars = {2: (10.15, 11, 10, 10)}  # the ATR is known from bar 1 on
+    got = run([0, 1, 1, 1], bars, size=size, stop=STOP)
+    assert got.counts["rejected"] == 0
+    assert fills(got)[0][:2] == (2, 98)
+    assert run([0, 1, 1, 1], bars, size=size, stop=STOP, cash_buffer=0.0).counts["rejected"] == 1
+
+
+def test_a_reversal_that_is_rejected_is_tried_again_from_flat():
+    # equity 1000 at the close; 98 long at 10.5 would cost 1029
+    size = {"kind": "fixed", "amount": 98.0}
+    got = run([-1, -1, 1, 1, 1], {3: (10.5, 11, 10, 10)}, size=size)
+    assert got.counts["rejected"] == 1
+    assert fills(got)[:2] == [(1, -98, 10.0, "entry"), (3, 98, 10.5, "reverse")]
+    assert fills(got)[2][0] == 4
+
+
+FUTURE = {"kind": "per_contract", "amount": 1.0, "multiplier": 50.0, "margin": 100.0}
+
+
+def ruined(signal, bars, **orders):
+    rules = {"size": {"kind": "fixed", "amount": 5.0}, "costs": FUTURE} | orders
+    return run(signal, bars, **rules)
+
+
+def test_at_the_first_close_with_nothing_left_the_position_is_closed_and_no_order_follows():
+    # short 5 x 50 dollars a point from 10: 1000 are gone at 14
+    bars = {3: (13, 15, 13, 14.5), 4: (15, 16, 14, 15)}
+    got = ruined([0, -1, -1, -1, -1, 0, 1, -1], bars)
+    assert fills(got) == [(2, -5, 10.0, "entry"), (4, 5, 15.0, "ruin")]
+    assert got.fills["kind"].tolist() == ["entry", "exit"]
+    assert got.equity[3:].tolist() == [-130.0] + [-260.0] * 4
+    assert got.position[4:].tolist() == [0.0] * 4
+    assert (got.trades["exit_reason"].tolist(), got.counts["rejected"]) == (["ruin"], 0)
+
+
+def test_a_ruined_account_is_closed_by_no_stop_and_may_end_above_zero():
+    stop = {"period": 1, "multiple": 2.0}  # 14, touched on the bar after the ruin
+    bars = {2: (10, 13.9, 9, 14.2), 3: (12, 15, 11, 11)}
+    got = ruined([0, -1, -1, -1, -1], bars, stop=stop)
+    assert fills(got)[1:] == [(3, 5, 12.0, "ruin")]
+    assert got.equity[-1] == 1000.0 - 500.0 - 10.0
+    assert got.counts["entry_bar_breaches"] == 0  # 13.9 is below the stop
+
+
+def test_ruin_on_the_last_bar_is_marked_and_the_order_dropped():
+    got = ruined([0, -1, -1, -1], {3: (13, 15, 13, 14.5)})
+    assert len(got.fills) == 1
+    assert got.trades["status"].tolist() == ["open"]
+    assert got.equity[-1] == pytest.approx(-130.0)
+
+
+class Reckless(bt.Strategy):
+    """No KernelStrategy: shorts again and again, with a stop."""
+
+    def next(self):
+        if not self.position:
+            self.sell(size=5)
+            self.buy(size=5, exectype=bt.Order.Stop, price=14.9)
+
+
+def test_ruin_stops_any_strategy_of_a_config():
+    bars = {2: (13, 14.8, 13, 14.5), 3: (15, 16, 14, 15)}
+    prices = np.array([bars.get(t, FLAT_BAR) for t in range(7)]).T
+    broker = Broker(cash=1000.0, commission=FUTURE)
+    got = cerebro(market(*prices, np.zeros(7)), None, broker, Reckless)
+    assert got.fills[["bar", "size", "price", "reason"]].to_numpy().tolist() == [
+        [1, -5, 10.0, ""],
+        [3, 5, 15.0, "ruin"],
+    ]
+    assert got.counts["rejected"] == 2 * 3  # what it sent later
+    assert got.equity[3:].tolist() == [-260.0] * 4
 
 
 def test_too_small_entries_are_counted_and_a_fractional_step_allows_them():
@@ -202,7 +310,7 @@ def test_exits_pass_the_cash_check_so_that_no_stop_is_lost():
     # short with hardly any cash: stock Backtrader rejects the target and cancels the stop with it
     size = {"kind": "fixed", "amount": 10.0}
     both = dict(stop=STOP, target={"multiple": 1.0})
-    got = run([0, -1, -1, -1, -1], {4: (10, 14, 9, 10)}, cash=101.0, size=size, **both)
+    got = run([0, -1, -1, -1, -1], {4: (10, 14, 9, 10)}, cash=103.0, size=size, **both)
     assert fills(got) == [(2, -10, 10.0, "entry"), (4, 10, 13.0, "stop")]
     assert got.counts["rejected"] == 0
 
