@@ -39,7 +39,7 @@ _HOME = {
     "chain_of_yfinance": "sources.chains",
     "chain_report": "chains",
     "compare": "comparing",
-    "defaults_of": "indicators.base",
+    "defaults_of": "indicators.authoring",
     "demo_chain": "sources.demo_books",
     "fetch_chain": "sources.chains",
     "fetch_gauge": "sources.gauge_data.fetch",
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
         HerrickRSI,
         KernelIndicator,
     )
-    from hpi_bt.indicators.base import defaults_of
+    from hpi_bt.indicators.authoring import defaults_of
     from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
     from hpi_bt.report.chain_result import ChainReport

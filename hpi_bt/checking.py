@@ -38,9 +38,10 @@ def _kind(value: object) -> str:
 
 
 def check_inputs(strategy: Any, frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
-    """Refuse data in which a column that the signal needs is absent or never known."""
+    """Refuse a signal kernel that does not fit its class, and data that lack what it needs."""
     inputs = getattr(strategy, "inputs", ())
     if hasattr(strategy, "inputs_for"):
+        strategy.outputs()
         inputs = strategy.inputs_for(parameters_of(strategy, params)).required
     validate_frame(frame, name=frame.attrs["symbol"], required=inputs)
 

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hpi_bt"
 ROOMS = (
     "arrays",
     "errors",
+    "settings",  # what is wrong with settings, of a config or made in Python
     "kernels",
     "options",
     "gauge",

@@ -7,8 +7,8 @@ replay, live) calls it with one bar and its carried state. Both give the same nu
 from __future__ import annotations
 
 import array
-import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import backtrader as bt
@@ -18,8 +18,16 @@ from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray, copy_state
 from hpi_bt.errors import InputError
-
-Kernel = Callable[..., Any]
+from hpi_bt.indicators.authoring import (
+    Kernel,
+    check_arguments,
+    check_begun,
+    check_kernel,
+    check_texts,
+    defaults_of,
+    kernel_home,
+)
+from hpi_bt.indicators.outputs import Outputs
 
 #: {parameter: {value: {input: the column that takes its place}}}; the first value is the default.
 StandIns: TypeAlias = Mapping[str, Mapping[str, Mapping[str, str]]]
@@ -52,16 +60,6 @@ def inputs_under(declared: Any, params: Mapping[str, Any]) -> Inputs:
     return Inputs(
         tuple(instead.get(n, n) for n in required), tuple(instead.get(n, n) for n in optional)
     )
-
-
-def defaults_of(kernel: Kernel) -> dict[str, Any]:
-    """Return the keyword options of a kernel with their defaults, `state` excepted."""
-    options = inspect.signature(kernel).parameters.values()
-    return {
-        p.name: p.default
-        for p in options
-        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "state"
-    }
 
 
 class _Bulk(bt.Indicator):  # type: ignore[misc]
@@ -114,16 +112,20 @@ class _Kernel(_Bulk):
     csv = False
     plotinfo = dict(plot=False)
 
-    def attach(self, kernel: Kernel, sources: list[Any], options: dict[str, Any]) -> None:
-        """Take the kernel, one line (or None) for each of its series, and its options."""
+    def attach(
+        self, kernel: Kernel, sources: list[Any], options: dict[str, Any], outputs: Outputs
+    ) -> None:
+        """Take the kernel, one line (or None) for each of its series, its options and outputs."""
         self._kernel, self._sources, self._options = kernel, sources, options
+        self._outputs = outputs
         self._state: dict[str, Any] = {}
         self._before: dict[str, Any] = {}
         self._bar = 0
 
-    def _run(self, series: list[FloatArray], state: dict[str, Any] | None) -> tuple[Any, ...]:
-        out = self._kernel(*series, **self._options, state=state)
-        return out if isinstance(out, tuple) else (out,)
+    def _run(
+        self, series: list[FloatArray], state: dict[str, Any] | None, n_bars: int
+    ) -> list[FloatArray]:
+        return self._outputs.arrays(self._kernel(*series, **self._options, state=state), n_bars)
 
     def next(self) -> None:
         if len(self) != self._bar:
@@ -131,7 +133,7 @@ class _Kernel(_Bulk):
         else:  # the same bar again: replay, resample, a second feed
             self._state = copy_state(self._before)
         series = [np.array([np.nan if s is None else s[0]]) for s in self._sources]
-        for line, values in zip(self.lines, self._run(series, self._state), strict=True):
+        for line, values in zip(self.lines, self._run(series, self._state, 1), strict=True):
             line[0] = values[0]
 
     prenext = nextstart = next  # the warm-up bars feed the state
@@ -149,8 +151,8 @@ class _Kernel(_Bulk):
             np.full(n, np.nan) if s is None else np.array(s.array[:n], dtype=np.float64)
             for s in self._sources
         ]
-        for line, values in zip(self.lines, self._run(series, None), strict=True):
-            line.array[:n] = array.array("d", np.asarray(values, dtype=np.float64).tobytes())
+        for line, values in zip(self.lines, self._run(series, None, n), strict=True):
+            line.array[:n] = array.array("d", values.tobytes())
 
 
 def _kernel_class(n_lines: int) -> type[_Kernel]:
@@ -170,21 +172,28 @@ def __getattr__(name: str) -> Any:
 
 
 def kernel_lines(
-    kernel: Kernel, clocks: list[Any], sources: list[Any], options: dict[str, Any], n_lines: int = 1
+    kernel: Kernel,
+    clocks: list[Any],
+    sources: list[Any],
+    options: dict[str, Any],
+    outputs: Outputs,
 ) -> Any:
-    """Return a child indicator whose lines are the outputs of `kernel` over the lines `sources`.
+    """Return a child indicator whose lines are the `outputs` of `kernel` over the lines `sources`.
 
     `clocks` are the datas that it ticks with; a source that is None is NaN throughout.
     """
-    child = _kernel_class(n_lines)(*clocks)
-    child.attach(kernel, sources, options)
+    child = _kernel_class(len(outputs.names))(*clocks)
+    child.attach(kernel, sources, options, outputs)
     return child
 
 
-def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...]) -> list[Any]:
+def lines_by_name(
+    data: Any, required: tuple[str, ...], optional: tuple[str, ...], *, owner: str
+) -> list[Any]:
     """Return the lines of one data by name; optional ones that it lacks are None.
 
-    A missing `session` is the local date and a missing `slot` the minute of the day.
+    A missing `session` is the local date and a missing `slot` the minute of the day. `owner` is
+    the class that wants them, for messages.
 
     Raises
     ------
@@ -194,7 +203,10 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
     found = tuple(data.lines.getlinealiases()) if hasattr(data, "lines") else ()
     missing = [name for name in required if name not in found]
     if missing:
-        raise TypeError(f"the data has no line {missing[0]!r} (found: {', '.join(found)})")
+        raise TypeError(
+            f"{owner}: the data has no line {missing[0]!r} (found: {', '.join(found)}); give a "
+            "feed that has it, such as hpi_bt.HedgeData of a frame with that column"
+        )
     wanted = [getattr(data.lines, n) if n in found else None for n in (*required, *optional)]
     made = None
     for i, name in enumerate((*required, *optional)):
@@ -204,12 +216,42 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
     return wanted
 
 
-class KernelIndicator(_Bulk):
+class _MetaKernelIndicator(type(_Bulk)):  # type: ignore[misc]
+    """Refuses what the author of a class has written wrong: see `hpi_bt.indicators.authoring`."""
+
+    def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
+        """Return the class; names that are no lists, or lines named twice, are refused."""
+        check_texts(name, members, ("inputs", "optional_inputs", "lines"))
+        cls = super().__new__(meta, name, bases, members)
+        lines = cls.lines._getlines()
+        twice = next((n for i, n in enumerate(lines) if n in lines[:i]), None)
+        if twice is not None:
+            raise InputError(
+                f"names {twice!r}, which is there already; one of the two would stay empty",
+                where=name,
+                field="lines",
+                remedy="leave it out",
+            )
+        return cls
+
+    def doinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse keywords that are no parameters."""
+        check_arguments(cls, kwargs)
+        return super().doinit(made, *args, **kwargs)
+
+    def dopostinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse an `__init__` that has not called that of `KernelIndicator`."""
+        check_begun(made, "_kernel_child", base=KernelIndicator)
+        return super().dopostinit(made, *args, **kwargs)
+
+
+class KernelIndicator(_Bulk, metaclass=_MetaKernelIndicator):
     """Base of every indicator here: declare `inputs`, `lines`, `params` and `kernel`.
 
     `MyIndicator(data)` takes its inputs by name from one data feed; `MyIndicator(a, b, ...)` takes
     one line for each input. Subclass it as any indicator: add lines in `__init__`, or override
-    `next`.
+    `next`. The first line is what the indicator stands for where a line is wanted: in `ind[0]`,
+    `bt.ind.EMA(ind)`, `bt.ind.CrossOver(ind, 0)` and `cerebro.add_signal`.
 
     Attributes
     ----------
@@ -227,7 +269,7 @@ class KernelIndicator(_Bulk):
         True for an indicator that is meant for daily or weekly bars.
     chart : dict
         How the pages draw each line: {line: {pane, kind, color, ...}}; "$name" stands for the
-        parameter of that name.
+        value of the parameter of that name, "-$name" for its negative.
     """
 
     csv = True
@@ -242,12 +284,33 @@ class KernelIndicator(_Bulk):
 
     def __init__(self) -> None:
         super().__init__()
-        home = next(c for c in type(self).__mro__ if "kernel" in vars(c))
-        names = home.lines._getlines()  # type: ignore[attr-defined]
+        outputs = self.outputs()
         options = {k: getattr(self.p, k) for k in defaults_of(self.kernel)}
-        child = kernel_lines(self.kernel, self.datas, self._sources(), options, len(names))
-        for i, name in enumerate(names):
-            child.lines[i].addbinding(getattr(self.lines, name))
+        child = kernel_lines(self.kernel, self.datas, self._sources(), options, outputs)
+        for line, name in zip(child.lines, outputs.names, strict=True):
+            line.addbinding(getattr(self.lines, name))
+        self._kernel_child = child
+
+    @classmethod
+    def outputs(cls) -> Outputs:
+        """Return the lines that its kernel fills; what the author has written wrong is refused.
+
+        Raises
+        ------
+        InputError
+            The class lacks kernel or lines, or the two do not fit each other.
+        """
+        own: Any = cls
+        home: Any = kernel_home(cls, KernelIndicator)
+        names = home.lines._getlines()
+        if not names:
+            raise InputError(
+                "is empty", where=cls.__name__, field="lines", remedy="write lines = ('my_line',)"
+            )
+        series = (*cls.inputs, *cls.optional_inputs)
+        used = used_by_chart(cls.chart) | {*cls.stand_ins}
+        check_kernel(cls, "kernel", series, own.params._getpairs(), used)
+        return Outputs(cls.__name__, "kernel", tuple(names))
 
     @classmethod
     def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
@@ -266,10 +329,7 @@ class KernelIndicator(_Bulk):
         accepted = self.line_inputs or (self.inputs,)
         named = {len(names): names for names in accepted}
         if len(self.datas) == 1 and not (self.data.size() <= 1 and 1 in named):
-            try:
-                return lines_by_name(self.data, *of_data)
-            except TypeError as error:
-                raise TypeError(f"{type(self).__name__}: {error}") from None
+            return lines_by_name(self.data, *of_data, owner=type(self).__name__)
         if len(self.datas) not in named:
             wanted = " or ".join(f"({', '.join(names)})" for names in accepted)
             raise TypeError(
@@ -282,6 +342,20 @@ class KernelIndicator(_Bulk):
             clock = _Clock(data_of(self.data))
             given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
         return [given.get(name) for name in every]
+
+
+def param_named(value: Any) -> str:
+    """Return the parameter that a value of a `chart` stands for, "$name" or "-$name"; else ""."""
+    found = re.fullmatch(r"-?\$(\w+)", value) if isinstance(value, str) else None
+    return found[1] if found else ""
+
+
+def used_by_chart(chart: Any) -> set[str]:
+    """Return the parameters that a `chart` names."""
+    styles = chart.values() if isinstance(chart, Mapping) else ()
+    values: Iterable[Any] = (v for s in styles if isinstance(s, Mapping) for v in s.values())
+    every = (one for v in values for one in (v if isinstance(v, (list, tuple)) else [v]))
+    return {param_named(one) for one in every}
 
 
 def kernel_series(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, as_series, part
 from hpi_bt.features.flow_columns import COLUMNS, REGIME_CODES, ZONES
-from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
+from hpi_bt.indicators.authoring import Kernel, defaults_of
+from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.zones import zone_entries
 

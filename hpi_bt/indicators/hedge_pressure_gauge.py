@@ -10,7 +10,8 @@ import pandas as pd
 from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried
-from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
+from hpi_bt.indicators.authoring import Kernel, defaults_of
+from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.kernels.memory import shared
 
 
@@ -136,7 +137,7 @@ class HedgePressureGauge(KernelIndicator):
     chart = {
         "score": dict(
             pane="gauge", kind="step", color="#d98b14", width=2, range=[0.0, 100.0],
-            levels=[33.0, 57.0, 70.0], headline=True,
+            levels=["$moderate", "$elevated", "$high"], headline=True,
         ),
         "change": dict(pane="gauge change", kind="histogram", color="#808080", levels=[0.0]),
         "alert": dict(
@@ -148,6 +149,7 @@ class HedgePressureGauge(KernelIndicator):
     def __init__(self) -> None:
         super().__init__()
         self.addminperiod(2)  # a change of band needs the bar before
+        self.plotinfo.plothlines = [self.p.moderate, self.p.elevated, self.p.high]
 
     @classmethod
     def remarks(
