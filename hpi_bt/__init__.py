@@ -51,6 +51,7 @@ _HOME = {
     "open_chains": "sources.chains",
     "part": "arrays",
     "read_chain": "sources.chains",
+    "resample": "sources.frame",
     "run": "runs",
     "run_all": "studying",
     "scan": "scanning",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from hpi_bt.searches import SweepResult, sweep
     from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain
     from hpi_bt.sources.demo_books import demo_chain
+    from hpi_bt.sources.frame import resample
     from hpi_bt.sources.gauge_data.assembly import gauge_inputs
     from hpi_bt.sources.gauge_data.fetch import fetch_gauge
     from hpi_bt.strategy import Confirmed, KernelStrategy

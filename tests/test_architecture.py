@@ -56,6 +56,7 @@ BACKTRADER = (
     "backtest.recorder",  # the analyzer behind backtest.cerebro and hb.Report
     "backtest.watching",  # the bar by bar half of backtest.alerts
     "backtest.lean",  # the short loop that backtest.cerebro runs
+    "backtest.observing",  # the standard observers in it
 )
 OUTSIDE = (
     "sources",

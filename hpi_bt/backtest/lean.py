@@ -1,8 +1,9 @@
 """A Cerebro and a broker that skip the work which cannot change anything.
 
 `HedgeCerebro` takes its short loop only when nobody could tell: one bulk-loaded `HedgeData`, one
-strategy, no observers, writers, timers or cheat-on-open, no analyzer or strategy hook that wants
-every bar, and its own broker without credit interest. Otherwise it is stock Backtrader.
+strategy, no observers but the standard ones, no writers, timers or cheat-on-open, no analyzer or
+strategy hook that wants every bar, and its own broker without credit interest. Otherwise it is
+stock Backtrader.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from hpi_bt.arrays import FloatArray
-from hpi_bt.feeds import HedgeData
+from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.backtest.observing import Observing, are_standard, may_be_read
+from hpi_bt.feeds import HedgeData, check_exactbars
 from hpi_bt.strategy import KernelStrategy
+from hpi_bt.strategy.leaps import Leaps
 
 _ANALYZER_HOOKS = (
     "next", "prenext", "nextstart", "_next", "_prenext", "_nextstart", "notify_cashvalue",
@@ -141,6 +144,20 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
 
     getvalue = get_value
 
+    def value_now(self) -> float:
+        """Return the account value at the loop's bar, without the work that only readers need."""
+        if not self._stale:
+            return float(self._value)
+        held, cost = self._held, self._cost
+        if not held.size:
+            return float(self.cash)
+        close = self._close[self._bar]
+        value = abs(held.size) * cost.margin if self._daily else held.size * close
+        gain = held.size * (close - held.price) * cost.p.mult
+        if value > 0.0:
+            value = (value - gain) / cost.get_leverage() + gain
+        return float(self.cash + value)
+
     def get_leverage(self) -> float:
         """Return the leverage in use."""
         self._settle()
@@ -161,13 +178,23 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         del self._highs, self._lows  # they would keep the feed's arrays from growing
         self._lean = False
 
-    def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
-        """Return account value and position at each close, from the log of what changed."""
+    def _entries(self, n_bars: int) -> IntArray:
+        """Return the log's entry that holds at each close, shape (n_bars,)."""
         changed = np.zeros(n_bars, dtype=np.int64)
-        cash, size, price = np.array([entry[1:] for entry in self._log]).T
         for i, (bar, *_) in enumerate(self._log[1:], start=1):
             changed[bar] = i
-        row = np.maximum.accumulate(changed)
+        entries: IntArray = np.maximum.accumulate(changed)
+        return entries
+
+    def cash_curve(self, n_bars: int) -> FloatArray:
+        """Return the cash at each close, from the log of what changed."""
+        cash: FloatArray = np.array([entry[1] for entry in self._log])[self._entries(n_bars)]
+        return cash
+
+    def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
+        """Return account value and position at each close, from the log of what changed."""
+        cash, size, price = np.array([entry[1:] for entry in self._log]).T
+        row = self._entries(n_bars)
         cash, size, price = cash[row], size[row], price[row]
         close = np.array(self._close[:n_bars])
         value = np.abs(size) * self._cost.margin if self._daily else size * close
@@ -194,18 +221,26 @@ def _first_reach(prices: FloatArray, price: float, rises: bool, bar: int, limit:
 class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
     """A `bt.Cerebro` with a short loop; same results, several times faster.
 
-    Use it in place of `bt.Cerebro`. Observers are off by default (`stdstats=True` brings them
-    back, and with them the stock loop). After a run `loop` tells which loop ran: "lean" or the
-    reason why it was "stock".
+    Use it in place of `bt.Cerebro`: `strategy.stats`, `cerebro.plot` and analyzers have what they
+    have there. After a run `loop` tells which loop ran: "lean" or the reason why it was "stock".
+
+    Raises
+    ------
+    InputError
+        When it runs with `exactbars=1` and several datas, of which Backtrader loses bars.
     """
 
-    params = dict(stdstats=False)
     loop = ""
 
     def __init__(self) -> None:
         super().__init__()
         self._broker = LeanBroker()
         self._broker.cerebro = self
+
+    def runstrategies(self, iterstrat: Any, predata: bool = False) -> Any:
+        """Run a set of strategies as `bt.Cerebro` does."""
+        check_exactbars(self, "HedgeCerebro")
+        return super().runstrategies(iterstrat, predata)
 
     def _runonce(self, runstrats: list[Any]) -> None:
         reason = self._why_stock(runstrats)
@@ -226,7 +261,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             "cheat on open": self.p.cheat_on_open,
             "timers": self._timers or self._timerscheat,
             "writers": self.runwriters,
-            "observers": strategy.getobservers(),
+            "observers": self.observers or not are_standard(strategy.getobservers()),
             "quicknotify": self.p.quicknotify,
             "oldsync": self.p.oldsync,
         }
@@ -244,7 +279,8 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
         own, dated = list(strategy.lines), strategy.lines.datetime
         ticking = [*data.lines, *made]
         broker.begin(data)
-        leaps = strategy.leaps() if isinstance(strategy, KernelStrategy) else None
+        leaps = _leaps_of(strategy)
+        observing = Observing(strategy, broker, n, at_once=leaps is not None)
         warm = max(strategy._minperiods)
         progress = [a.p for a in strategy.analyzers if getattr(a.p, "progress", None)]
         bar, visited = -1, 0
@@ -265,6 +301,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             if broker.notifs:
                 self._deliver(strategy)
             _call_next(strategy, warm - bar - 1)
+            observing.after(bar, step)
             if strategy._orderspending or strategy._tradespending:
                 strategy.clear()
             visited += 1
@@ -274,6 +311,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
                 break
         strategy._minperstatus = warm - bar - 1
         broker.end()
+        observing.end(bar + 1)
         for analyzer in strategy.analyzers:
             if getattr(analyzer, "lean", False):
                 analyzer.take_curves(*broker.curves(bar + 1))
@@ -295,6 +333,15 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             strategy.notify_trade(trade)
             for analyzer in analyzers:
                 analyzer._notify_trade(trade)
+
+
+def _leaps_of(strategy: Any) -> Leaps | None:
+    """Return which bars a strategy sleeps on; None where each is run, or its observers are read."""
+    if not isinstance(strategy, KernelStrategy):
+        return None
+    if strategy.getobservers() and may_be_read(strategy):
+        return None
+    return strategy.leaps()
 
 
 def _call_next(strategy: Any, bars_to_warm: int) -> None:

@@ -14,6 +14,7 @@ from hpi_bt.backtest.alerts import finished_alerts, watched_alerts
 from hpi_bt.backtest.protective import Protection
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.backtest.recorded import frame_of, frames_of, without_late
+from hpi_bt.backtest.run_notes import notes_of
 from hpi_bt.backtest.watching import Watch
 from hpi_bt.errors import InputError
 from hpi_bt.feeds import bar_minutes, names_of
@@ -157,6 +158,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             alerts=self._all_alerts(frame, shown),
             remarks=[
                 *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
+                *notes_of(strategy, frame),
                 *_left_out(*names),
             ],
             demo=demo_reason(frames_of(frame, strategy.datas), indicators_of(strategy)),

@@ -17,7 +17,8 @@ import pandas as pd
 from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray, copy_state
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note
+from hpi_bt.feeds import RESAMPLE_FIRST, check_feed
 from hpi_bt.indicators.authoring import (
     Kernel,
     check_arguments,
@@ -27,6 +28,8 @@ from hpi_bt.indicators.authoring import (
     defaults_of,
     kernel_home,
 )
+from hpi_bt.indicators.bulk import Bulk
+from hpi_bt.indicators.clock import Clock
 from hpi_bt.indicators.outputs import Outputs
 
 #: {parameter: {value: {input: the column that takes its place}}}; the first value is the default.
@@ -62,47 +65,7 @@ def inputs_under(declared: Any, params: Mapping[str, Any]) -> Inputs:
     )
 
 
-class _Bulk(bt.Indicator):  # type: ignore[misc]
-    """Base whose lines grow by a whole array at once where stock lines grow value by value."""
-
-    def forward(self, value: float = float("nan"), size: int = 1) -> None:
-        if size == 1 or any(line.mode != line.UnBounded for line in self.lines):
-            super().forward(value, size)
-            return
-        block = array.array("d", [value]) * size
-        for line in self.lines:
-            line.array.extend(block)
-            line._idx += size
-            line.lencount += size
-
-
-class _Clock(_Bulk):
-    """Local date (session) and minute of the day (slot) of a data without those columns."""
-
-    lines: Any = ("session", "slot")
-    plotinfo = dict(plot=False)
-
-    def next(self) -> None:
-        now = self.data.datetime.datetime(0)
-        self.lines.session[0] = now.toordinal()
-        self.lines.slot[0] = now.hour * 60 + now.minute
-
-    def once(self, start: int, end: int) -> None:
-        stamps, session, slot = self.data.datetime, self.lines.session, self.lines.slot
-        for i in range(start, end):
-            now = bt.num2date(stamps.array[i], tz=stamps._tz)
-            session.array[i] = now.toordinal()
-            slot.array[i] = now.hour * 60 + now.minute
-
-    prenext = nextstart = next
-
-    def preonce(self, start: int, end: int) -> None:
-        self.once(start, end)
-
-    oncestart = preonce
-
-
-class _Kernel(_Bulk):
+class _Kernel(Bulk):
     """The private child that runs the kernel.
 
     It is a child because an indicator class with both `next` and `once` silently breaks the
@@ -201,22 +164,42 @@ def lines_by_name(
         A required line is missing; the message lists those found.
     """
     found = tuple(data.lines.getlinealiases()) if hasattr(data, "lines") else ()
+    feed = feed_of(data)
+    check_feed(feed, [n for n in (*required, *optional) if n in found], owner)
     missing = [name for name in required if name not in found]
     if missing:
-        raise TypeError(
-            f"{owner}: the data has no line {missing[0]!r} (found: {', '.join(found)}); give a "
-            "feed that has it, such as hpi_bt.HedgeData of a frame with that column"
-        )
+        remedy = "give a feed that has it, such as hpi_bt.HedgeData of a frame with that column"
+        if feed is not None and feed._clone:
+            remedy = f"a copy that Backtrader makes of a feed has prices alone: {RESAMPLE_FIRST}"
+        lines = ", ".join(found)
+        raise TypeError(f"{owner}: the data has no line {missing[0]!r} (found: {lines}); {remedy}")
     wanted = [getattr(data.lines, n) if n in found else None for n in (*required, *optional)]
     made = None
     for i, name in enumerate((*required, *optional)):
         if wanted[i] is None and name in ("session", "slot"):
-            made = _Clock(data_of(data)) if made is None else made
+            made = clock_of(data, "session" not in found) if made is None else made
             wanted[i] = getattr(made.lines, name)
     return wanted
 
 
-class _MetaKernelIndicator(type(_Bulk)):  # type: ignore[misc]
+def clock_of(line: Any, sessions: bool) -> Any:
+    """Return an indicator with the date and the minute of each bar of the feed behind a line.
+
+    `sessions` says whether the dates stand for sessions.
+    """
+    clock: Any = Clock
+    return clock(data_of(line), sessions=sessions)
+
+
+def feed_of(line: Any) -> Any:
+    """Return the feed behind a line, None where there is none."""
+    try:
+        return data_of(line)
+    except AttributeError:
+        return None
+
+
+class _MetaKernelIndicator(type(Bulk)):  # type: ignore[misc]
     """Refuses what the author of a class has written wrong: see `hpi_bt.indicators.authoring`."""
 
     def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
@@ -245,7 +228,7 @@ class _MetaKernelIndicator(type(_Bulk)):  # type: ignore[misc]
         return super().dopostinit(made, *args, **kwargs)
 
 
-class KernelIndicator(_Bulk, metaclass=_MetaKernelIndicator):
+class KernelIndicator(Bulk, metaclass=_MetaKernelIndicator):
     """Base of every indicator here: declare `inputs`, `lines`, `params` and `kernel`.
 
     `MyIndicator(data)` takes its inputs by name from one data feed; `MyIndicator(a, b, ...)` takes
@@ -320,8 +303,8 @@ class KernelIndicator(_Bulk, metaclass=_MetaKernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
-        """Return what a run should print about these lines; arrays of shape (n_bars,)."""
+    ) -> list[Note]:
+        """Return what a run should print about these lines, arrays of shape (n_bars,)."""
         return []
 
     def _sources(self) -> list[Any]:
@@ -337,9 +320,11 @@ class KernelIndicator(_Bulk, metaclass=_MetaKernelIndicator):
                 f"or the lines {wanted}; got {len(self.datas)} inputs"
             )
         given = dict(zip(named[len(self.datas)], (d.lines[0] for d in self.datas), strict=True))
+        for name, data in zip(given, self.datas, strict=True):
+            check_feed(feed_of(data), [name], type(self).__name__)
         every = (*self.inputs, *self.optional_inputs)
         if {"session", "slot"} & (set(every) - set(given)):
-            clock = _Clock(data_of(self.data))
+            clock = clock_of(self.data, "session" not in given)
             given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
         return [given.get(name) for name in every]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
+from hpi_bt.errors import Note
 from hpi_bt.indicators.authoring import Kernel, defaults_of
 from hpi_bt.indicators.base import KernelIndicator, StandIns
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
@@ -214,11 +215,10 @@ class HedgePressureIndex(KernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return the counts of crosses and extremes, and what speaks against trusting them."""
-        found = hedge_pressure_remarks(frame, lines, options)
-        contracts = not cls.demo and options.get("proxy", "volume") == "volume"
-        return [r for r in found if contracts or not r.startswith("only net_oi")]
+        sides = () if cls.demo else cls.inputs_for(options).optional[:3]
+        return hedge_pressure_remarks(frame, lines, options, sides)
 
     def _plotlabel(self) -> list[object]:
         proxy = [] if self.p.proxy == "volume" else [self.p.proxy]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
+from hpi_bt.errors import Note
 from hpi_bt.indicators.authoring import defaults_of
 from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.indicators.remarks import herrick_remarks
@@ -164,7 +165,7 @@ class _Herrick(KernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return what was blanked, and a warning where open interest stands still."""
         return herrick_remarks(frame, options)
 

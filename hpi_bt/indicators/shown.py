@@ -12,7 +12,7 @@ from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.declarations import DECLARED, check_options
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError, Note, did_you_mean
 from hpi_bt.indicators.authoring import defaults_of
 from hpi_bt.indicators.base import KernelIndicator, data_of, kernel_series, param_named
 from hpi_bt.indicators.plotted import Chart, plotted_chart
@@ -39,7 +39,7 @@ class Shown:
         """Return what to draw where, one entry a line."""
         return panes_of(self.indicator, self.label, self.options, self.lines, self.plotted)
 
-    def remarks(self, frame: pd.DataFrame) -> list[str]:
+    def remarks(self, frame: pd.DataFrame) -> list[Note]:
         """Return what the indicator has to say about its own numbers."""
         if issubclass(self.indicator, KernelIndicator):
             return self.indicator.remarks(frame, self.lines, self.options)

@@ -10,7 +10,7 @@ import backtrader as bt
 import numpy as np
 
 from hpi_bt import orders as rulebook
-from hpi_bt.feeds import bar_minutes
+from hpi_bt.feeds import bar_minutes, check_feed
 from hpi_bt.indicators.authoring import Kernel, check_kernel, defaults_of, kernel_home
 from hpi_bt.indicators.base import (
     Inputs,
@@ -127,6 +127,8 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
                 f"{type(self).__name__}: window and flat_at_close need the line {missing[0]!r}; "
                 "build the frame with hpi_bt.sources.hours.add_hours"
             )
+        if not missing and needed:
+            check_feed(self.data, names, type(self).__name__)
         return [] if missing else [getattr(self.data.lines, n) for n in names]
 
     def _forget(self) -> None:
