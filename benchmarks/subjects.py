@@ -66,7 +66,7 @@ def stock_empty_our_feed(frame: pd.DataFrame) -> None:
 
 def our_empty(frame: pd.DataFrame) -> None:
     """Run nothing in HedgeCerebro on HedgeData."""
-    _run(HedgeCerebro(), _feed(frame), plain.Empty)
+    _run(HedgeCerebro(stdstats=False), _feed(frame), plain.Empty)
 
 
 def _feed(frame: pd.DataFrame) -> Any:
@@ -83,7 +83,7 @@ def stock_with_ours(frame: pd.DataFrame, scale: str = "standard") -> float:
 
 def our_cerebro(frame: pd.DataFrame, scale: str = "standard") -> float:
     """Return the final value of our strategy in HedgeCerebro, with no analyzer, as in `stock`."""
-    cerebro = HedgeCerebro()
+    cerebro = HedgeCerebro(stdstats=False)
     done = _run(cerebro, _feed(frame), ours(), orders=ORDERS, scale=scale)
     if cerebro.loop != "lean":
         raise RuntimeError(f"the short loop did not run: {cerebro.loop}")

@@ -39,7 +39,7 @@ _HOME = {
     "chain_of_yfinance": "sources.chains",
     "chain_report": "chains",
     "compare": "comparing",
-    "defaults_of": "indicators.base",
+    "defaults_of": "indicators.authoring",
     "demo_chain": "sources.demo_books",
     "fetch_chain": "sources.chains",
     "fetch_gauge": "sources.gauge_data.fetch",
@@ -51,6 +51,7 @@ _HOME = {
     "open_chains": "sources.chains",
     "part": "arrays",
     "read_chain": "sources.chains",
+    "resample": "sources.frame",
     "run": "runs",
     "run_all": "studying",
     "scan": "scanning",
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
         HerrickRSI,
         KernelIndicator,
     )
-    from hpi_bt.indicators.base import defaults_of
+    from hpi_bt.indicators.authoring import defaults_of
     from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
     from hpi_bt.report.chain_result import ChainReport
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from hpi_bt.searches import SweepResult, sweep
     from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain
     from hpi_bt.sources.demo_books import demo_chain
+    from hpi_bt.sources.frame import resample
     from hpi_bt.sources.gauge_data.assembly import gauge_inputs
     from hpi_bt.sources.gauge_data.fetch import fetch_gauge
     from hpi_bt.strategy import Confirmed, KernelStrategy

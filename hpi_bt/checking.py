@@ -9,7 +9,7 @@ import pandas as pd
 
 from hpi_bt.backtest.fast import parameters_of
 from hpi_bt.backtest.record import Record
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError, Note, did_you_mean
 from hpi_bt.sources.frame import validate_frame
 
 
@@ -38,9 +38,10 @@ def _kind(value: object) -> str:
 
 
 def check_inputs(strategy: Any, frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
-    """Refuse data in which a column that the signal needs is absent or never known."""
+    """Refuse a signal kernel that does not fit its class, and data that lack what it needs."""
     inputs = getattr(strategy, "inputs", ())
     if hasattr(strategy, "inputs_for"):
+        strategy.outputs()
         inputs = strategy.inputs_for(parameters_of(strategy, params)).required
     validate_frame(frame, name=frame.attrs["symbol"], required=inputs)
 
@@ -48,13 +49,15 @@ def check_inputs(strategy: Any, frame: pd.DataFrame, params: Mapping[str, Any]) 
 def check_known(record: Record) -> None:
     """Refuse a run in which one of our indicators was never known, by look-back or lack of data."""
     from hpi_bt.indicators import __all__ as ours
+    from hpi_bt.indicators.remarks import NEVER_KNOWN
 
     for pane in record.panes:
         column = pane["column"]
         if pane.get("kind") == "event" or pane["indicator"] not in ours or pane.get("sparse"):
             continue
         if record.signals[column].isna().all():
-            why = next((r for r in record.remarks if "never known" in r), "")
+            said = (r for r in record.remarks if isinstance(r, Note) and r.code == NEVER_KNOWN)
+            why = next((note.text for note in said), "")
             raise InputError(
                 f"{record.frame.attrs['symbol']}: {column} is never known in {len(record.frame)} "
                 f"bars{f' ({why})' if why else ''}; give more data or shorter look-backs"

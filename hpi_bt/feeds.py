@@ -19,6 +19,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 
+RESAMPLE_FIRST = "resample the frame first, with hb.resample(frame, minutes) or with pandas"
 _STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
 _TAKEN = {name for name in dir(bt.lineseries.Lines) if not name.startswith("__")}
 _NS_PER_DAY = 86_400_000_000_000
@@ -117,6 +118,56 @@ def _symbol(data: Any) -> str:
     return str(frame.attrs.get("symbol", "")) if isinstance(frame, pd.DataFrame) else ""
 
 
+def check_feed(feed: Any, names: Iterable[str], owner: str) -> None:
+    """Refuse what Backtrader itself would lose without a word.
+
+    Parameters
+    ----------
+    feed : bt.AbstractDataBase or None
+        The feed behind an input.
+    names : iterable of str
+        What is wanted of it.
+    owner : str
+        The class that wants it, for messages.
+
+    Raises
+    ------
+    InputError
+        A line other than prices, of a feed that is resampled or replayed; or `exactbars=1` with
+        several datas.
+    """
+    if feed is None:
+        return
+    own = [n for n in feed.lines.getlinealiases() if n not in _STOCK]
+    lost = [n for n in names if n not in _STOCK]
+    if own and lost and (feed.resampling or feed.replaying):
+        how = "replayed" if feed.replaying else "resampled"
+        raise InputError(
+            f"{feed._name or 'the data'} is {how} by Backtrader, which keeps prices and volume "
+            f"alone: {_some(lost)} would be NaN",
+            where=owner,
+            remedy=RESAMPLE_FIRST,
+        )
+    check_exactbars(getattr(feed, "_env", None), owner)
+
+
+def _some(names: list[str]) -> str:
+    """Return the names, the first five at most and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def check_exactbars(cerebro: Any, owner: str) -> None:
+    """Refuse `exactbars=1` with several datas, of which Backtrader loses bars."""
+    several = len(getattr(cerebro, "datas", ()))
+    if several > 1 and getattr(cerebro, "_exactbars", 0) >= 1:
+        raise InputError(
+            f"exactbars=1 with {several} datas: Backtrader forgets bars that it still needs",
+            where=owner,
+            remedy="run with exactbars=-1 or -2, or with one data",
+        )
+
+
 class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
     """Gives each instance a class with exactly the lines that its frame has."""
 
@@ -184,23 +235,18 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         self._row = -1
         self._bulk = False
 
-    def resample(self, **kwargs: Any) -> None:
-        """Resample prices; refused where there are further lines, which it would blank."""
-        self._refuse_filter("resampling")
-        super().resample(**kwargs)
-
-    def replay(self, **kwargs: Any) -> None:
-        """Replay prices; refused where there are further lines, which it would blank."""
-        self._refuse_filter("replay")
-        super().replay(**kwargs)
-
-    def _refuse_filter(self, what: str) -> None:
+    def addfilter(self, p: Any, *args: Any, **kwargs: Any) -> None:
+        """Add a filter; resampling and replay are refused where there are further lines."""
         extra = [name for name in self.getlinealiases() if name not in _STOCK]
-        if extra:
+        resamplers = bt.resamplerfilter._BaseResampler
+        if extra and isinstance(p, type) and issubclass(p, resamplers):
+            how = "replay" if issubclass(p, bt.resamplerfilter.Replayer) else "resampling"
             raise InputError(
-                f"HedgeData: {what} keeps prices and volume only and would blank "
-                f"{', '.join(extra)}; aggregate the frame with pandas, or drop those columns"
+                f"{how} keeps prices and volume alone and would blank {_some(extra)}",
+                where="HedgeData",
+                remedy=f"{RESAMPLE_FIRST}, or drop those columns",
             )
+        super().addfilter(p, *args, **kwargs)
 
     def preload(self) -> None:
         """Copy the columns into the lines at once, or bar by bar where a filter needs it."""

@@ -8,11 +8,13 @@ as Python, the fast engine compiles them.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel
 
 from hpi_bt.kernels.compiler import njit
+from hpi_bt.settings import refusal
 from hpi_bt.sources.base import Settings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -32,7 +34,21 @@ _STEP_TOLERANCE, _STEP_SHARE = 1e-9, 1e-15
 _MOST_STEPS = 2.0**53  # above it every float is a whole number of steps
 
 
-class Size(Settings):
+class _MetaRules(ModelMetaclass):
+    """Says in one line what is wrong with order rules made in Python: `Orders(stp=...)`."""
+
+    def __call__(cls: Any, *args: Any, **fields: Any) -> Any:  # noqa: N805 - a metaclass
+        try:
+            return super().__call__(*args, **fields)
+        except ValidationError as invalid:
+            raise refusal(cls, invalid, cls.__name__) from None
+
+
+class _RuleSettings(Settings, metaclass=_MetaRules):
+    """Base of everything about orders that a config or a strategy may say."""
+
+
+class Size(_RuleSettings):
     """How large an entry is: contracts or shares, percent of equity, or percent at risk."""
 
     kind: Literal["fixed", "percent", "risk"] = "percent"
@@ -49,7 +65,7 @@ class Size(Settings):
             raise ValueError(f"size of kind {self.kind} wants {wanted} and not {other}")
 
 
-class AtrDistance(Settings):
+class AtrDistance(_RuleSettings):
     """A distance from the executed price in average true ranges of the signal bar."""
 
     kind: Literal["atr"] = "atr"
@@ -57,21 +73,21 @@ class AtrDistance(Settings):
     multiple: Positive = 2.0
 
 
-class ProfitTarget(Settings):
+class ProfitTarget(_RuleSettings):
     """A profit target, in average true ranges of the stop's period."""
 
     kind: Literal["atr"] = "atr"
     multiple: Positive = 3.0
 
 
-class Window(Settings):
+class Window(_RuleSettings):
     """The part of the session in which entries are allowed, by minutes from its open."""
 
     after_open_minutes: Annotated[float, Field(ge=0)] = 0.0
     length_minutes: Positive = 120.0
 
 
-class Orders(Settings):
+class Orders(_RuleSettings):
     """Everything about orders that is not the signal (SPEC section 8)."""
 
     size: Size = Size(kind="percent", percent=95.0)

@@ -47,7 +47,7 @@ class PlainHedgePressure(KernelIndicator):
 
     inputs = HedgePressureIndex.inputs
     optional_inputs = HedgePressureIndex.optional_inputs
-    lines = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+    lines = ("hpi", "oi", "flow", "spread", "cross", "extreme")
     params = defaults_of(hedge_pressure_lines)
     kernel = staticmethod(hedge_pressure_lines)
     chart = {line: plain(line, pane) for line, pane in PLAIN_PANES.items()}

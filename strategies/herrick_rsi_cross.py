@@ -17,7 +17,9 @@ def herrick_rsi_cross(
     signal_type="ema",
     upper=70.0,
     lower=30.0,
+    pivots="oscillator",
     pivot=5,
+    min_pivot_gap=5,
     max_pivot_gap=60,
     max_oi_change=None,
     state=None,
@@ -29,8 +31,8 @@ def herrick_rsi_cross(
     found = herrick_rsi_lines(
         high, low, volume, openinterest,
         hpi_smoothing=hpi_smoothing, rsi_length=rsi_length, signal_length=signal_length,
-        signal_type=signal_type, pivot=pivot, max_pivot_gap=max_pivot_gap,
-        max_oi_change=max_oi_change, state=part(state, "lines"),
+        signal_type=signal_type, pivots=pivots, pivot=pivot, min_pivot_gap=min_pivot_gap,
+        max_pivot_gap=max_pivot_gap, max_oi_change=max_oi_change, state=part(state, "lines"),
     )  # fmt: skip
     longs = (found.cross > 0) & (found.rsi < upper)
     shorts = (found.cross < 0) & (found.rsi > lower)

@@ -257,3 +257,41 @@ def test_its_style_goes_to_the_page_and_the_alerts_and_is_checked_before_the_run
     with pytest.raises(InputError, match="'redish' is no colour"):
         report(tmp_path / "b", Flow, frame, style={"HerrickRSI.cross": {"color": "redish"}})
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("kind", [bt.Cerebro, hb.HedgeCerebro])
+def test_strategies_that_share_an_account_say_so_on_both_sheets(tmp_path: Path, kind: Any) -> None:
+    cerebro = kind()
+    cerebro.adddata(hb.HedgeData(bars()))
+    for strategy in (Hold, Turn):
+        cerebro.addstrategy(strategy)
+    cerebro.addanalyzer(hb.Report, folder=str(tmp_path))
+    results = [done.analyzers.report.result for done in cerebro.run()]
+    for result in results:
+        (said,) = (d for d in result.summary["diagnostics"] if d["code"] == "shared-account")
+        assert said["severity"] == "warning"
+        assert said["text"].startswith("the account is shared by 2 strategies (Hold, Turn): equity")
+        for page in ("tearsheet.html", "chart.html"):
+            assert "the account is shared by 2 strategies" in (result.folder / page).read_text()
+    assert results[0].summary["end_value"] == results[1].summary["end_value"]
+
+
+def test_a_strategy_alone_has_its_account_alone(tmp_path: Path) -> None:
+    assert "shared" not in str(report(tmp_path, Hold, bars()).summary["remarks"])
+
+
+def test_a_market_without_open_interest_has_no_rsi_and_says_so_once(tmp_path: Path) -> None:
+    class Strength(bt.Strategy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.strength, self.index = hb.HerrickRSI(self.data), hb.HerrickPayoffIndex(self.data)
+
+    result = report(tmp_path, Strength, bars(60))
+    lines = result.signals[[f"HerrickRSI.{name}" for name in ("rsi", "signal")]]
+    assert lines.isna().all(axis=None)
+    assert not result.signals["HerrickRSI.zone"].any()
+    said = [d["text"] for d in result.summary["diagnostics"] if d["code"] == "never-known"]
+    assert said == ["open interest is never positive: payoff, rsi and signal are never known"]
+    known = report(tmp_path, Strength, bars(60).assign(openinterest=np.arange(60) + 500.0))
+    assert known.signals["HerrickRSI.rsi"].notna().sum() == 60 - 16
+    assert "never-known" not in str(known.summary["diagnostics"])

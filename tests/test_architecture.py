@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hpi_bt"
 ROOMS = (
     "arrays",
     "errors",
+    "settings",  # what is wrong with settings, of a config or made in Python
     "kernels",
     "options",
     "gauge",
@@ -57,6 +58,7 @@ BACKTRADER = (
     "backtest.watching",  # the bar by bar half of backtest.alerts
     "backtest.broker",  # the account of backtest.cerebro
     "backtest.lean",  # the short loop that backtest.cerebro runs
+    "backtest.observing",  # the standard observers in it
 )
 OUTSIDE = (
     "sources",

@@ -474,7 +474,8 @@ def test_a_clone_keeps_prices_alone_so_an_indicator_on_it_is_refused():
         cerebro.adddata(data)
         make(cerebro, data)
         cerebro.addstrategy(Uses)
-        with pytest.raises(TypeError, match="the data has no line 'put_volume'"):
+        message = "the data has no line 'put_volume' .* prices alone: resample the frame first"
+        with pytest.raises(TypeError, match=message):
             cerebro.run()
 
 
@@ -485,6 +486,112 @@ def test_resampling_that_would_blank_hedge_columns_is_refused(how, word):
     data = hb.HedgeData(clean_frame())
     with pytest.raises(hb.InputError, match=rf"{word} .* would blank put_volume, .*with pandas"):
         getattr(bt.Cerebro(), how)(data, **MINUTES)
+
+
+HOURS = {"timeframe": bt.TimeFrame.Minutes, "compression": 60}
+BY_BACKTRADER: dict[str, Any] = {
+    "resampledata": lambda c, d: c.resampledata(d, **HOURS),
+    "replaydata": lambda c, d: c.replaydata(d, **HOURS),
+    "data.resample": lambda c, d: (d.resample(**HOURS), c.adddata(d)),
+    "data.replay": lambda c, d: (d.replay(**HOURS), c.adddata(d)),
+    "addfilter": lambda c, d: (d.addfilter(bt.ResamplerMinutes, compression=60), c.adddata(d)),
+}
+AS_INPUTS: dict[str, Any] = {
+    "one data": hb.HedgePressureIndex,
+    "lines": lambda d: hb.HedgePressureIndex(d.put_volume, d.call_volume, d.net_oi),
+    "operations": lambda d: hb.HedgePressureIndex(
+        d.put_volume * 1.0, d.call_volume + 0.0, d.put_oi - d.call_oi
+    ),
+    "the gauge": hb.HedgePressureGauge,
+}
+
+
+def strategy_of(indicator: Any) -> type:
+    class Uses(bt.Strategy):
+        def __init__(self) -> None:
+            super().__init__()
+            self.made = indicator(self.datas[-1])
+
+    return Uses
+
+
+@pytest.mark.parametrize("way", BY_BACKTRADER)
+def test_a_feed_of_ours_with_option_lines_is_not_resampled_by_any_way(way):
+    with pytest.raises(
+        hb.InputError, match=r"HedgeData: re.* would blank put_volume, .* and \d+ mo"
+    ):
+        BY_BACKTRADER[way](bt.Cerebro(), hb.HedgeData(clean_frame()))
+
+
+@pytest.mark.parametrize("made", AS_INPUTS)
+@pytest.mark.parametrize("way", BY_BACKTRADER)
+def test_anybodys_resampled_feed_is_refused_where_our_indicators_need_its_option_lines(way, made):
+    cerebro = bt.Cerebro(stdstats=False)
+    BY_BACKTRADER[way](cerebro, stock(clean_frame()))
+    cerebro.addstrategy(strategy_of(AS_INPUTS[made]))
+    how = "replayed" if "replay" in way else "resampled"
+    message = (
+        f"is {how} by Backtrader, .* alone: .* would be NaN; resample the frame first, with hb"
+    )
+    with pytest.raises(hb.InputError, match=message):
+        cerebro.run()
+
+
+def test_so_is_a_kernel_strategy_on_it_and_a_filter():
+    class Follows(hb.KernelStrategy):
+        inputs = ("put_volume",)
+
+        @staticmethod
+        def signal_kernel(put_volume, *, state=None):
+            return put_volume - 100.0
+
+    class Plain(bt.Strategy):
+        pass
+
+    filtered = type("Filtered", (hb.Confirmed, Plain), {})
+    for strategy in (Follows, filtered):
+        cerebro = bt.Cerebro(stdstats=False)
+        cerebro.resampledata(stock(clean_frame()), **HOURS)
+        cerebro.addstrategy(strategy)
+        with pytest.raises(hb.InputError, match=r"put_volume.* would be NaN"):
+            cerebro.run()
+
+
+@pytest.mark.parametrize("way", BY_BACKTRADER)
+def test_indicators_of_prices_alone_may_stand_on_a_resampled_feed(way):
+    cerebro = bt.Cerebro(stdstats=False)
+    BY_BACKTRADER[way](cerebro, stock(clean_frame()))
+    cerebro.addstrategy(strategy_of(hb.HerrickRSI))
+    assert np.isfinite(cerebro.run()[0].made.rsi[0])
+
+
+def test_a_frame_resampled_first_has_its_option_lines():
+    frame = hb.resample(clean_frame(), 60, calendar="XNYS")
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(hb.HedgeData(frame))
+    cerebro.addstrategy(strategy_of(lambda d: hb.HedgePressureIndex(d, zscore_lookback=20)))
+    done = cerebro.run()[0]
+    assert len(done.data) == len(frame) < len(clean_frame()) / 3
+    assert np.isfinite(done.made.hpi[0])
+    assert frame["put_volume"].sum() == clean_frame()["put_volume"].sum()
+
+
+@pytest.mark.parametrize("feed", [hb.HedgeData, stock])
+def test_exactbars_with_several_datas_is_refused_under_our_indicators(feed):
+    def run(datas: int, **mode: Any) -> Any:
+        cerebro = bt.Cerebro(stdstats=False)
+        for _ in range(datas):
+            cerebro.adddata(feed(clean_frame()))
+        cerebro.addstrategy(strategy_of(hb.HedgePressureIndex))
+        return cerebro.run(**mode)[0]
+
+    message = (
+        "HedgePressureIndex: exactbars=1 with 2 datas: Backtrader forgets .*exactbars=-1 or -2"
+    )
+    with pytest.raises(hb.InputError, match=message):
+        run(2, exactbars=1)
+    for datas, kept in ((2, -1), (2, -2), (1, 1)):
+        assert np.isfinite(run(datas, exactbars=kept).made.hpi[0])
 
 
 # ---- refusals ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hpi_bt.errors import InputError
 from hpi_bt.orders import (
     FLAT,
     LATE_FLAT,
@@ -17,6 +18,7 @@ from hpi_bt.orders import (
     REVERSE,
     SIGNAL,
     TIME,
+    AtrDistance,
     Orders,
     allowed_target,
     entry_size,
@@ -216,6 +218,34 @@ def test_the_compiled_rules_are_the_python_rules():
 def test_wrong_orders_are_refused(wrong, says):
     with pytest.raises(ValidationError, match=says):
         Orders.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"stp": {}}, "Orders: stp: unknown key (did you mean 'stop'?); rename or remove it"),
+        (
+            {"stop": {"kind": "atr", "multipel": 2.0}},
+            "Orders: stop.multipel: unknown key (did you mean 'multiple'?); rename or remove it",
+        ),
+        (
+            {"size": {"kind": "risk", "percent": 1.0}},
+            "Orders: size of kind risk needs a stop; add stop: {kind: atr, multiple: 2.0}",
+        ),
+        ({"direction": "up"}, "Orders: direction: found 'up'; wanted 'both', 'long' or 'short'"),
+        ({"stp": {}, "cash_bufer": 0.1}, "(and 1 more)"),
+    ],
+)
+def test_orders_made_in_python_are_refused_in_one_line(wrong, says):
+    with pytest.raises(InputError) as caught:
+        Orders(**wrong)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_part_of_the_orders_names_itself():
+    with pytest.raises(InputError, match=r"AtrDistance: multipel: unknown key \(did you mean 'mul"):
+        AtrDistance(multipel=3.0)
 
 
 @pytest.mark.parametrize("rule", [{"window": {}}, {"flat_at_close": True}])

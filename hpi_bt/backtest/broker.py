@@ -8,7 +8,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.arrays import FloatArray, IntArray
 
 
 class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
@@ -123,6 +123,20 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
 
     getvalue = get_value
 
+    def value_now(self) -> float:
+        """Return the account value at the loop's bar, without the work that only readers need."""
+        if not self._stale:
+            return float(self._value)
+        held, cost = self._held, self._cost
+        if not held.size:
+            return float(self.cash)
+        close = self._close[self._bar]
+        value = abs(held.size) * cost.margin if self._daily else held.size * close
+        gain = held.size * (close - held.price) * cost.p.mult
+        if value > 0.0:
+            value = (value - gain) / cost.get_leverage() + gain
+        return float(self.cash + value)
+
     def get_leverage(self) -> float:
         """Return the leverage in use."""
         self._settle()
@@ -143,13 +157,23 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         del self._highs, self._lows  # they would keep the feed's arrays from growing
         self._lean = False
 
-    def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
-        """Return account value and position at each close, from the log of what changed."""
+    def _entries(self, n_bars: int) -> IntArray:
+        """Return the log's entry that holds at each close, shape (n_bars,)."""
         changed = np.zeros(n_bars, dtype=np.int64)
-        cash, size, price = np.array([entry[1:] for entry in self._log]).T
         for i, (bar, *_) in enumerate(self._log[1:], start=1):
             changed[bar] = i
-        row = np.maximum.accumulate(changed)
+        entries: IntArray = np.maximum.accumulate(changed)
+        return entries
+
+    def cash_curve(self, n_bars: int) -> FloatArray:
+        """Return the cash at each close, from the log of what changed."""
+        cash: FloatArray = np.array([entry[1] for entry in self._log])[self._entries(n_bars)]
+        return cash
+
+    def curves(self, n_bars: int) -> tuple[FloatArray, FloatArray]:
+        """Return account value and position at each close, from the log of what changed."""
+        cash, size, price = np.array([entry[1:] for entry in self._log]).T
+        row = self._entries(n_bars)
         cash, size, price = cash[row], size[row], price[row]
         close = np.array(self._close[:n_bars])
         value = np.abs(size) * self._cost.margin if self._daily else size * close

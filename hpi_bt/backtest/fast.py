@@ -15,10 +15,12 @@ from hpi_bt.backtest.fast_loop import COUNTS, ENTRY, Account, Costs, Market, sim
 from hpi_bt.backtest.record import Record
 from hpi_bt.config import Broker
 from hpi_bt.errors import InputError
-from hpi_bt.indicators.base import defaults_of, kernel_series
+from hpi_bt.indicators.authoring import defaults_of
+from hpi_bt.indicators.base import kernel_series
 from hpi_bt.indicators.shown import check_allowed, demo_reason, kernel_shown
 from hpi_bt.kernels.wilder import wilder_atr
 from hpi_bt.orders import REASONS, STOP, TARGET, Orders, Rules
+from hpi_bt.strategy.kernel_strategy import target_outputs
 
 _KINDS = {ENTRY: "entry", STOP: "stop", TARGET: "target"}
 
@@ -53,6 +55,7 @@ def parameters_of(strategy: type, params: Mapping[str, Any]) -> dict[str, Any]:
 def signal_of(strategy: type, params: Mapping[str, Any], frame: pd.DataFrame) -> FloatArray:
     """Return the target of a strategy's signal kernel on a frame, shape (n_bars,)."""
     known: Any = strategy
+    known.outputs()
     series = kernel_series(frame, *known.inputs_for(params))
     return target_of(strategy, params, series)
 
@@ -64,7 +67,8 @@ def target_of(
     known: Any = strategy
     options = {k: params[k] for k in defaults_of(known.signal_kernel) if k in params}
     made = known.signal_kernel(*series, **options)
-    return np.ascontiguousarray(made, dtype=np.float64)
+    (target,) = target_outputs(strategy).arrays(made, series[0].size)
+    return np.ascontiguousarray(target)
 
 
 def market_of(frame: pd.DataFrame) -> Market:

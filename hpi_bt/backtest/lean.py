@@ -1,8 +1,9 @@
 """A Cerebro that skips the work which cannot change anything.
 
 `HedgeCerebro` takes its short loop only when nobody could tell: one bulk-loaded `HedgeData`, one
-strategy, no observers, writers, timers or cheat-on-open, no analyzer or strategy hook that wants
-every bar, and its own broker without credit interest. Otherwise it is stock Backtrader.
+strategy, no observers but the standard ones, no writers, timers or cheat-on-open, no analyzer or
+strategy hook that wants every bar, and its own broker without credit interest. Otherwise it is
+stock Backtrader.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 import backtrader as bt
 
 from hpi_bt.backtest.broker import HedgeBroker, LeanBroker
-from hpi_bt.feeds import HedgeData
+from hpi_bt.backtest.observing import Observing, are_standard, may_be_read
+from hpi_bt.feeds import HedgeData, check_exactbars
 from hpi_bt.strategy import KernelStrategy
+from hpi_bt.strategy.leaps import Leaps
 
 _ANALYZER_HOOKS = (
     "next", "prenext", "nextstart", "_next", "_prenext", "_nextstart", "notify_cashvalue",
@@ -31,18 +34,26 @@ _VALUE_HOOKS = (
 class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
     """A `bt.Cerebro` with a short loop; same results, several times faster.
 
-    Use it in place of `bt.Cerebro`. Observers are off by default (`stdstats=True` brings them
-    back, and with them the stock loop). After a run `loop` tells which loop ran: "lean" or the
-    reason why it was "stock".
+    Use it in place of `bt.Cerebro`: `strategy.stats`, `cerebro.plot` and analyzers have what they
+    have there. After a run `loop` tells which loop ran: "lean" or the reason why it was "stock".
+
+    Raises
+    ------
+    InputError
+        When it runs with `exactbars=1` and several datas, of which Backtrader loses bars.
     """
 
-    params = dict(stdstats=False)
     loop = ""
 
     def __init__(self) -> None:
         super().__init__()
         self._broker = LeanBroker()
         self._broker.cerebro = self
+
+    def runstrategies(self, iterstrat: Any, predata: bool = False) -> Any:
+        """Run a set of strategies as `bt.Cerebro` does."""
+        check_exactbars(self, "HedgeCerebro")
+        return super().runstrategies(iterstrat, predata)
 
     def _runonce(self, runstrats: list[Any]) -> None:
         reason = self._why_stock(runstrats)
@@ -63,7 +74,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             "cheat on open": self.p.cheat_on_open,
             "timers": self._timers or self._timerscheat,
             "writers": self.runwriters,
-            "observers": strategy.getobservers(),
+            "observers": self.observers or not are_standard(strategy.getobservers()),
             "quicknotify": self.p.quicknotify,
             "oldsync": self.p.oldsync,
         }
@@ -81,7 +92,8 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
         own, dated = list(strategy.lines), strategy.lines.datetime
         ticking = [*data.lines, *made]
         broker.begin(data)
-        leaps = strategy.leaps() if isinstance(strategy, KernelStrategy) else None
+        leaps = _leaps_of(strategy)
+        observing = Observing(strategy, broker, n, at_once=leaps is not None)
         warm = max(strategy._minperiods)
         progress = [a.p for a in strategy.analyzers if getattr(a.p, "progress", None)]
         bar, visited = -1, 0
@@ -102,6 +114,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             if broker.notifs:
                 self._deliver(strategy)
             _call_next(strategy, warm - bar - 1)
+            observing.after(bar, step)
             if strategy._orderspending or strategy._tradespending:
                 strategy.clear()
             visited += 1
@@ -111,6 +124,7 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
                 break
         strategy._minperstatus = warm - bar - 1
         broker.end()
+        observing.end(bar + 1)
         for analyzer in strategy.analyzers:
             if getattr(analyzer, "lean", False):
                 analyzer.take_curves(*broker.curves(bar + 1))
@@ -132,6 +146,15 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             strategy.notify_trade(trade)
             for analyzer in analyzers:
                 analyzer._notify_trade(trade)
+
+
+def _leaps_of(strategy: Any) -> Leaps | None:
+    """Return which bars a strategy sleeps on; None where each is run, or its observers are read."""
+    if not isinstance(strategy, KernelStrategy):
+        return None
+    if strategy.getobservers() and may_be_read(strategy):
+        return None
+    return strategy.leaps()
 
 
 def _call_next(strategy: Any, bars_to_warm: int) -> None:

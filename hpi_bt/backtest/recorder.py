@@ -16,6 +16,7 @@ from hpi_bt.backtest.cash_flows import CashFlows
 from hpi_bt.backtest.protective import Protection
 from hpi_bt.backtest.record import Record, fills_frame, without_dust
 from hpi_bt.backtest.recorded import frame_of, frames_of, without_late
+from hpi_bt.backtest.run_notes import notes_of
 from hpi_bt.backtest.watching import Watch
 from hpi_bt.errors import InputError
 from hpi_bt.feeds import HedgeData, bar_minutes, names_of
@@ -201,6 +202,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             alerts=self._all_alerts(frame, shown),
             remarks=[
                 *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
+                *notes_of(strategy, frame),
                 *_left_out(*names),
                 *ruin_notes(equity, frame.index, closed_out=hasattr(strategy.broker, "ruined")),
                 *paid_in_notes(flows),

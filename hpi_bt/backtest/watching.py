@@ -66,11 +66,11 @@ class _Computed:
 
     def __init__(self, indicator: type[KernelIndicator], strategy: Any) -> None:
         self.data, self._kernel = strategy.data, indicator.kernel
+        self._outputs = indicator.outputs()
         every, self._options = kernel_options(indicator, strategy.p._getkwargs())
-        lines: Any = indicator.lines
-        label = indicator.__name__
-        self.panes = panes_of(indicator, label, every, lines._getlines())
-        self.names = [f"{label}.{name}" for name in lines._getlines()]
+        label, names = indicator.__name__, self._outputs.names
+        self.panes = panes_of(indicator, label, every, names)
+        self.names = [f"{label}.{name}" for name in names]
         self._series = sum(indicator.inputs_for(every), ())
         self._begun = False
         self._state: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class _Computed:
             self._before = copy_state(self._state)
         series = [np.array([_line_value(self.data, name)]) for name in self._series]
         out = self._kernel(*series, **self._options, state=self._state)
-        values = out if isinstance(out, tuple) else (out,)
+        values = self._outputs.arrays(out, 1)
         return {n: float(v[0]) for n, v in zip(self.names, values, strict=True)}
 
     def _at_once(self) -> list[list[float]]:
@@ -101,7 +101,7 @@ class _Computed:
             days = [bt.num2date(x, tz=data._tz).toordinal() for x in bars["datetime"]]
             bars["session"] = np.array(days, dtype=np.float64)
         out = self._kernel(*(bars.get(name, unknown) for name in self._series), **self._options)
-        return [line.tolist() for line in (out if isinstance(out, tuple) else (out,))]
+        return [line.tolist() for line in self._outputs.arrays(out, n)]
 
 
 def _computed(strategy: Any) -> list[_Computed]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from hpi_bt.config.messages import shown_value
 from hpi_bt.errors import InputError
+from hpi_bt.settings import shown_value
 
 
 class _Loader(yaml.SafeLoader):

@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hpi_bt.config.messages import explain, first_of
 from hpi_bt.config.models import Config
-from hpi_bt.errors import InputError
+from hpi_bt.settings import refusal
 
 
 def validated(mapping: Mapping[str, Any], name: str) -> Config:
@@ -23,6 +22,4 @@ def validated(mapping: Mapping[str, Any], name: str) -> Config:
     try:
         return Config.model_validate({str(key): value for key, value in mapping.items()})
     except ValidationError as invalid:
-        errors = invalid.errors()
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise InputError(f"{name}: {explain(Config, first_of(errors))}{more}") from None
+        raise refusal(Config, invalid, name) from None

@@ -7,8 +7,8 @@ replay, live) calls it with one bar and its carried state. Both give the same nu
 from __future__ import annotations
 
 import array
-import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import backtrader as bt
@@ -17,9 +17,20 @@ import pandas as pd
 from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray, copy_state
-from hpi_bt.errors import InputError
-
-Kernel = Callable[..., Any]
+from hpi_bt.errors import InputError, Note
+from hpi_bt.feeds import RESAMPLE_FIRST, check_feed
+from hpi_bt.indicators.authoring import (
+    Kernel,
+    check_arguments,
+    check_begun,
+    check_kernel,
+    check_texts,
+    defaults_of,
+    kernel_home,
+)
+from hpi_bt.indicators.bulk import Bulk
+from hpi_bt.indicators.clock import Clock
+from hpi_bt.indicators.outputs import Outputs
 
 #: {parameter: {value: {input: the column that takes its place}}}; the first value is the default.
 StandIns: TypeAlias = Mapping[str, Mapping[str, Mapping[str, str]]]
@@ -54,57 +65,7 @@ def inputs_under(declared: Any, params: Mapping[str, Any]) -> Inputs:
     )
 
 
-def defaults_of(kernel: Kernel) -> dict[str, Any]:
-    """Return the keyword options of a kernel with their defaults, `state` excepted."""
-    options = inspect.signature(kernel).parameters.values()
-    return {
-        p.name: p.default
-        for p in options
-        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "state"
-    }
-
-
-class _Bulk(bt.Indicator):  # type: ignore[misc]
-    """Base whose lines grow by a whole array at once where stock lines grow value by value."""
-
-    def forward(self, value: float = float("nan"), size: int = 1) -> None:
-        if size == 1 or any(line.mode != line.UnBounded for line in self.lines):
-            super().forward(value, size)
-            return
-        block = array.array("d", [value]) * size
-        for line in self.lines:
-            line.array.extend(block)
-            line._idx += size
-            line.lencount += size
-
-
-class _Clock(_Bulk):
-    """Local date (session) and minute of the day (slot) of a data without those columns."""
-
-    lines: Any = ("session", "slot")
-    plotinfo = dict(plot=False)
-
-    def next(self) -> None:
-        now = self.data.datetime.datetime(0)
-        self.lines.session[0] = now.toordinal()
-        self.lines.slot[0] = now.hour * 60 + now.minute
-
-    def once(self, start: int, end: int) -> None:
-        stamps, session, slot = self.data.datetime, self.lines.session, self.lines.slot
-        for i in range(start, end):
-            now = bt.num2date(stamps.array[i], tz=stamps._tz)
-            session.array[i] = now.toordinal()
-            slot.array[i] = now.hour * 60 + now.minute
-
-    prenext = nextstart = next
-
-    def preonce(self, start: int, end: int) -> None:
-        self.once(start, end)
-
-    oncestart = preonce
-
-
-class _Kernel(_Bulk):
+class _Kernel(Bulk):
     """The private child that runs the kernel.
 
     It is a child because an indicator class with both `next` and `once` silently breaks the
@@ -114,16 +75,20 @@ class _Kernel(_Bulk):
     csv = False
     plotinfo = dict(plot=False)
 
-    def attach(self, kernel: Kernel, sources: list[Any], options: dict[str, Any]) -> None:
-        """Take the kernel, one line (or None) for each of its series, and its options."""
+    def attach(
+        self, kernel: Kernel, sources: list[Any], options: dict[str, Any], outputs: Outputs
+    ) -> None:
+        """Take the kernel, one line (or None) for each of its series, its options and outputs."""
         self._kernel, self._sources, self._options = kernel, sources, options
+        self._outputs = outputs
         self._state: dict[str, Any] = {}
         self._before: dict[str, Any] = {}
         self._bar = 0
 
-    def _run(self, series: list[FloatArray], state: dict[str, Any] | None) -> tuple[Any, ...]:
-        out = self._kernel(*series, **self._options, state=state)
-        return out if isinstance(out, tuple) else (out,)
+    def _run(
+        self, series: list[FloatArray], state: dict[str, Any] | None, n_bars: int
+    ) -> list[FloatArray]:
+        return self._outputs.arrays(self._kernel(*series, **self._options, state=state), n_bars)
 
     def next(self) -> None:
         if len(self) != self._bar:
@@ -131,7 +96,7 @@ class _Kernel(_Bulk):
         else:  # the same bar again: replay, resample, a second feed
             self._state = copy_state(self._before)
         series = [np.array([np.nan if s is None else s[0]]) for s in self._sources]
-        for line, values in zip(self.lines, self._run(series, self._state), strict=True):
+        for line, values in zip(self.lines, self._run(series, self._state, 1), strict=True):
             line[0] = values[0]
 
     prenext = nextstart = next  # the warm-up bars feed the state
@@ -149,8 +114,8 @@ class _Kernel(_Bulk):
             np.full(n, np.nan) if s is None else np.array(s.array[:n], dtype=np.float64)
             for s in self._sources
         ]
-        for line, values in zip(self.lines, self._run(series, None), strict=True):
-            line.array[:n] = array.array("d", np.asarray(values, dtype=np.float64).tobytes())
+        for line, values in zip(self.lines, self._run(series, None, n), strict=True):
+            line.array[:n] = array.array("d", values.tobytes())
 
 
 def _kernel_class(n_lines: int) -> type[_Kernel]:
@@ -170,21 +135,28 @@ def __getattr__(name: str) -> Any:
 
 
 def kernel_lines(
-    kernel: Kernel, clocks: list[Any], sources: list[Any], options: dict[str, Any], n_lines: int = 1
+    kernel: Kernel,
+    clocks: list[Any],
+    sources: list[Any],
+    options: dict[str, Any],
+    outputs: Outputs,
 ) -> Any:
-    """Return a child indicator whose lines are the outputs of `kernel` over the lines `sources`.
+    """Return a child indicator whose lines are the `outputs` of `kernel` over the lines `sources`.
 
     `clocks` are the datas that it ticks with; a source that is None is NaN throughout.
     """
-    child = _kernel_class(n_lines)(*clocks)
-    child.attach(kernel, sources, options)
+    child = _kernel_class(len(outputs.names))(*clocks)
+    child.attach(kernel, sources, options, outputs)
     return child
 
 
-def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...]) -> list[Any]:
+def lines_by_name(
+    data: Any, required: tuple[str, ...], optional: tuple[str, ...], *, owner: str
+) -> list[Any]:
     """Return the lines of one data by name; optional ones that it lacks are None.
 
-    A missing `session` is the local date and a missing `slot` the minute of the day.
+    A missing `session` is the local date and a missing `slot` the minute of the day. `owner` is
+    the class that wants them, for messages.
 
     Raises
     ------
@@ -192,24 +164,77 @@ def lines_by_name(data: Any, required: tuple[str, ...], optional: tuple[str, ...
         A required line is missing; the message lists those found.
     """
     found = tuple(data.lines.getlinealiases()) if hasattr(data, "lines") else ()
+    feed = feed_of(data)
+    check_feed(feed, [n for n in (*required, *optional) if n in found], owner)
     missing = [name for name in required if name not in found]
     if missing:
-        raise TypeError(f"the data has no line {missing[0]!r} (found: {', '.join(found)})")
+        remedy = "give a feed that has it, such as hpi_bt.HedgeData of a frame with that column"
+        if feed is not None and feed._clone:
+            remedy = f"a copy that Backtrader makes of a feed has prices alone: {RESAMPLE_FIRST}"
+        lines = ", ".join(found)
+        raise TypeError(f"{owner}: the data has no line {missing[0]!r} (found: {lines}); {remedy}")
     wanted = [getattr(data.lines, n) if n in found else None for n in (*required, *optional)]
     made = None
     for i, name in enumerate((*required, *optional)):
         if wanted[i] is None and name in ("session", "slot"):
-            made = _Clock(data_of(data)) if made is None else made
+            made = clock_of(data, "session" not in found) if made is None else made
             wanted[i] = getattr(made.lines, name)
     return wanted
 
 
-class KernelIndicator(_Bulk):
+def clock_of(line: Any, sessions: bool) -> Any:
+    """Return an indicator with the date and the minute of each bar of the feed behind a line.
+
+    `sessions` says whether the dates stand for sessions.
+    """
+    clock: Any = Clock
+    return clock(data_of(line), sessions=sessions)
+
+
+def feed_of(line: Any) -> Any:
+    """Return the feed behind a line, None where there is none."""
+    try:
+        return data_of(line)
+    except AttributeError:
+        return None
+
+
+class _MetaKernelIndicator(type(Bulk)):  # type: ignore[misc]
+    """Refuses what the author of a class has written wrong: see `hpi_bt.indicators.authoring`."""
+
+    def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
+        """Return the class; names that are no lists, or lines named twice, are refused."""
+        check_texts(name, members, ("inputs", "optional_inputs", "lines"))
+        cls = super().__new__(meta, name, bases, members)
+        lines = cls.lines._getlines()
+        twice = next((n for i, n in enumerate(lines) if n in lines[:i]), None)
+        if twice is not None:
+            raise InputError(
+                f"names {twice!r}, which is there already; one of the two would stay empty",
+                where=name,
+                field="lines",
+                remedy="leave it out",
+            )
+        return cls
+
+    def doinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse keywords that are no parameters."""
+        check_arguments(cls, kwargs)
+        return super().doinit(made, *args, **kwargs)
+
+    def dopostinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse an `__init__` that has not called that of `KernelIndicator`."""
+        check_begun(made, "_kernel_child", base=KernelIndicator)
+        return super().dopostinit(made, *args, **kwargs)
+
+
+class KernelIndicator(Bulk, metaclass=_MetaKernelIndicator):
     """Base of every indicator here: declare `inputs`, `lines`, `params` and `kernel`.
 
     `MyIndicator(data)` takes its inputs by name from one data feed; `MyIndicator(a, b, ...)` takes
     one line for each input. Subclass it as any indicator: add lines in `__init__`, or override
-    `next`.
+    `next`. The first line is what the indicator stands for where a line is wanted: in `ind[0]`,
+    `bt.ind.EMA(ind)`, `bt.ind.CrossOver(ind, 0)` and `cerebro.add_signal`.
 
     Attributes
     ----------
@@ -227,7 +252,7 @@ class KernelIndicator(_Bulk):
         True for an indicator that is meant for daily or weekly bars.
     chart : dict
         How the pages draw each line: {line: {pane, kind, color, ...}}; "$name" stands for the
-        parameter of that name.
+        value of the parameter of that name, "-$name" for its negative.
     """
 
     csv = True
@@ -242,12 +267,33 @@ class KernelIndicator(_Bulk):
 
     def __init__(self) -> None:
         super().__init__()
-        home = next(c for c in type(self).__mro__ if "kernel" in vars(c))
-        names = home.lines._getlines()  # type: ignore[attr-defined]
+        outputs = self.outputs()
         options = {k: getattr(self.p, k) for k in defaults_of(self.kernel)}
-        child = kernel_lines(self.kernel, self.datas, self._sources(), options, len(names))
-        for i, name in enumerate(names):
-            child.lines[i].addbinding(getattr(self.lines, name))
+        child = kernel_lines(self.kernel, self.datas, self._sources(), options, outputs)
+        for line, name in zip(child.lines, outputs.names, strict=True):
+            line.addbinding(getattr(self.lines, name))
+        self._kernel_child = child
+
+    @classmethod
+    def outputs(cls) -> Outputs:
+        """Return the lines that its kernel fills; what the author has written wrong is refused.
+
+        Raises
+        ------
+        InputError
+            The class lacks kernel or lines, or the two do not fit each other.
+        """
+        own: Any = cls
+        home: Any = kernel_home(cls, KernelIndicator)
+        names = home.lines._getlines()
+        if not names:
+            raise InputError(
+                "is empty", where=cls.__name__, field="lines", remedy="write lines = ('my_line',)"
+            )
+        series = (*cls.inputs, *cls.optional_inputs)
+        used = used_by_chart(cls.chart) | {*cls.stand_ins}
+        check_kernel(cls, "kernel", series, own.params._getpairs(), used)
+        return Outputs(cls.__name__, "kernel", tuple(names))
 
     @classmethod
     def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
@@ -257,8 +303,8 @@ class KernelIndicator(_Bulk):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
-        """Return what a run should print about these lines; arrays of shape (n_bars,)."""
+    ) -> list[Note]:
+        """Return what a run should print about these lines, arrays of shape (n_bars,)."""
         return []
 
     def _sources(self) -> list[Any]:
@@ -266,10 +312,7 @@ class KernelIndicator(_Bulk):
         accepted = self.line_inputs or (self.inputs,)
         named = {len(names): names for names in accepted}
         if len(self.datas) == 1 and not (self.data.size() <= 1 and 1 in named):
-            try:
-                return lines_by_name(self.data, *of_data)
-            except TypeError as error:
-                raise TypeError(f"{type(self).__name__}: {error}") from None
+            return lines_by_name(self.data, *of_data, owner=type(self).__name__)
         if len(self.datas) not in named:
             wanted = " or ".join(f"({', '.join(names)})" for names in accepted)
             raise TypeError(
@@ -277,11 +320,27 @@ class KernelIndicator(_Bulk):
                 f"or the lines {wanted}; got {len(self.datas)} inputs"
             )
         given = dict(zip(named[len(self.datas)], (d.lines[0] for d in self.datas), strict=True))
+        for name, data in zip(given, self.datas, strict=True):
+            check_feed(feed_of(data), [name], type(self).__name__)
         every = (*self.inputs, *self.optional_inputs)
         if {"session", "slot"} & (set(every) - set(given)):
-            clock = _Clock(data_of(self.data))
+            clock = clock_of(self.data, "session" not in given)
             given = {"session": clock.lines.session, "slot": clock.lines.slot} | given
         return [given.get(name) for name in every]
+
+
+def param_named(value: Any) -> str:
+    """Return the parameter that a value of a `chart` stands for, "$name" or "-$name"; else ""."""
+    found = re.fullmatch(r"-?\$(\w+)", value) if isinstance(value, str) else None
+    return found[1] if found else ""
+
+
+def used_by_chart(chart: Any) -> set[str]:
+    """Return the parameters that a `chart` names."""
+    styles = chart.values() if isinstance(chart, Mapping) else ()
+    values: Iterable[Any] = (v for s in styles if isinstance(s, Mapping) for v in s.values())
+    every = (one for v in values for one in (v if isinstance(v, (list, tuple)) else [v]))
+    return {param_named(one) for one in every}
 
 
 def kernel_series(

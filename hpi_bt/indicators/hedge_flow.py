@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, as_series, part
+from hpi_bt.errors import Note, Severity
 from hpi_bt.features.flow_columns import COLUMNS, REGIME_CODES, ZONES
-from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
+from hpi_bt.indicators.authoring import Kernel, defaults_of
+from hpi_bt.indicators.base import KernelIndicator
+from hpi_bt.indicators.remarks import NEVER_KNOWN
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.zones import zone_entries
 
@@ -204,11 +207,12 @@ class HedgeFlow(KernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return how often the hedge flow was known, its regimes, and the touches."""
         known = np.isfinite(lines["impulse"])
         if not known.any():
-            return ["hedge flow is never known: add the feature hedge_flow to the config"]
+            text = "hedge flow is never known: add the feature hedge_flow to the config"
+            return [Note(Severity.ASSUMPTION, NEVER_KNOWN, text)]
         regime = lines["regime"][known]
         shares = [
             f"{name.replace('_', ' ')} {100 * np.mean(regime == code):.0f} %"
@@ -219,6 +223,5 @@ class HedgeFlow(KernelIndicator):
             f"{int((lines[f'{kind}_touch'] != 0).sum())} of {kind} zones"
             for kind in ("stability", "acceleration")
         ]
-        return [
-            f"hedge flow regimes: {', '.join(shares)}; touches: {' and '.join(touches)}",
-        ]
+        text = f"hedge flow regimes: {', '.join(shares)}; touches: {' and '.join(touches)}"
+        return [Note(Severity.INFO, "hedge-flow-regimes", text)]

@@ -10,7 +10,9 @@ import pandas as pd
 from numba import njit
 
 from hpi_bt.arrays import FloatArray, State, as_series, carried
-from hpi_bt.indicators.base import Kernel, KernelIndicator, defaults_of
+from hpi_bt.errors import Note, Severity
+from hpi_bt.indicators.authoring import Kernel, defaults_of
+from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.kernels.memory import shared
 
 
@@ -136,7 +138,7 @@ class HedgePressureGauge(KernelIndicator):
     chart = {
         "score": dict(
             pane="gauge", kind="step", color="#d98b14", width=2, range=[0.0, 100.0],
-            levels=[33.0, 57.0, 70.0], headline=True,
+            levels=["$moderate", "$elevated", "$high"], headline=True,
         ),
         "change": dict(pane="gauge change", kind="histogram", color="#808080", levels=[0.0]),
         "alert": dict(
@@ -148,26 +150,30 @@ class HedgePressureGauge(KernelIndicator):
     def __init__(self) -> None:
         super().__init__()
         self.addminperiod(2)  # a change of band needs the bar before
+        self.plotinfo.plothlines = [self.p.moderate, self.p.elevated, self.p.high]
 
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return how the bars fall into the bands, and where the gauge rests on little."""
         band, alert = lines["band"], lines["alert"]
         known = np.isfinite(band)
         counts = np.bincount(band[known].astype(np.int64), minlength=4)
         names = zip(("low", "moderate", "elevated", "high"), counts, strict=True)
         shares = ", ".join(f"{name} {count:,}" for name, count in names)
-        found = [f"gauge: bars by band: {shares}; {int((alert != 0.0).sum())} changes of band"]
+        changes = int((alert != 0.0).sum())
+        text = f"gauge: bars by band: {shares}; {changes} changes of band"
+        found = [Note(Severity.INFO, "gauge-bands", text)]
         if not known.all():
-            found.append(f"gauge: unknown on {int((~known).sum()):,} of {len(band):,} bars")
+            text = f"gauge: unknown on {int((~known).sum()):,} of {len(band):,} bars"
+            found.append(Note(Severity.INFO, "gauge-unknown", text))
         if "gauge_components" in frame:
             found += _thin(frame["gauge_components"])
         return found
 
 
-def _thin(components: pd.Series) -> list[str]:
+def _thin(components: pd.Series) -> list[Note]:
     """Warn where the last bars rest on less than half of the components that there were."""
     count = components.to_numpy(dtype=np.float64)
     if not np.isfinite(count).any() or not np.isfinite(count[-1]):
@@ -179,7 +185,8 @@ def _thin(components: pd.Series) -> list[str]:
     begin = full[-1] + 1
     since, rest = pd.DatetimeIndex(components.index)[begin], np.nanmax(count[begin:])
     end = f", at the end on {count[-1]:g}" if count[-1] < rest else ""
-    return [
-        f"warning: from {since:%Y-%m-%d} on the gauge rests on {rest:g} of {most:g} components"
-        f"{end}; the others' data have ended"
-    ]
+    text = (
+        f"from {since:%Y-%m-%d} on the gauge rests on {rest:g} of {most:g} components{end}; the "
+        "others' data have ended"
+    )
+    return [Note(Severity.WARNING, "gauge-components", text)]

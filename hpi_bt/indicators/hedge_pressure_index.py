@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
-from hpi_bt.indicators.base import Kernel, KernelIndicator, StandIns, defaults_of
+from hpi_bt.errors import Note
+from hpi_bt.indicators.authoring import Kernel, defaults_of
+from hpi_bt.indicators.base import KernelIndicator, StandIns
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
@@ -144,7 +146,7 @@ def demo_hedge_pressure_lines(
 class HedgePressureIndex(KernelIndicator):
     """Option flow of the session against its open-interest baseline; put-heavy is BULLISH.
 
-    Lines: oi (baseline), flow, spread (flow - oi), hpi (standard score of the spread), cross
+    Lines: hpi (standard score of the spread), oi (baseline), flow, spread (flow - oi), cross
     (+1 flow crosses above oi, -1 below), extreme (+1 mechanical bid, -1 offer). Takes one data
     with put_volume, call_volume and put_oi and call_oi (or net_oi alone; session and slot where
     it has them), or separate lines: (put_volume, call_volume, net_oi), as the script's three
@@ -164,15 +166,15 @@ class HedgePressureIndex(KernelIndicator):
         ("put_volume", "call_volume", "put_oi", "call_oi", "session", "slot"),
     )
     stand_ins: ClassVar[StandIns] = {"proxy": PROXIES}
-    lines: Any = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+    lines: Any = ("hpi", "oi", "flow", "spread", "cross", "extreme")
     params = {**defaults_of(hedge_pressure_lines), "proxy": "volume"}
     kernel: ClassVar[Kernel] = staticmethod(hedge_pressure_lines)
     plotinfo: Any = dict(plothlines=[-1.5, 0.0, 1.5])
     plotlines = dict(
+        hpi=dict(_method="bar", color="blue", alpha=0.6, width=1.0, _name="HedgePressureIndex hpi"),
         oi=dict(color="black", _plotskip=True),
         flow=dict(color="teal", _plotskip=True),
         spread=dict(_method="bar", color="gray", alpha=0.5, width=1.0, _plotskip=True),
-        hpi=dict(_method="bar", color="blue", alpha=0.6, width=1.0, _name="HedgePressureIndex hpi"),
         cross=dict(_plotskip=True),
         extreme=dict(_plotskip=True),
     )
@@ -180,7 +182,9 @@ class HedgePressureIndex(KernelIndicator):
         "oi": dict(pane="flow", kind="line", color="#ffffff", light="#202020", width=2),
         "flow": dict(pane="flow", kind="line", color="#008080", width=2),
         "spread": dict(pane="spread", kind="histogram", color="#808080"),
-        "hpi": dict(pane="hpi", kind="histogram", color="#2962ff", levels=[-1.5, 0.0, 1.5]),
+        "hpi": dict(
+            pane="hpi", kind="histogram", color="#2962ff", levels=["-$extreme", 0.0, "$extreme"]
+        ),
         "cross": dict(
             pane="flow", kind="event", up="bullish cross", down="bearish cross", value="hpi"
         ),
@@ -194,6 +198,7 @@ class HedgePressureIndex(KernelIndicator):
         self._refuse_ratio()
         flow = self.p.smoothing - 1 if self.p.accumulate == "bar" else 0
         self.addminperiod(flow + self.p.zscore_lookback)
+        self.plotinfo.plothlines = [-self.p.extreme, 0.0, self.p.extreme]
         if self.p.scale == "standard":  # both lines are standard deviations: one axis suits all
             for name in ("oi", "flow"):
                 getattr(self.plotlines, name)._plotskip = False
@@ -210,11 +215,10 @@ class HedgePressureIndex(KernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return the counts of crosses and extremes, and what speaks against trusting them."""
-        found = hedge_pressure_remarks(frame, lines, options)
-        contracts = not cls.demo and options.get("proxy", "volume") == "volume"
-        return [r for r in found if contracts or not r.startswith("only net_oi")]
+        sides = () if cls.demo else cls.inputs_for(options).optional[:3]
+        return hedge_pressure_remarks(frame, lines, options, sides)
 
     def _plotlabel(self) -> list[object]:
         proxy = [] if self.p.proxy == "volume" else [self.p.proxy]

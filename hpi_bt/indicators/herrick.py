@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
-from hpi_bt.indicators.base import KernelIndicator, defaults_of
+from hpi_bt.errors import Note
+from hpi_bt.indicators.authoring import defaults_of
+from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.indicators.remarks import herrick_remarks
-from hpi_bt.kernels.crossings import sign_changes
+from hpi_bt.kernels.crossings import level_crossings, sign_changes
 from hpi_bt.kernels.divergence import pivot_divergence, unconfirmed_extreme
 from hpi_bt.kernels.herrick import cumulative_payoff, herrick_payoff, herrick_rsi
 from hpi_bt.kernels.memory import shared
@@ -29,7 +31,7 @@ class HerrickPayoffLines(NamedTuple):
 
 
 class HerrickRSILines(NamedTuple):
-    """Lines of `HerrickRSI`, each of shape (n_bars,)."""
+    """Lines of `HerrickRSI`, each of shape (n_bars,), and the bars that leave a zone."""
 
     payoff: FloatArray
     rsi: FloatArray
@@ -38,6 +40,8 @@ class HerrickRSILines(NamedTuple):
     divergence: FloatArray
     pivot_age: FloatArray
     previous_pivot_age: FloatArray
+    zone: FloatArray
+    zone_left: FloatArray
 
 
 @shared
@@ -94,7 +98,11 @@ def herrick_rsi_lines(
     rsi_length: int = 14,
     signal_length: int = 9,
     signal_type: str = "ema",
+    overbought: float = 70.0,
+    oversold: float = 30.0,
+    pivots: str = "oscillator",
     pivot: int = 5,
+    min_pivot_gap: int = 5,
     max_pivot_gap: int = 60,
     hidden: bool = False,
     one_cent: float = 100.0,
@@ -103,12 +111,14 @@ def herrick_rsi_lines(
     oi_lag: int = 0,
     state: State = None,
 ) -> HerrickRSILines:
-    """Return the smoothed running payoff, its RSI, signal line, crosses and divergences.
+    """Return the smoothed running payoff, its RSI, signal line, crosses, divergences and zones.
 
     The series have shape (n_bars,). rsi and signal are those of
     `hpi_bt.kernels.herrick.herrick_rsi`; cross is +1 where rsi crosses above its signal line, -1
     below; divergence and the pivots' ages are those of
-    `hpi_bt.kernels.divergence.pivot_divergence` on high, low and rsi.
+    `hpi_bt.kernels.divergence.pivot_divergence` on high, low and rsi. zone is +1 on the bar where
+    rsi reaches `overbought`, -1 where it reaches `oversold`; zone_left is -1 where it comes back
+    below `overbought`, +1 where it comes back above `oversold`.
     """
     raw = herrick_payoff(
         high,
@@ -135,12 +145,15 @@ def herrick_rsi_lines(
         high,
         low,
         rsi,
+        pivots=pivots,
         pivot=pivot,
+        min_pivot_gap=min_pivot_gap,
         max_pivot_gap=max_pivot_gap,
         hidden=hidden,
         state=part(state, "pivots"),
     )
-    return HerrickRSILines(payoff, rsi, signal, cross, *found)
+    zones = level_crossings(rsi, upper=overbought, lower=oversold, state=part(state, "zone"))
+    return HerrickRSILines(payoff, rsi, signal, cross, *found, *zones)
 
 
 class _Herrick(KernelIndicator):
@@ -152,7 +165,7 @@ class _Herrick(KernelIndicator):
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> list[Note]:
         """Return what was blanked, and a warning where open interest stands still."""
         return herrick_remarks(frame, options)
 
@@ -160,12 +173,12 @@ class _Herrick(KernelIndicator):
 class HerrickPayoffIndex(_Herrick):
     """Money flow of a futures market from price, volume and open interest; above 0 is inflow.
 
-    Lines: raw, hpi, alert (-1 bearish, +1 bullish divergence at an extreme), gradient (0-1). For
+    Lines: hpi, raw, alert (-1 bearish, +1 bullish divergence at an extreme), gradient (0-1). For
     daily or weekly bars.
     """
 
     alias = ("HerrickPayoff",)
-    lines = ("raw", "hpi", "alert", "gradient")
+    lines = ("hpi", "raw", "alert", "gradient")
     params = dict(
         defaults_of(herrick_payoff_lines),
         up_color="#ffff00",
@@ -175,8 +188,8 @@ class HerrickPayoffIndex(_Herrick):
     kernel = staticmethod(herrick_payoff_lines)
     plotinfo = dict(plothlines=[0.0])
     plotlines = dict(
-        raw=dict(_plotskip=True),
         hpi=dict(color="goldenrod", _fill_gt=(0, "gold"), _fill_lt=(0, "cyan")),
+        raw=dict(_plotskip=True),
         alert=dict(_plotskip=True),
         gradient=dict(_plotskip=True),
     )
@@ -204,36 +217,42 @@ class HerrickPayoffIndex(_Herrick):
 class HerrickRSI(_Herrick):
     """Wilder's RSI of the cumulative Herrick payoff, with signal line, in [0, 100].
 
-    Lines: payoff, rsi, signal, cross (+1 rsi above its signal line, -1 below), divergence (+1
-    bullish, -1 bearish, on the bar that confirms it), pivot_age, previous_pivot_age.
+    Lines: rsi, signal, payoff, cross (+1 rsi above its signal line, -1 below), divergence (+1
+    bullish, -1 bearish, on the bar that confirms it; hidden ones 2 and -2), zone (+1 enters
+    overbought, -1 enters oversold), pivot_age, previous_pivot_age.
     """
 
     alias = ("HerrickPayoffRSI",)
     lines = (
-        "payoff", "rsi", "signal", "cross", "divergence", "pivot_age", "previous_pivot_age",
+        "rsi", "signal", "payoff", "cross", "divergence", "zone", "pivot_age",
+        "previous_pivot_age",
     )  # fmt: skip
     params = defaults_of(herrick_rsi_lines)
     kernel = staticmethod(herrick_rsi_lines)
-    plotinfo = dict(plothlines=[30.0, 50.0, 70.0])
+    plotinfo: Any = dict(plothlines=[30.0, 50.0, 70.0])
     plotlines = dict(
-        payoff=dict(_plotskip=True),
         rsi=dict(color="purple"),
         signal=dict(color="orange"),
+        payoff=dict(_plotskip=True),
         cross=dict(_plotskip=True),
         divergence=dict(_plotskip=True),
+        zone=dict(_plotskip=True),
         pivot_age=dict(_plotskip=True),
         previous_pivot_age=dict(_plotskip=True),
     )
     chart = {
         "rsi": dict(
-            pane="rsi", kind="line", color="#7e57c2", width=2, levels=[30.0, 50.0, 70.0],
-            range=[0.0, 100.0],
+            pane="rsi", kind="line", color="#7e57c2", width=2, range=[0.0, 100.0],
+            levels=["$oversold", 50.0, "$overbought"],
         ),
         "signal": dict(pane="rsi", kind="line", color="#ff9800"),
         "cross": dict(pane="rsi", kind="event", up="cross up", down="cross down", value="rsi"),
         "divergence": dict(
             pane="rsi", kind="event", up="bullish divergence", down="bearish divergence",
             segment=["pivot_age", "previous_pivot_age"], on="rsi",
+        ),
+        "zone": dict(
+            pane="rsi", kind="event", up="enters overbought", down="enters oversold", value="rsi"
         ),
     }  # fmt: skip
 
@@ -242,7 +261,9 @@ class HerrickRSI(_Herrick):
         signal = max(0, self.p.signal_length - 1)
         if self.p.signal_type == "hma":
             signal += max(0, math.isqrt(self.p.signal_length) - 1)
-        self.addminperiod(self.p.hpi_smoothing + self.p.rsi_length + signal)
+        payoff = max(self.p.hpi_smoothing, 1 + self.p.oi_lag)
+        self.addminperiod(payoff + self.p.rsi_length + signal)
+        self.plotinfo.plothlines = [self.p.oversold, 50.0, self.p.overbought]
 
     def _plotlabel(self) -> list[object]:
         return [self.p.hpi_smoothing, self.p.rsi_length, self.p.signal_length, self.p.signal_type]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hpi_bt.arrays import FloatArray
+from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import Note, Severity
 from hpi_bt.kernels.herrick import herrick_payoff
 
 CLOCK_LIMIT = 0.3
 CONSTANT_BARS = 20
+#: Code of every note that says why an indicator is never known.
+NEVER_KNOWN = "never-known"
+
+_SIDES = ("put_oi", "call_oi", "net_oi")
 
 
 def _column(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -24,86 +29,141 @@ def _column(frame: pd.DataFrame, name: str) -> FloatArray:
 def correlation(x: FloatArray, y: FloatArray) -> float:
     """Return Pearson's correlation over the bars where both exist; NaN where undefined."""
     both = np.isfinite(x) & np.isfinite(y)
-    if both.sum() < 3 or np.ptp(x[both]) == 0.0 or np.ptp(y[both]) == 0.0:
+    x, y = x[both], y[both]
+    if x.size < 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return float("nan")
-    return float(np.corrcoef(x[both], y[both])[0, 1])
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def hedge_pressure_remarks(
-    frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
-) -> list[str]:
-    """Return the counts of crosses and extremes, why there were none, and warnings (SPEC 3)."""
+    frame: pd.DataFrame,
+    lines: Mapping[str, FloatArray],
+    options: Mapping[str, Any],
+    sides: Sequence[str] = _SIDES,
+) -> list[Note]:
+    """Return the counts of crosses and extremes, why there were none, and warnings (SPEC 3).
+
+    `sides` are the columns of put, call and net open interest; none where they are made up.
+    """
     cross, extreme, hpi = lines["cross"], lines["extreme"], lines["hpi"]
     onsets = np.diff(extreme, prepend=0.0) != 0.0
-    found = [
+    counts = (
         f"crosses: {int((cross > 0).sum())} up, {int((cross < 0).sum())} down; extremes "
         f"(|hpi| >= {options['extreme']:g}): {int((onsets & (extreme > 0)).sum())} bids, "
         f"{int((onsets & (extreme < 0)).sum())} offers"
-    ]
-    if not cross.any() or not extreme.any():
-        found.append(_why_none(lines, options))
-    clock = correlation(hpi, _column(frame, "minutes_open"))
+    )
+    found = [Note(Severity.INFO, "crosses-and-extremes", counts)]
+    found += _why_none(lines, options)
+    clock = correlation(hpi, _minutes_open(frame))
     if abs(clock) > CLOCK_LIMIT:
         remedy = "scale: standard removes that"
         if options["scale"] == "standard":
             remedy = "scale: standard is used, so sessions are few or of unequal length"
-        found.append(
-            f"warning: hpi follows the clock (correlation {clock:+.2f} with minutes_open); {remedy}"
+        text = f"hpi follows the clock (correlation {clock:+.2f} with minutes_open); {remedy}"
+        found.append(Note(Severity.WARNING, "hpi-follows-clock", text))
+    return [*found, *_baseline_remarks(frame, sides)]
+
+
+def _minutes_open(frame: pd.DataFrame) -> FloatArray:
+    """Return the minutes from the session's open to each close, else from its first bar's close."""
+    known = "minutes_open" in frame or "session" not in frame
+    if known or not isinstance(frame.index, pd.DatetimeIndex):
+        return _column(frame, "minutes_open")
+    seconds = frame.index.as_unit("s").asi8 / 60.0
+    first = pd.Series(seconds).groupby(frame["session"].to_numpy()).transform("min")
+    minutes: FloatArray = seconds - first.to_numpy(dtype=np.float64)
+    return minutes
+
+
+def _baseline_remarks(frame: pd.DataFrame, sides: Sequence[str]) -> Iterator[Note]:
+    """Yield a note where the net open interest stands in for its two sides."""
+    if not sides:
+        return
+    puts, calls, net = (np.isnan(_column(frame, name)) for name in sides)
+    replaced: BoolArray = (puts | calls) & ~net
+    if not replaced.any():
+        return
+    if not (~(puts | calls)).any():
+        text = f"only {sides[2]} is known: lam weighs the volumes alone"
+    else:
+        text = (
+            f"{sides[2]} is the baseline on {int(replaced.sum()):,} of {len(frame):,} bars, where "
+            f"{sides[0]} or {sides[1]} is unknown: lam weighs the volumes alone there"
         )
-    if np.isnan(_column(frame, "put_oi")).all() and not np.isnan(_column(frame, "net_oi")).all():
-        found.append("only net_oi is known: lam weighs the volumes alone")
-    return found
+    yield Note(Severity.ASSUMPTION, "net-open-interest", text)
 
 
-def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any]) -> str:
+def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any]) -> Iterator[Note]:
+    """Yield why there was no cross, and no extreme; once where one thing explains both."""
     oi, flow, hpi = lines["oi"], lines["flow"], lines["hpi"]
-    what = "no cross" if not lines["cross"].any() else "no extreme"
+    no_cross, no_extreme = not lines["cross"].any(), not lines["extreme"].any()
+    if not (no_cross or no_extreme):
+        return
+    what = "no cross" if no_cross else "no extreme"
     if np.isnan(oi).all():
         why = "the open-interest baseline is never known"
         if options["scale"] == "ratio":
             why += " (scale: ratio needs put_oi and call_oi)"
         elif options["scale"] == "standard":
             why += " (scale: standard needs 5 earlier sessions)"
+        yield Note(Severity.INFO, NEVER_KNOWN, f"{what}: {why}")
     elif np.isnan(flow).all():
-        why = "the flow is never known"
-    elif what == "no extreme" and np.isnan(hpi).all():
-        why = f"fewer than {options['zscore_lookback']} spreads exist"
-    elif what == "no cross":
-        why = (
-            f"the flow (mean size {np.nanmean(np.abs(flow)):,.4g}) never reached the baseline "
-            f"({np.nanmean(np.abs(oi)):,.4g}); scale: standard makes the two comparable"
-        )
+        yield Note(Severity.INFO, NEVER_KNOWN, f"{what}: the flow is never known")
     else:
-        why = f"|hpi| reached {np.nanmax(np.abs(hpi)):.2f} at most"
-    return f"{what}: {why}"
-
-
-def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[str]:
-    """Return the share of payoff that `max_oi_change` blanked, and a warning of constant OI."""
-    series = [_column(frame, c) for c in ("high", "low", "volume", "openinterest")]
-    found = []
-    limit = options.get("max_oi_change")
-    base = options.get("oi_base", "min")
-    if limit is not None:
-        every = np.abs(herrick_payoff(*series, oi_base=base).raw)
-        kept = np.abs(herrick_payoff(*series, oi_base=base, max_oi_change=limit).raw)
-        total, bars = np.nansum(every), int((np.isfinite(every) & np.isnan(kept)).sum())
-        share = 1.0 - np.nansum(kept) / total if total > 0.0 else 0.0
-        found.append(
-            f"max_oi_change {limit:g} blanked {bars} bars with {share:.1%} of the sum of |raw| "
-            "(contract rolls)"
-        )
-        if bars:
-            found.append(
-                "warning: prices are stitched from contracts: profits, and buy and hold, include "
-                "the gaps of the contract rolls"
+        if no_cross:
+            why = (
+                f"the flow (mean size {np.nanmean(np.abs(flow)):,.4g}) never reached the baseline "
+                f"({np.nanmean(np.abs(oi)):,.4g})"
             )
-    longest = longest_constant(series[3])
+            if options["scale"] != "standard":
+                why += "; scale: standard makes the two comparable"
+            yield Note(Severity.INFO, "no-cross", f"no cross: {why}")
+        if no_extreme and np.isnan(hpi).all():
+            few = f"fewer than {options['zscore_lookback']} spreads exist"
+            yield Note(Severity.INFO, NEVER_KNOWN, f"no extreme: {few}")
+        elif no_extreme:
+            most = np.nanmax(np.abs(hpi))
+            yield Note(Severity.INFO, "no-extreme", f"no extreme: |hpi| reached {most:.2f} at most")
+
+
+def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[Note]:
+    """Return the share of payoff that `max_oi_change` blanked, and warnings of open interest."""
+    series = [_column(frame, c) for c in ("high", "low", "volume", "openinterest")]
+    if not (series[3] > 0.0).any():
+        text = "open interest is never positive: payoff, rsi and signal are never known"
+        return [Note(Severity.WARNING, NEVER_KNOWN, text)]
+    minutes, longest = float(frame.attrs.get("bar_minutes", 1440.0)), longest_constant(series[3])
+    found = _blanked(series, options)
+    if minutes < 1440.0:
+        text = f"Herrick's payoff is for daily bars, these are of {minutes:g} minutes"
+        found.append(Note(Severity.ASSUMPTION, "intraday-herrick", text))
     if longest >= CONSTANT_BARS:
-        found.append(
-            f"warning: open interest is constant for {longest} bars; is it really published "
-            "for each bar?"
+        text = f"open interest is constant for {longest} bars; is it really published for each bar?"
+        found.append(Note(Severity.WARNING, "constant-open-interest", text))
+    return found
+
+
+def _blanked(series: list[FloatArray], options: Mapping[str, Any]) -> list[Note]:
+    """Return how much `max_oi_change` left out, and what that says of the prices."""
+    limit = options.get("max_oi_change")
+    if limit is None:
+        return []
+    how = {k: options[k] for k in ("oi_base", "oi_lag") if k in options}
+    every = np.abs(herrick_payoff(*series, **how).raw)
+    kept = np.abs(herrick_payoff(*series, **how, max_oi_change=limit).raw)
+    total, bars = np.nansum(every), int((np.isfinite(every) & np.isnan(kept)).sum())
+    share = 1.0 - np.nansum(kept) / total if total > 0.0 else 0.0
+    text = (
+        f"max_oi_change {limit:g} blanked {bars} bars with {share:.1%} of the sum of |raw| "
+        "(contract rolls)"
+    )
+    found = [Note(Severity.ASSUMPTION, "oi-change-blanked", text)]
+    if bars:
+        text = (
+            "prices are stitched from contracts: profits, and buy and hold, include the gaps of "
+            "the contract rolls"
         )
+        found.append(Note(Severity.WARNING, "stitched-contracts", text))
     return found
 
 

@@ -12,8 +12,9 @@ from backtrader.lineseries import LineSeriesStub
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.declarations import DECLARED, check_options
-from hpi_bt.errors import InputError, did_you_mean
-from hpi_bt.indicators.base import KernelIndicator, data_of, defaults_of, kernel_series
+from hpi_bt.errors import InputError, Note, did_you_mean
+from hpi_bt.indicators.authoring import defaults_of
+from hpi_bt.indicators.base import KernelIndicator, data_of, kernel_series, param_named
 from hpi_bt.indicators.plotted import Chart, plotted_chart
 
 
@@ -38,7 +39,7 @@ class Shown:
         """Return what to draw where, one entry a line."""
         return panes_of(self.indicator, self.label, self.options, self.lines, self.plotted)
 
-    def remarks(self, frame: pd.DataFrame) -> list[str]:
+    def remarks(self, frame: pd.DataFrame) -> list[Note]:
         """Return what the indicator has to say about its own numbers."""
         if issubclass(self.indicator, KernelIndicator):
             return self.indicator.remarks(frame, self.lines, self.options)
@@ -101,17 +102,23 @@ def _changed(indicator: Any, options: Mapping[str, Any]) -> str:
 
 
 def _styled(style: Mapping[str, Any], options: Mapping[str, Any], column: str) -> dict[str, Any]:
-    """Return a style whose "$name" values are the parameters of that name."""
+    """Return a style in which "$name" and "-$name", in lists too, are parameters' values."""
     if not isinstance(style, Mapping):
         raise InputError(
             f"{column}: chart: {style!r} says nothing of a line; give {{'kind': 'line', ...}}"
         )
-    styled = {
-        k: options.get(v[1:], v) if isinstance(v, str) and v[:1] == "$" else v
-        for k, v in style.items()
-    }
+    styled = {k: _filled_in(v, options) for k, v in style.items()}
     check_options(styled, f"{column}: chart", DECLARED)
     return styled
+
+
+def _filled_in(value: Any, options: Mapping[str, Any]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_filled_in(one, options) for one in value]
+    name = param_named(value)
+    if name not in options:
+        return value
+    return -options[name] if value[0] == "-" else options[name]
 
 
 def kernel_options(
@@ -127,13 +134,12 @@ def kernel_shown(
     indicator: type[KernelIndicator], frame: pd.DataFrame, params: Mapping[str, Any]
 ) -> Shown:
     """Return an indicator computed on a frame, with the parameters whose names agree."""
+    outputs = indicator.outputs()
     every, options = kernel_options(indicator, params)
     series = kernel_series(frame, *indicator.inputs_for(every))
-    out = indicator.kernel(*series, **options)
-    values = out if isinstance(out, tuple) else (out,)
-    known: Any = indicator
-    names = known.lines._getlines()
-    return Shown(indicator, indicator.__name__, every, dict(zip(names, values, strict=True)))
+    values = outputs.arrays(indicator.kernel(*series, **options), len(frame))
+    lines = dict(zip(outputs.names, values, strict=True))
+    return Shown(indicator, indicator.__name__, every, lines)
 
 
 def indicators_of(strategy: Any) -> list[type]:

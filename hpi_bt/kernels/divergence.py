@@ -12,6 +12,9 @@ from hpi_bt.kernels.averages import check_length
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.windows import highest, lowest
 
+#: What must pivot for a divergence to be looked for there.
+PIVOTS = ("oscillator", "price", "both")
+
 
 class PivotDivergence(NamedTuple):
     """A divergence on the bar that confirms it, and how old its two pivots are, in bars."""
@@ -39,7 +42,10 @@ def _is_pivot(ring: FloatArray, oldest: int, sign: float) -> bool:
 def _pivots(
     prices: FloatArray,
     oscillator: FloatArray,
-    max_gap: int,
+    by_price: bool,
+    by_oscillator: bool,
+    min_apart: int,
+    max_apart: int,
     hidden: bool,
     rings: FloatArray,
     carry: FloatArray,
@@ -61,21 +67,26 @@ def _pivots(
         middle = (oldest + pivot) % n
         for row in range(2):
             sign = 2.0 * row - 1.0
-            if not (_is_pivot(rings[row], oldest, sign) and _is_pivot(rings[2], oldest, sign)):
+            if by_price and not _is_pivot(rings[row], oldest, sign):
+                continue
+            if by_oscillator and not _is_pivot(rings[2], oldest, sign):
                 continue
             price, value = rings[row, middle], rings[2, middle]
-            gap = (bar - pivot) - carry[row, 0]
-            further = sign * (price - carry[row, 1]) > 0.0  # a lower low or a higher high
-            weaker = sign * (value - carry[row, 2]) < 0.0
-            nearer = sign * (price - carry[row, 1]) < 0.0
-            stronger = sign * (value - carry[row, 2]) > 0.0
-            if gap <= max_gap:
-                if further and weaker:
-                    out[0, i] = -sign
-                elif hidden and nearer and stronger:
-                    out[0, i] = -2.0 * sign
-                if out[0, i] != 0.0:
-                    out[1, i], out[2, i] = pivot, pivot + gap
+            apart = (bar - pivot) - carry[row, 0]
+            further = sign * (price - carry[row, 1])  # above 0: a lower low or a higher high
+            stronger = sign * (value - carry[row, 2])
+            found = 0.0
+            if min_apart <= apart <= max_apart:
+                if further > 0.0 and stronger < 0.0:
+                    found = -sign
+                elif hidden and further < 0.0 and stronger > 0.0:
+                    found = -2.0 * sign
+            if found != 0.0:
+                before = out[0, i]
+                if found == -before:  # a low and a high at once say the opposite: neither
+                    out[0, i], out[1, i], out[2, i] = 0.0, np.nan, np.nan
+                elif before == 0.0 or abs(found) < abs(before):
+                    out[0, i], out[1, i], out[2, i] = found, pivot, pivot + apart
             carry[row, 0], carry[row, 1], carry[row, 2] = bar - pivot, price, value
 
 
@@ -85,22 +96,28 @@ def pivot_divergence(
     low: FloatArray,
     oscillator: FloatArray,
     *,
+    pivots: str = "oscillator",
     pivot: int = 5,
+    min_pivot_gap: int = 5,
     max_pivot_gap: int = 60,
     hidden: bool = False,
     state: State = None,
 ) -> PivotDivergence:
-    """Return divergences between price pivots and oscillator pivots, never back-dated.
+    """Return divergences between price and an oscillator at pivots, never back-dated.
 
-    A pivot low is a bar on which both the low and the oscillator are the lowest of `pivot` bars
-    each side (of equal ones the first); pivot highs mirror it. It is compared with the pivot
-    before it when at most `max_pivot_gap` bars lie between the two.
+    A pivot low is a bar whose value is the lowest of `pivot` bars each side (of equal ones the
+    first); pivot highs mirror it. Price (the low at pivot lows, the high at pivot highs) and
+    oscillator are read on that bar and compared with those of the pivot before it, when at least
+    `min_pivot_gap` and at most `max_pivot_gap` bars lie between the two, neither counted: 6 to 61
+    bars apart, as TradingView counts.
 
     Parameters
     ----------
     high, low, oscillator : ndarray of shape (n_bars,)
         Prices in one unit, the oscillator in any.
-    pivot, max_pivot_gap : int
+    pivots : {"oscillator", "price", "both"}, default="oscillator"
+        What must pivot: the oscillator, the price, or both on the same bar.
+    pivot, min_pivot_gap, max_pivot_gap : int
         In bars.
     hidden : bool, default=False
         Also report a higher low in price with a lower oscillator (+2) and its mirror (-2).
@@ -110,19 +127,35 @@ def pivot_divergence(
     divergence : ndarray of shape (n_bars,)
         +1 (bullish): lower low in price, higher low in the oscillator. -1 (bearish): higher high
         in price, lower high in the oscillator. Stands on the bar that CONFIRMS the later pivot,
-        `pivot` bars after it; else 0.
+        `pivot` bars after it; else 0. Of a bullish and a bearish one on one bar the regular goes
+        before the hidden, and two of a kind are none.
     pivot_age, previous_pivot_age : ndarray of shape (n_bars,)
         Bars back to the two pivots; NaN where there is no divergence.
+
+    Raises
+    ------
+    ValueError
+        `pivots` is another word, a length is no whole number in range, the gaps are in the wrong
+        order, or the series differ in length.
     """
+    if pivots not in PIVOTS:
+        raise ValueError(f"pivots must be one of {', '.join(PIVOTS)}, got {pivots!r}")
     size = 2 * check_length("pivot", pivot) + 1
-    gap = check_length("max_pivot_gap", max_pivot_gap)
+    nearest = check_length("min_pivot_gap", min_pivot_gap, least=0)
+    farthest = check_length("max_pivot_gap", max_pivot_gap)
+    if nearest > farthest:
+        raise ValueError(f"min_pivot_gap {nearest} is more than max_pivot_gap {farthest}")
     high, low, oscillator = as_series(high, low, oscillator)
     rings = carried(state, "rings", 3 * size, fill=np.nan).reshape(3, size)
     carry = carried(state, "carry", 9, fill=np.nan).reshape(3, 3)
     if np.isnan(carry[2, 0]):
         carry[2, 0] = 0.0
     out = np.empty((3, oscillator.size))
-    _pivots(np.stack([low, high]), oscillator, gap, bool(hidden), rings, carry, out)
+    by_price, by_oscillator = pivots != "oscillator", pivots != "price"
+    _pivots(
+        np.stack([low, high]), oscillator, by_price, by_oscillator, nearest + 1, farthest + 1,
+        bool(hidden), rings, carry, out,
+    )  # fmt: skip
     return PivotDivergence(out[0], out[1], out[2])
 
 

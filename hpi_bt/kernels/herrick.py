@@ -168,7 +168,8 @@ def herrick_rsi(
     -------
     rsi, signal : ndarray of shape (n_bars,)
         In [0, 100]; 50 where flat. The first rsi stands at bar hpi_smoothing + rsi_length - 1
-        (counted from 0).
+        (counted from 0), and no sooner than `rsi_length` changes of the sum since the bar before
+        the first known payoff: NaN, never 50, where no payoff is known.
 
     Raises
     ------
@@ -179,10 +180,22 @@ def herrick_rsi(
         raise ValueError(f"hpi_smoothing must be 1 to 5, got {hpi_smoothing!r}")
     smooth = cumulative_payoff(raw, hpi_smoothing, state=state)
     rsi = wilder_rsi(smooth, rsi_length, state=part(state, "rsi"))
+    known = _bars_since_known(raw, state=part(state, "begun"))
+    rsi = np.where(known >= rsi_length, rsi, np.nan)
     if signal_length == 0:
         return HerrickStrength(rsi, np.full(rsi.shape, np.nan))
     signal = moving_average(rsi, signal_length, signal_type, state=part(state, "signal"))
     return HerrickStrength(rsi, signal)
+
+
+def _bars_since_known(raw: FloatArray, *, state: State) -> FloatArray:
+    """Return how many bars have passed since the first known value, that one included."""
+    (raw,) = as_series(raw)
+    count = carried(state, "count", 1)
+    begun = np.logical_or.accumulate(~np.isnan(raw)) | (count[0] > 0.0)
+    out: FloatArray = count[0] + np.cumsum(begun, dtype=np.float64)
+    count[0] = out[-1] if out.size else count[0]
+    return out
 
 
 @shared

@@ -232,15 +232,18 @@ def _left_out(frame: pd.DataFrame, faulty: BoolArray, why: str) -> pd.DataFrame:
     return add_notes(frame[~faulty], f"{counted(int(faulty.sum()), 'bar')} left out: {why}")
 
 
-def resample(frame: pd.DataFrame, minutes: float) -> pd.DataFrame:
+def resample(frame: pd.DataFrame, minutes: float, *, calendar: str | None = None) -> pd.DataFrame:
     """Return bars of `minutes`, labelled by their close, counted from each session's open.
 
     Parameters
     ----------
     frame : DataFrame
-        With the attributes of the contract; its own bars must divide the new ones.
+        With the attributes of the contract; its own bars must divide the new ones. A frame of
+        one's own, of bar closes with their time zone, needs `calendar` alone.
     minutes : float
         Length of the new bars; 1440 makes one bar of each session, of its own hours alone.
+    calendar : str, optional
+        Name of exchange_calendars, where the frame's attributes do not give it.
 
     Returns
     -------
@@ -249,8 +252,13 @@ def resample(frame: pd.DataFrame, minutes: float) -> pd.DataFrame:
         last bar that is half filled keeps the close it will have. First open, highest high,
         lowest low, last close; amounts per bar (`is_flow`) are summed, NaN where all are NaN;
         the last known value of everything else.
+
+    Raises
+    ------
+    InputError
+        No calendar, stamps without time zone, or bars that the new ones are no multiple of.
     """
-    old, calendar = float(frame.attrs["bar_minutes"]), str(frame.attrs["calendar"])
+    old, calendar = _width_and_calendar(frame, calendar)
     _check_width(minutes, old)
     had_hours = set(HOURS_COLUMNS) <= set(frame.columns)
     bars = frame.drop(columns=[c for c in HOURS_COLUMNS if c in frame.columns])
@@ -266,6 +274,23 @@ def resample(frame: pd.DataFrame, minutes: float) -> pd.DataFrame:
     out.index = local_stamps(out.index.to_numpy(dtype=np.int64), calendar)
     out.attrs = {**bars.attrs, "bar_minutes": float(minutes)}
     return add_hours(out, calendar, bar_minutes=minutes) if had_hours else out
+
+
+def _width_and_calendar(frame: pd.DataFrame, calendar: str | None) -> tuple[float, str]:
+    index, known = frame.index, calendar or frame.attrs.get("calendar")
+    if not known:
+        raise InputError(
+            "no calendar", where="resample", remedy="give the exchange's: calendar='XNYS'"
+        )
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        raise InputError(
+            "the stamps have no time zone",
+            where="resample",
+            remedy="give a DatetimeIndex of bar closes: frame.tz_localize('America/New_York')",
+        )
+    steps = np.diff(index.as_unit("s").asi8) / 60.0
+    usual = float(np.median(steps)) if steps.size else _DAILY
+    return float(frame.attrs.get("bar_minutes", usual)), str(known)
 
 
 def _check_width(minutes: float, old: float) -> None:

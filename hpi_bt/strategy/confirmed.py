@@ -10,6 +10,7 @@ import numpy as np
 
 from hpi_bt.feeds import names_of
 from hpi_bt.indicators.hedge_pressure_index import HedgePressureIndex
+from hpi_bt.strategy.authored import MetaAuthored
 
 _AFTER_SIZE = (
     "price", "plimit", "exectype", "valid", "tradeid", "oco", "trailamount", "trailpercent",
@@ -19,7 +20,7 @@ _AFTER_SIZE = (
 _Asked: TypeAlias = dict[str, Any] | None
 
 
-class Confirmed(bt.Strategy):  # type: ignore[misc]
+class Confirmed(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
     """Mix-in that vetoes a strategy's entries against hedge pressure.
 
     `class MyFiltered(Confirmed, MyStrategy): pass` keeps every setup of MyStrategy. Only orders
@@ -50,6 +51,7 @@ class Confirmed(bt.Strategy):  # type: ignore[misc]
         the order that was sent (None where there is none).
     """
 
+    mix_in, begun_by = True, "confirm_vetoes"
     params = dict(confirm=None, confirm_level=0.0, confirm_unknown=False, confirm_enabled=True)
 
     def __init__(self) -> None:

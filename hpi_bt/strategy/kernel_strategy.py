@@ -10,19 +10,20 @@ import backtrader as bt
 import numpy as np
 
 from hpi_bt import orders as rulebook
-from hpi_bt.feeds import bar_minutes
+from hpi_bt.feeds import bar_minutes, check_feed
+from hpi_bt.indicators.authoring import Kernel, check_kernel, defaults_of, kernel_home
 from hpi_bt.indicators.base import (
     Inputs,
-    Kernel,
     KernelIndicator,
     StandIns,
-    defaults_of,
     inputs_under,
     kernel_lines,
     lines_by_name,
 )
+from hpi_bt.indicators.outputs import Outputs
 from hpi_bt.kernels.wilder import wilder_atr
 from hpi_bt.orders import Orders
+from hpi_bt.strategy.authored import MetaAuthored
 from hpi_bt.strategy.leaps import Leaps
 
 # The rules as plain Python: for one bar this is faster than a call into compiled code.
@@ -34,7 +35,15 @@ _stop_price = rulebook.stop_price.py_func
 _target_price = rulebook.target_price.py_func
 
 
-class KernelStrategy(bt.Strategy):  # type: ignore[misc]
+_ATR = Outputs("KernelStrategy", "wilder_atr", ("atr",))
+
+
+def target_outputs(strategy: type) -> Outputs:
+    """Return what the signal kernel of a strategy gives: the target."""
+    return Outputs(strategy.__name__, "signal_kernel", ("target",))
+
+
+class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
     """Base of strategies that are a pure signal kernel plus order rules.
 
     Declare `inputs`, `signal_kernel` (arrays in, target -1/0/+1 of shape (n_bars,) out; NaN is 0)
@@ -53,6 +62,7 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
         After a run: rejected, capped, too_small, entry_bar_breaches, late_flat.
     """
 
+    begun_by: ClassVar[str] = "signal"
     inputs: ClassVar[tuple[str, ...]] = ()
     optional_inputs: ClassVar[tuple[str, ...]] = ()
     stand_ins: ClassVar[StandIns] = {}
@@ -64,20 +74,43 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         if self.p.orders is not None:
-            self.orders = Orders.model_validate(self.p.orders)
+            given = self.p.orders
+            self.orders = Orders(**given) if isinstance(given, Mapping) else given
+        target = self.outputs()
         options = {k: getattr(self.p, k) for k in defaults_of(self.signal_kernel)}
-        sources = lines_by_name(self.data, *self.inputs_for(self.p._getkwargs()))
-        self.signal = kernel_lines(self.signal_kernel, [self.data], sources, options).lines[0]
+        sources = lines_by_name(
+            self.data, *self.inputs_for(self.p._getkwargs()), owner=type(self).__name__
+        )
+        (self.signal,) = kernel_lines(
+            self.signal_kernel, [self.data], sources, options, target
+        ).lines
         self._atr = None
         if self.orders.stop or self.orders.target or self.orders.size.kind == "risk":
             bars = [self.data.high, self.data.low, self.data.close]
-            atr = kernel_lines(wilder_atr, [self.data], bars, {"length": self.orders.period})
-            self._atr = atr.lines[0]
+            length = {"length": self.orders.period}
+            (self._atr,) = kernel_lines(wilder_atr, [self.data], bars, length, _ATR).lines
         self._day = self._day_lines()
         self.counts: Counter[str] = Counter()
         self._forget()
         self._blocked = 0
         self._signal_atr = np.nan
+
+    @classmethod
+    def outputs(cls) -> Outputs:
+        """Return what its signal kernel gives, the target; what is written wrong is refused.
+
+        Raises
+        ------
+        InputError
+            The class has no signal kernel, or one that does not fit its inputs and parameters.
+        """
+        kernel_home(cls, KernelStrategy, "signal_kernel")
+        own: Any = cls
+        shown = (name for kind in cls.shows for name in kind.params._getpairs())
+        series = (*cls.inputs, *cls.optional_inputs)
+        used = {"orders", *cls.stand_ins, *shown}
+        check_kernel(cls, "signal_kernel", series, own.params._getpairs(), used)
+        return target_outputs(cls)
 
     @classmethod
     def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
@@ -94,6 +127,8 @@ class KernelStrategy(bt.Strategy):  # type: ignore[misc]
                 f"{type(self).__name__}: window and flat_at_close need the line {missing[0]!r}; "
                 "build the frame with hpi_bt.sources.hours.add_hours"
             )
+        if not missing and needed:
+            check_feed(self.data, names, type(self).__name__)
         return [] if missing else [getattr(self.data.lines, n) for n in names]
 
     def _forget(self) -> None:

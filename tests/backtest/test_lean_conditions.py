@@ -151,7 +151,6 @@ def test_what_the_short_loop_cannot_do_takes_the_stock_loop_and_says_so(setup, r
     [
         ({"cheat_on_open": True}, "cheat on open"),
         ({"quicknotify": True}, "quicknotify"),
-        ({"stdstats": True}, "observers"),
         ({"writer": True}, "writers"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else x,

@@ -57,7 +57,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "HerrickRSI": [
         {"rsi_length": 3, "signal_type": "hma", "signal_length": 4, "pivot": 2, "hidden": True},
-        {"signal_length": 0, "hpi_smoothing": 1, "max_oi_change": 0.5},
+        {"signal_length": 0, "hpi_smoothing": 1, "max_oi_change": 0.5, "pivots": "price"},
     ],
 }
 CASES = [(name, number) for name in INDICATORS for number in range(1 + len(OPTIONS.get(name, [])))]
@@ -222,7 +222,12 @@ def by_kernel(case: tuple[str, int], frame: pd.DataFrame) -> np.ndarray[Any, Any
     unknown = np.full(len(frame), np.nan)
     series = [given[n].to_numpy(np.float64) if n in given else unknown for n in names]
     options = {k: v for k, v in options_of(*case).items() if k in defaults_of(indicator.kernel)}
-    return np.stack(indicator.kernel(*series, **options), axis=1)
+    return in_order_of_lines(indicator, indicator.kernel(*series, **options))
+
+
+def in_order_of_lines(indicator: type[KernelIndicator], out: Any) -> np.ndarray[Any, Any]:
+    """A kernel's fields in the order of the indicator's lines, shape (n_bars, n_lines)."""
+    return np.stack([getattr(out, name) for name in indicator.lines._getlines()], axis=1)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -230,7 +235,7 @@ def same(left: Any, right: Any) -> bool:
     return np.array_equal(left, right, equal_nan=True)
 
 
-PRESSURE_LINES = ("oi", "flow", "spread", "hpi", "cross", "extreme")
+PRESSURE_LINES = ("hpi", "oi", "flow", "spread", "cross", "extreme")
 SPEC_LINES = {
     "HedgePressureIndex": PRESSURE_LINES,
     "DemoHedgePressureIndex": PRESSURE_LINES,
@@ -247,9 +252,9 @@ SPEC_LINES = {
         *("stability_touch", "acceleration_touch", "stability_bound", "acceleration_bound"),
     ),
     "HedgePressureGauge": ("score", "change", "band", "alert"),
-    "HerrickPayoffIndex": ("raw", "hpi", "alert", "gradient"),
+    "HerrickPayoffIndex": ("hpi", "raw", "alert", "gradient"),
     "HerrickRSI": (
-        *("payoff", "rsi", "signal", "cross", "divergence"),
+        *("rsi", "signal", "payoff", "cross", "divergence", "zone"),
         *("pivot_age", "previous_pivot_age"),
     ),
 }

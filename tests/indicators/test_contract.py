@@ -27,6 +27,7 @@ from indicators.bench import (
     every_case,
     every_indicator,
     in_mode,
+    in_order_of_lines,
     make,
     names_of,
     options_of,
@@ -58,9 +59,59 @@ def test_every_option_of_the_kernel_is_a_param_with_the_same_default(name):
 
 
 @every_indicator
-def test_the_kernel_says_what_it_returns(name):
+def test_the_kernel_says_what_it_returns_and_every_line_is_among_it(name):
     hints = typing.get_type_hints(INDICATORS[name].kernel)
-    assert hints["return"]._fields == SPEC_LINES[name]
+    assert set(SPEC_LINES[name]) <= set(hints["return"]._fields)
+
+
+HEADLINES = {
+    "HedgePressureIndex": "hpi",
+    "DemoHedgePressureIndex": "hpi",
+    "HedgeFlow": "impulse",
+    "HedgePressureGauge": "score",
+    "HerrickPayoffIndex": "hpi",
+    "HerrickRSI": "rsi",
+}
+
+
+@every_indicator
+def test_an_indicator_stands_for_its_first_line(name):
+    def build(strategy):
+        made = INDICATORS[name](strategy.data)
+        named = getattr(made.lines, HEADLINES[name])
+        pairs = [(f(made, period=4), f(named, period=4)) for f in (bt.ind.SMA, bt.ind.Highest)]
+        crosses = bt.ind.CrossOver(made, 0), bt.ind.CrossOver(named, 0)
+        return [made, *(one for pair in (*pairs, crosses) for one in pair)]
+
+    run = record(build, hb.HedgeData(clean_frame()))
+    lines = run.made[0].lines
+    rows, n = table(run.seen), lines.size()
+    assert same(rows[:, 0], rows[:, lines.getlinealiases().index(HEADLINES[name])])
+    assert all(same(rows[:, n + i], rows[:, n + i + 1]) for i in (0, 2, 4))
+    assert np.isfinite(rows[:, 0]).any()
+
+
+class SignalsTaken(bt.SignalStrategy):
+    def start(self):
+        self.taken = []
+
+    def next(self):  # Backtrader itself calls its own before this one
+        self.taken.append(self._signals[bt.SIGNAL_LONGSHORT][0][0])
+
+
+def test_add_signal_trades_the_index_not_its_baseline():
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(hb.HedgeData(clean_frame()))
+    cerebro.signal_strategy(SignalsTaken)
+    cerebro.add_signal(bt.SIGNAL_LONGSHORT, hb.HedgePressureIndex, zscore_lookback=20)
+    run = cerebro.run()[0]
+    options = {"zscore_lookback": 20}
+    index = record(
+        lambda s: [hb.HedgePressureIndex(s.data, **options)], hb.HedgeData(clean_frame())
+    )
+    hpi = table(index.seen)[:, SPEC_LINES["HedgePressureIndex"].index("hpi")]
+    assert same(run.taken, hpi[-len(run.taken) :])
+    assert {np.sign(x) for x in run.taken} >= {-1.0, 1.0}
 
 
 def test_no_indicator_or_alias_is_called_bare_hpi():
@@ -109,14 +160,16 @@ def test_any_split_into_chunks_gives_the_same_numbers(case):
     indicator, frame = INDICATORS[case[0]], rough_frame()
     series = kernel_inputs(case, frame)
     options = {k: v for k, v in options_of(*case).items() if k in defaults_of(indicator.kernel)}
-    whole = np.stack(indicator.kernel(*series, **options), axis=1)
+    whole = in_order_of_lines(indicator, indicator.kernel(*series, **options))
 
     @few
     @given(st.lists(st.integers(0, len(frame)), max_size=9))
     def check(cuts):
         state: dict[str, Any] = {}
         parts = [
-            np.stack(indicator.kernel(*(s[a:b] for s in series), **options, state=state), axis=1)
+            in_order_of_lines(
+                indicator, indicator.kernel(*(s[a:b] for s in series), **options, state=state)
+            )
             for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), len(frame)], strict=True)
         ]
         assert same(np.concatenate(parts), whole)

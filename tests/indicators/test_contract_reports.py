@@ -40,7 +40,7 @@ def test_every_line_reaches_the_csv_writer():
         assert head[start + 2 : start + 2 + len(lines)] == list(lines)
     assert not any(column.startswith("_") for column in head)
     last = dict(zip(head, next(r for r in rows if r[0] == str(len(clean_frame()))), strict=False))
-    rsi = by_kernel(("HerrickRSI", 0), clean_frame())[-1, 1]
+    rsi = by_kernel(("HerrickRSI", 0), clean_frame())[-1, SPEC_LINES["HerrickRSI"].index("rsi")]
     assert float(last["rsi"]) == rsi
 
 

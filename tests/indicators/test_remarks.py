@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
+from hpi_bt.errors import Severity
 from hpi_bt.indicators.remarks import (
     correlation,
     hedge_pressure_remarks,
@@ -30,7 +31,12 @@ def lines(**changed: Any) -> dict[str, Any]:
 
 
 def frame(**columns: Any) -> pd.DataFrame:
-    known = {"put_oi": 1.0, "net_oi": 1.0, "minutes_open": np.tile(np.arange(10.0), 4)}
+    known = {
+        "put_oi": 1.0,
+        "call_oi": 1.0,
+        "net_oi": 1.0,
+        "minutes_open": np.tile(np.arange(10.0), 4),
+    }
     return pd.DataFrame(known | columns, index=range(N))
 
 
@@ -95,11 +101,51 @@ def test_the_standard_scale_is_not_advised_to_who_uses_it() -> None:
     assert told.endswith("scale: standard is used, so sessions are few or of unequal length")
 
 
-def test_net_open_interest_alone_is_mentioned() -> None:
-    market = frame().drop(columns="put_oi")
-    assert hedge_pressure_remarks(market, lines(**BOTH), OPTIONS)[1:] == [
-        "only net_oi is known: lam weighs the volumes alone"
-    ]
+@pytest.mark.parametrize("side", ["put_oi", "call_oi"])
+def test_net_open_interest_alone_is_mentioned(side: str) -> None:
+    market = frame().drop(columns=side)
+    (said,) = hedge_pressure_remarks(market, lines(**BOTH), OPTIONS)[1:]
+    assert said == "only net_oi is known: lam weighs the volumes alone"
+    assert (said.severity, said.code) == (Severity.ASSUMPTION, "net-open-interest")
+
+
+def test_bars_on_which_it_stands_in_for_a_side_are_counted() -> None:
+    market = frame()
+    market.loc[3:7, "call_oi"] = np.nan
+    (said,) = hedge_pressure_remarks(market, lines(**BOTH), OPTIONS)[1:]
+    assert said == (
+        "net_oi is the baseline on 5 of 40 bars, where put_oi or call_oi is unknown: lam weighs "
+        "the volumes alone there"
+    )
+    gamma = market.rename(columns={n: f"{n}_x" for n in ("put_oi", "call_oi", "net_oi")})
+    sides = ("put_oi_x", "call_oi_x", "net_oi_x")
+    assert (
+        "net_oi_x is the baseline"
+        in hedge_pressure_remarks(gamma, lines(**BOTH), OPTIONS, sides)[1]
+    )
+    assert len(hedge_pressure_remarks(market, lines(**BOTH), OPTIONS, ())) == 1  # made up
+
+
+def test_both_are_explained_where_there_was_neither_cross_nor_extreme() -> None:
+    said = hedge_pressure_remarks(frame(), lines(hpi=marks((4, -1.25))), OPTIONS)[1:]
+    assert [note.code for note in said] == ["no-cross", "no-extreme"]
+    assert "scale: standard makes the two comparable" in said[0]
+    same = hedge_pressure_remarks(
+        frame(), lines(hpi=marks((4, -1.25))), OPTIONS | {"scale": "standard"}
+    )
+    assert "makes the two comparable" not in same[1]
+
+
+def test_without_minutes_from_the_calendar_the_session_itself_is_the_clock() -> None:
+    stamps = pd.DatetimeIndex(
+        [d + pd.Timedelta(minutes=600 + 5 * i) for d in pd.bdate_range("2024-01-02", periods=4)
+         for i in range(10)]
+    )  # fmt: skip
+    market = frame().drop(columns="minutes_open").set_index(stamps)
+    market = market.assign(session=np.repeat(np.arange(4.0), 10))
+    found = hedge_pressure_remarks(market, lines(**BOTH, hpi=np.tile(-np.arange(10.0), 4)), OPTIONS)
+    assert found[1].code == "hpi-follows-clock"
+    assert "-1.00" in found[1]
 
 
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=3, max_size=30))
@@ -154,6 +200,31 @@ def test_the_share_that_max_oi_change_blanked_is_told() -> None:
         "warning: prices are stitched from contracts: profits, and buy and hold, include the gaps "
         "of the contract rolls",
     ]
-    assert herrick_remarks(futures(NAN), {"max_oi_change": 0.5})[0].startswith(
-        "max_oi_change 0.5 blanked 0 bars with 0.0%"
-    )
+    still = futures(1000.0 + np.arange(5.0))
+    assert herrick_remarks(still, {"max_oi_change": 0.5}) == [
+        "max_oi_change 0.5 blanked 0 bars with 0.0% of the sum of |raw| (contract rolls)"
+    ]
+
+
+def test_the_share_is_that_of_the_delayed_open_interest_where_it_is_delayed() -> None:
+    market = futures(np.array([1000.0, 1010.0, 3000.0, 3010.0, 3020.0]))
+    # one bar late the roll falls on bar 3, the payoffs before it on bar 2 alone
+    raw = [1.0 + 2 * 10 / 1000, 1.0 + 2 * 1990 / 1010, 1.0 + 2 * 10 / 3000]
+    said = herrick_remarks(market, {"max_oi_change": 0.5, "oi_lag": 1})[0]
+    assert f"{raw[1] / sum(raw):.1%}" in said
+    assert said.severity is Severity.ASSUMPTION
+
+
+def test_no_positive_open_interest_is_said_once_and_nothing_else() -> None:
+    for oi in (NAN, np.zeros(N), np.full(N, -1.0)):
+        (said,) = herrick_remarks(futures(oi), {"max_oi_change": 0.5})
+        assert said.code == "never-known"
+        assert said.startswith("warning: open interest is never positive: payoff, rsi and signal")
+
+
+def test_bars_of_less_than_a_day_are_mentioned() -> None:
+    market = futures(1000.0 + np.arange(30.0))
+    market.attrs["bar_minutes"] = 5.0
+    assert [note.code for note in herrick_remarks(market, {})] == ["intraday-herrick"]
+    market.attrs["bar_minutes"] = 1440.0
+    assert herrick_remarks(market, {}) == []

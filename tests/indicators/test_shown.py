@@ -68,7 +68,7 @@ class Twice(hb.KernelIndicator):
     params = dict(by=2.0, how=None)
 
     @staticmethod
-    def kernel(close, *, by=2.0, state=None):
+    def kernel(close, *, by=2.0, how=None, state=None):
         return close * by
 
 

@@ -59,6 +59,7 @@ CASES = [
     Case(w.running_sum, "x"),
     Case(crossings.sign_changes, "oscillator"),
     Case(crossings.sign_changes, "oscillator", keyed=("session",)),
+    Case(crossings.level_crossings, "oscillator", {"upper": 1.5, "lower": -1.0}),
     *(Case(wilder.wilder_rsi, "x", {"length": n}) for n in (1, 14)),
     Case(wilder.wilder_atr, "high low close", {"length": 5}),
     Case(herrick.herrick_payoff, "high low volume open_interest"),
@@ -78,8 +79,9 @@ CASES = [
     Case(
         divergence.pivot_divergence,
         "high low oscillator",
-        {"pivot": 1, "max_pivot_gap": 20, "hidden": True},
+        {"pivots": "both", "pivot": 1, "min_pivot_gap": 0, "max_pivot_gap": 20, "hidden": True},
     ),
+    Case(divergence.pivot_divergence, "high low oscillator", {"pivots": "price", "pivot": 2}),
     *(Case(divergence.unconfirmed_extreme, "high low oscillator", {"length": n}) for n in (3, 14)),
     Case(sessions.session_sum, "x session"),
     *(

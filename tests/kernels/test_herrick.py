@@ -156,6 +156,7 @@ def test_rsi_worked_example():
 )
 def test_rsi_equals_the_reference(seed, magnitude, smoothing, length, signal_length, kind):
     raw = market(seed, 120, magnitude=magnitude)["raw"]
+    raw[: seed % 40] = NAN  # open interest may begin late
     options = {
         "hpi_smoothing": smoothing,
         "rsi_length": length,
@@ -166,6 +167,25 @@ def test_rsi_equals_the_reference(seed, magnitude, smoothing, length, signal_len
         herrick_rsi(raw, **options), slow.herrick_rsi(raw, **options), strict=True
     ):
         assert_allclose(got, wanted, rtol=0, atol=1e-9)
+
+
+def test_rsi_without_any_payoff_is_unknown_not_fifty():
+    rsi, signal = herrick_rsi(np.full(60, NAN))
+    assert np.isnan(rsi).all()
+    assert np.isnan(signal).all()
+    flat = herrick_rsi(np.append(NAN, np.zeros(59)))  # a known payoff of 0 is flat
+    assert_array_equal(flat.rsi[16:], 50.0)
+    assert_array_equal(flat.signal[24:], 50.0)
+
+
+def test_an_rsi_whose_payoff_begins_late_has_its_warm_up_then():
+    raw = np.random.default_rng(6).normal(size=120)
+    raw[:50] = NAN
+    rsi = herrick_rsi(raw, rsi_length=10).rsi
+    assert np.isnan(rsi[:59]).all()
+    assert np.isfinite(rsi[59:]).all()  # 10 changes: bar 49 to bar 59
+    early = herrick_rsi(np.append(NAN, np.random.default_rng(6).normal(size=119)), rsi_length=10)
+    assert np.flatnonzero(np.isfinite(early.rsi))[0] == 3 + 10 - 1
 
 
 def test_rsi_and_signal_equal_talib():

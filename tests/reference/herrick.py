@@ -73,6 +73,8 @@ def herrick_rsi(
     signal_type: str = "ema",
 ) -> tuple[list[float], list[float]]:
     rsi = wilder_rsi(ema(running_sum(raw), hpi_smoothing), rsi_length)
+    first = next((t for t, value in enumerate(raw) if known(value)), len(raw))
+    rsi = [NAN if t < first - 1 + rsi_length else value for t, value in enumerate(rsi)]
     return rsi, moving_average(rsi, signal_length, signal_type)
 
 
@@ -116,20 +118,22 @@ def pivot_divergence(
     low: Series,
     oscillator: Series,
     *,
+    pivots: str = "oscillator",
     pivot: int = 5,
+    min_pivot_gap: int = 5,
     max_pivot_gap: int = 60,
     hidden: bool = False,
 ) -> Divergence:
     n = len(high)
-    found = [(0.0, NAN, NAN)] * n
+    found: list[list[tuple[float, float, float]]] = [[] for _ in range(n)]
     for price, direction in ((low, -1.0), (high, 1.0)):  # a pivot low bears +1, a pivot high -1
+        judged = {"oscillator": [oscillator], "price": [price], "both": [price, oscillator]}[pivots]
         previous = None
         for centre in range(n):
-            if not is_pivot(price, centre, pivot, direction):
+            if not all(is_pivot(x, centre, pivot, direction) for x in judged):
                 continue
-            if not is_pivot(oscillator, centre, pivot, direction):
-                continue
-            if previous is not None and centre - previous <= max_pivot_gap:
+            between = NAN if previous is None else centre - previous - 1
+            if previous is not None and min_pivot_gap <= between <= max_pivot_gap:
                 further = direction * (price[centre] - price[previous])
                 reach = direction * (oscillator[centre] - oscillator[previous])
                 # SPEC only says "optional" of hidden ones: they are marked +2 and -2
@@ -137,6 +141,14 @@ def pivot_divergence(
                 if kind == 1.0 or (hidden and kind == 2.0):
                     confirmed = centre + pivot
                     ages = (float(pivot), float(confirmed - previous))
-                    found[confirmed] = (-direction * kind, *ages)
+                    found[confirmed].append((-direction * kind, *ages))
             previous = centre
-    return Divergence(*(list(column) for column in zip(*found, strict=True)))
+    return Divergence(*(list(column) for column in zip(*map(one_of, found), strict=True)))
+
+
+def one_of(found: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """Of a low's and a high's on one bar: the regular one, neither where they are of a kind."""
+    best = sorted(found, key=lambda one: abs(one[0]))
+    if not best or (len(best) == 2 and best[0][0] == -best[1][0]):
+        return 0.0, NAN, NAN
+    return best[0]

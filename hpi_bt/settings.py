@@ -1,4 +1,4 @@
-"""What is wrong with a config, in one line that says how to mend it."""
+"""What is wrong with settings, of a config or made in Python, in one line with the remedy."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from hpi_bt.errors import did_you_mean
+from hpi_bt.errors import InputError, did_you_mean
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -96,10 +96,13 @@ def shown_value(value: Any) -> str:
     return "nothing" if value is None else reprlib.repr(value)
 
 
-def explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
-    """Return one line about an error that pydantic reports: place, value, what is wanted."""
+def explain(model: type[BaseModel], error: Mapping[str, Any], whole: str = "config") -> str:
+    """Return one line about an error that pydantic reports: place, value, what is wanted.
+
+    `whole` is what the place of an error of no single key is called.
+    """
     loc, kind, value = tuple(error["loc"]), error["type"], error.get("input")
-    place = _path(model, loc) or "config"
+    place = _path(model, loc) or whole
     if kind == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
         return f"{place}: unknown key{hint}; rename or remove it"
@@ -125,3 +128,11 @@ def first_of(errors: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     that it is no list.
     """
     return min(errors, key=lambda e: (e["type"] != "extra_forbidden", e["type"] == "list_type"))
+
+
+def refusal(model: type[BaseModel], invalid: ValidationError, name: str) -> InputError:
+    """Return the one line about what pydantic refuses of the settings called `name`."""
+    errors = invalid.errors()
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    said = explain(model, first_of(errors), "")
+    return InputError(f"{said.removeprefix(': ')}{more}", where=name)
