@@ -11,7 +11,10 @@ from typing import Any
 from hpi_bt.errors import InputError, did_you_mean
 
 Kernel = Callable[..., Any]
-_LIBRARIES = ("backtrader.", "hpi_bt.indicators.base", "hpi_bt.strategy.kernel_strategy")
+_LIBRARIES = (
+    *("backtrader.", "hpi_bt.indicators.base", "hpi_bt.indicators.bulk"),
+    "hpi_bt.strategy.kernel_strategy",
+)
 
 
 def defaults_of(kernel: Kernel) -> dict[str, Any]:
