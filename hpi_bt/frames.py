@@ -71,10 +71,10 @@ def locations(
 def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     """Return the frame that a config's `data` section describes."""
     data = config.data
-    source = data.source.read(where, data.calendar)
+    source = data.source.read(where, data.sessions)
     frame = build_frame(
         source,
-        calendar=data.calendar,
+        calendar=data.sessions,
         where=where,
         outside=data.outside,
         slot_minutes=data.slot_minutes,
@@ -84,7 +84,7 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         resample_minutes=data.resample_minutes,
     )
     for feature in config.features:
-        frame = feature.add(frame, where, data.calendar)
+        frame = feature.add(frame, where, data.sessions)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
 
