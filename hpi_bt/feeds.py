@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import re
 from collections.abc import Iterable
+from datetime import time
 from itertools import chain, count
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.midnights import are_first_days, are_midnights, ends_of_days
 
 RESAMPLE_FIRST = "resample the frame first, with hb.resample(frame, minutes) or with pandas"
 _STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
@@ -168,6 +170,20 @@ def check_exactbars(cerebro: Any, owner: str) -> None:
         )
 
 
+def _same_dates(data: Any, frame: pd.DataFrame) -> bool:
+    return _are_dates(data) and data.p.dataname.index.equals(frame.index)
+
+
+def _are_dates(data: Any) -> bool:
+    """Return whether the bars of a feed are days or longer, stamped at midnight."""
+    frame = getattr(data.p, "dataname", None)
+    if data._timeframe < bt.TimeFrame.Days or not isinstance(frame, pd.DataFrame):
+        return False
+    index = frame.index
+    known = "calendar" in frame.attrs  # a frame of the contract: its stamps are closes
+    return isinstance(index, pd.DatetimeIndex) and not known and are_midnights(index)
+
+
 class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
     """Gives each instance a class with exactly the lines that its frame has."""
 
@@ -208,21 +224,27 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         zone's wall clock. Columns: open, high, low, close and any others, each of which becomes
         a line of its (lower-case) name; volume and openinterest are NaN where absent.
 
+    Daily bars stamped at midnight stay so among their like. Beside data with a time of day in one
+    Cerebro they are stamped at the end of their day (`sessionend`, 23:59:59.99999 by default), or
+    a whole day would be seen before it began.
+
     Raises
     ------
     InputError
-        No DataFrame, no DatetimeIndex, stamps that do not increase, or a price column missing.
+        No DataFrame, no DatetimeIndex, stamps that do not increase, or a price column missing;
+        dates that begin weeks or months beside data with a time of day, or of other days.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._bulk = False
+        self._bulk = self._moved = False
 
     def start(self) -> None:
         """Lay the columns out as one array for each line."""
         super().start()
         for name in [name for name in vars(self) if name.startswith("tick_")]:
             delattr(self, name)  # left by an earlier run bar by bar; the broker would fill at it
+        self._end_days()
         frame, n = self.p.dataname, len(self.p.dataname)
         self._columns = [
             backtrader_dates(frame.index)
@@ -234,6 +256,31 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         ]
         self._row = -1
         self._bulk = False
+
+    def _end_days(self) -> None:
+        """Stamp dates at the end of their day where the Cerebro has stamps with a time of day."""
+        cerebro = getattr(self, "_env", None)
+        others = [data for data in cerebro.datas if data is not self] if cerebro else []
+        if not _are_dates(self) or not others:
+            return
+        frame = self.p.dataname
+        if are_first_days(frame.index) and not all(_same_dates(data, frame) for data in others):
+            raise InputError(
+                f"HedgeData: dates such as {frame.index[0]:%Y-%m-%d} begin weeks or months, which "
+                "other data would see before they are over; index the frame by the close of each "
+                "period"
+            )
+        if all(_are_dates(data) for data in others):
+            return
+        moved = frame.set_axis(ends_of_days(frame.index, self.p.sessionend), axis=0)
+        moved.attrs = frame.attrs
+        self.p.dataname, self._moved = moved, True
+
+    def _start_finish(self) -> None:
+        super()._start_finish()
+        todate = self.p.todate
+        if self._moved and todate is not None and todate.time() == time.min:
+            self.todate += 1.0  # a day given by its midnight is meant whole
 
     def addfilter(self, p: Any, *args: Any, **kwargs: Any) -> None:
         """Add a filter; resampling and replay are refused where there are further lines."""

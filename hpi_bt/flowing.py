@@ -38,7 +38,7 @@ def flow(
     model, path = read_config(config, overrides)
     where = locations(path, data_dir, offline, cache_dir)
     tasks = [
-        (ahead, one.data.calendar)
+        (ahead, one.data.sessions)
         for one in configs_of(model)
         for feature in one.features
         if (ahead := getattr(feature, "ahead", None)) is not None

@@ -74,13 +74,13 @@ def locations(
 def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     """Return the frame that a config's `data` section describes."""
     data = config.data
-    source = data.source.read(where, data.calendar)
+    source = data.source.read(where, data.sessions)
     counts = _counts(source)
     if counts and isinstance(data.source, FileSource) and data.open_interest.stamp is None:
         source = add_notes(source, _assumed_stamp(counts))
     frame = build_frame(
         source,
-        calendar=data.calendar,
+        calendar=data.sessions,
         where=where,
         outside=data.outside,
         slot_minutes=data.slot_minutes,
@@ -91,7 +91,7 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     )
     frame.attrs["timings"] = _timings(data, counts)
     for feature in config.features:
-        frame = feature.add(frame, where, data.calendar)
+        frame = feature.add(frame, where, data.sessions)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
 

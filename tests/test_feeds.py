@@ -690,3 +690,105 @@ def test_every_data_has_a_name_of_its_own(names: list[str]) -> None:
     assert len(set(found)) == len(names)
     assert found[0] == names[0]
     assert "" not in found[1:]
+
+
+# ---- daily bars stamped at midnight
+
+
+def dated(days: pd.DatetimeIndex) -> pd.DataFrame:
+    """Daily bars that end as the hours of the day do: close counts the days."""
+    count = np.arange(len(days)) + 1.0
+    return pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), count), index=days)
+
+
+def hours_of(days: pd.DatetimeIndex) -> pd.DataFrame:
+    clock = [day + timedelta(hours=hour) for day in days for hour in range(10, 17)]
+    close = np.repeat(np.arange(len(days)) + 1.0, 7)
+    return pd.DataFrame(
+        dict.fromkeys(("open", "high", "low", "close"), close), index=pd.DatetimeIndex(clock)
+    )
+
+
+class Ahead(bt.Strategy):
+    """Counts the bars before a day's last at which the other data has that day already."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead, self.stamps = 0, []
+
+    def next(self) -> None:
+        mine, other = self.datas
+        self.stamps.append(other.datetime.datetime(0))
+        self.ahead += mine.datetime.time(0) < time(16) and other.close[0] >= mine.close[0]
+
+
+def ahead(*feeds: Any, **mode: Any) -> Any:
+    cerebro = bt.Cerebro()
+    for feed in feeds:
+        cerebro.adddata(feed)
+    cerebro.addstrategy(Ahead)
+    (done,) = cerebro.run(**mode)
+    return done
+
+
+DAYS = pd.bdate_range("2024-02-26", periods=15)
+BESIDE = ({}, {"runonce": False}, {"preload": False}, {"exactbars": -1})
+
+
+@pytest.mark.parametrize("mode", BESIDE, ids=str)
+@pytest.mark.parametrize("zone", [None, ZONE, "Asia/Tokyo"])
+def test_dates_beside_hours_are_seen_when_their_day_is_over(mode, zone):
+    hours, days = (f.tz_localize(zone) for f in (hours_of(DAYS), dated(DAYS)))
+    done = ahead(hb.HedgeData(hours), hb.HedgeData(days), **mode)
+    assert done.ahead == 0
+    assert {at.time().replace(microsecond=0) for at in done.stamps} == {time(23, 59, 59)}
+
+
+def test_dates_beside_closes_of_days_are_seen_when_their_day_is_over():
+    closes = dated(DAYS + timedelta(hours=16))
+    closes.attrs["bar_minutes"] = 1440.0
+    beside = ahead(hb.HedgeData(closes), hb.HedgeData(dated(DAYS)))
+    assert [at.date() for at in beside.stamps][-1] == DAYS[-1].date()
+    assert beside.datas[0].close[0] == beside.datas[1].close[0]
+    early = [at for at in beside.stamps if at.time() == time(0)]
+    assert early == []
+
+
+def test_the_end_of_a_session_may_be_given():
+    feed = hb.HedgeData(dated(DAYS), sessionend=time(16))
+    done = ahead(hb.HedgeData(hours_of(DAYS)), feed)
+    assert done.ahead == 0
+    assert {at.time() for at in done.stamps} == {time(16)}
+    assert done.datas[1].close[0] == done.datas[0].close[0]
+
+
+def test_dates_among_their_like_and_closes_keep_their_stamps():
+    alone = ahead(hb.HedgeData(dated(DAYS)), hb.HedgeData(dated(DAYS)))
+    assert {at.time() for at in alone.stamps} == {time(0)}
+    stocks = ahead(bt.feeds.PandasData(dataname=dated(DAYS)), hb.HedgeData(dated(DAYS)))
+    assert {at.time() for at in stocks.stamps} == {time(0)}
+    ends = dated((DAYS + timedelta(days=1)).tz_localize("UTC"))  # closes of a 24-hour market
+    ends.attrs |= {"bar_minutes": 1440.0, "calendar": "24/7"}
+    around = ahead(hb.HedgeData(hours_of(DAYS).tz_localize("UTC")), hb.HedgeData(ends))
+    assert {at.time() for at in around.stamps} == {time(0)}
+
+
+@pytest.mark.parametrize("mode", BESIDE, ids=str)
+def test_the_last_day_asked_for_is_kept_though_it_ends_later(mode):
+    until = datetime.combine(DAYS[9].date(), time(0))
+    days = hb.HedgeData(dated(DAYS), todate=until)
+    done = ahead(hb.HedgeData(hours_of(DAYS)), days, **mode)
+    assert max(at.date() for at in done.stamps) == until.date()
+
+
+@pytest.mark.parametrize("start", ["W-MON", "W-SUN", "MS"])
+def test_first_days_of_weeks_and_months_are_refused_beside_days(start):
+    periods = pd.date_range("2024-01-01", periods=8, freq=start)
+    with pytest.raises(hb.InputError, match=r"^HedgeData: dates such as 2024-01-0. begin weeks or"):
+        ahead(hb.HedgeData(dated(pd.bdate_range("2024-01-01", periods=50))),
+              hb.HedgeData(dated(periods)))  # fmt: skip
+    same = ahead(hb.HedgeData(dated(periods)), hb.HedgeData(dated(periods)))
+    assert len(same.stamps) == 8
+    fridays = pd.date_range("2024-01-01", periods=8, freq="W-FRI")
+    days = pd.bdate_range("2024-01-01", periods=50)
+    ahead(hb.HedgeData(dated(days)), hb.HedgeData(dated(fridays)))

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from hpi_bt.features.kinds import AnyFeature
 from hpi_bt.orders import Orders
 from hpi_bt.sources.base import Settings
+from hpi_bt.sources.calendars import Hours, with_hours
 from hpi_bt.sources.demo import DemoSource
 from hpi_bt.sources.files import CsvSource, ParquetSource
 from hpi_bt.sources.joins import Part
@@ -24,7 +25,7 @@ Source: TypeAlias = Annotated[
 ]
 
 #: Keys that `data` accepts on behalf of its source.
-_SOURCE_KEYS = ("bar_label", "bar_minutes", "timezone", "columns")
+_SOURCE_KEYS = ("bar_label", "bar_minutes", "bar", "timezone", "columns")
 
 
 class OpenInterestTiming(Settings):
@@ -42,6 +43,9 @@ class Data(Settings):
     source: Source
     calendar: str = "XNYS"
     """An exchange_calendars name: XNYS, XBOM, CMES, ..."""
+    hours: Hours | None = None
+    """Open and close of a session where they are not the calendar's: {open: "08:30",
+    close: "15:15"}. Without it CME's futures close at 16:00 Chicago."""
     outside: Literal["keep", "drop"] = "keep"
     """Bars outside the calendar's hours."""
     open_interest: OpenInterestTiming = OpenInterestTiming()
@@ -56,10 +60,15 @@ class Data(Settings):
     end: date | None = None
     """First and last session used, both included."""
 
+    @property
+    def sessions(self) -> str:
+        """The calendar with its hours, as sources and features take it."""
+        return with_hours(self.calendar, self.hours)
+
     @model_validator(mode="before")
     @classmethod
     def _lift(cls, value: Any) -> Any:
-        """Hand bar_label, bar_minutes, timezone and columns on to the source."""
+        """Hand bar_label, bar_minutes, bar, timezone and columns on to the source."""
         if not isinstance(value, Mapping) or not isinstance(value.get("source"), Mapping):
             return value
         lifted = {k: value[k] for k in _SOURCE_KEYS if k in value}

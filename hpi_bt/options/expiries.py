@@ -24,6 +24,7 @@ ALWAYS_AM_ROOTS = frozenset({"VIX", "VIXW"})
 
 _FRIDAY = 4  # of the week that starts on Monday, 0
 _CLOCK = re.compile(r"\d{1,2}(:\d{2})+([.,]\d+)?")  # a time of day
+_OWN_HOURS = re.compile(r" \d\d:\d\d-\d\d:\d\d$")  # of data.hours, behind a calendar's name
 
 
 class _Hours(NamedTuple):
@@ -233,6 +234,7 @@ def _hours(calendar: str, first_year: int, last_year: int) -> _Hours:
 @lru_cache(maxsize=64)
 def _calendar(name: str, first: str | None, last: str | None) -> Any:
     """Return the exchange calendar of these dates, or of those that it records."""
+    name = _OWN_HOURS.sub("", name)  # contracts expire at the exchange's own hours
     from exchange_calendars import get_calendar, get_calendar_names
     from exchange_calendars.errors import InvalidCalendarName
 

@@ -16,7 +16,7 @@ from hpi_bt.sources.frame import (
     shift_open_interest,
     validate_frame,
 )
-from hpi_bt.sources.hours import add_hours, add_notes, calendar_zone
+from hpi_bt.sources.hours import add_hours, add_notes, calendar_zone, note_outside
 from hpi_bt.sources.joins import Part, join_parts
 from hpi_bt.sources.oi_timing import frame_timing
 
@@ -43,7 +43,8 @@ def build_frame(
     source_frame : DataFrame
         Bars indexed by their tz-aware close; its `attrs` give symbol, demo and notes.
     calendar : str
-        Name of an `exchange_calendars` calendar; stamps move to its zone.
+        Name of an `exchange_calendars` calendar, with hours of its own where the market differs
+        ("CMES 08:30-15:15"); stamps move to its zone.
     where : Locations
         Where the parts' files may lie.
     bar_minutes : float, optional
@@ -82,9 +83,11 @@ def build_frame(
     )
     if not frame.attrs["demo"]:
         frame = add_notes(frame, *frame_timing(frame, open_interest_stamp))
+    frame.attrs |= {key: attrs[key] for key in ("timezone", "bar_label") if key in attrs}
     frame = shift_open_interest(frame, open_interest_stamp)
     frame = derive_columns(join_parts(frame, parts, where, calendar), derived or {})
     if resample_minutes is not None and resample_minutes != minutes:
+        frame = note_outside(frame, calendar, bar_minutes=minutes, outside=outside)
         frame, minutes = resample(frame, resample_minutes), float(resample_minutes)
     frame = add_hours(
         frame, calendar, bar_minutes=minutes, outside=outside, slot_minutes=slot_minutes

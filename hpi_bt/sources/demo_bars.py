@@ -12,6 +12,8 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.sources.calendars import exchange_of
+from hpi_bt.sources.hours import session_bounds
 
 #: One random generator for each quantity, by name.
 Streams: TypeAlias = dict[str, np.random.Generator]
@@ -65,18 +67,29 @@ def _schedule(calendar: str, start: date, sessions: int) -> tuple[pd.DataFrame, 
     import exchange_calendars as xc
     from exchange_calendars.errors import CalendarError
 
-    if calendar not in (names := xc.get_calendar_names()):
+    name = exchange_of(calendar)
+    if name not in (names := xc.get_calendar_names()):
         raise InputError(f"calendar {calendar!r} is not known{did_you_mean(calendar, names)}")
     end = start + timedelta(days=60 + 2 * sessions)
     try:
         with warnings.catch_warnings():  # exchange_calendars uses what pandas 4 will change
             warnings.simplefilter("ignore", DeprecationWarning)
-            found = xc.get_calendar(calendar, start=str(start), end=str(end))
+            found = xc.get_calendar(name, start=str(start), end=str(end))
             schedule = found.schedule.iloc[: max(sessions, 10)]
     except (ValueError, CalendarError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"demo: start {start} with {sessions} sessions: {reason}") from None
-    return schedule, found.tz
+    return _with_hours(schedule, calendar), found.tz
+
+
+def _with_hours(schedule: pd.DataFrame, calendar: str) -> pd.DataFrame:
+    """Return the schedule with the market's hours, or those given; breaks outside them are none."""
+    days = np.array([day.toordinal() for day in pd.DatetimeIndex(schedule.index)])
+    opens, closes, _ = session_bounds(days, calendar)
+    utc = [pd.DatetimeIndex(at.astype("M8[ns]"), tz="UTC") for at in (opens, closes)]
+    out = schedule.assign(open=utc[0], close=utc[1])
+    inside = (out["open"] < out["break_start"]) & (out["break_end"] < out["close"])
+    return out.assign(**{c: out[c].where(inside) for c in ("break_start", "break_end")})
 
 
 def bar_grid(calendar: str, start: date, sessions: int, step: int) -> Grid:

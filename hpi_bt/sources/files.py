@@ -11,6 +11,7 @@ from pydantic import Field
 
 from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.closes import DAILY, close_stamps
 from hpi_bt.sources.frame import (
     OI_COLUMNS,
     PRICE_COLUMNS,
@@ -21,7 +22,7 @@ from hpi_bt.sources.frame import (
     repair_bars,
 )
 from hpi_bt.sources.hours import add_notes
-from hpi_bt.sources.stamps import StampRules, close_stamps
+from hpi_bt.sources.stamps import StampRules
 from hpi_bt.sources.tables import COMPRESSED, STAMP, header, load_table, match_columns, to_numbers
 
 _KNOWN = (*PRICE_COLUMNS, *VOLUME_COLUMNS, *OI_COLUMNS)
@@ -38,11 +39,16 @@ class FileSource(Settings):
     timezone: str | None = None
     """Zone of stamps that carry none, such as America/New_York."""
     bar_label: Literal["open", "close"] | None = None
-    """Which end of an intraday bar its stamp marks."""
+    """Which end of a bar its stamp marks, whatever its length: intraday, daily with a time of day,
+    weekly, monthly. Dates of daily bars are sessions and need none."""
     bar_minutes: float | None = Field(None, gt=0)
-    """Length of an intraday bar; 1440 where stamps are dates."""
+    """Length of an intraday bar; 1440 where stamps are dates, 10080 for weeks."""
+    bar: Literal["1d", "1w", "1mo"] | None = None
+    """Length of bars of a day, a week or a month, instead of bar_minutes. With bar_label: open
+    they are known at the close of their last session."""
     stamp_format: str | None = None
-    """Layout of stamps that are not ISO 8601, as strptime writes it (%m/%d/%Y)."""
+    """Layout of stamps that are not ISO 8601, as strptime writes it (%m/%d/%Y); where it is given,
+    digits such as 2024010210 are no Unix time. %Z at its end reads a zone such as US/Eastern."""
     select: dict[str, str | float] = Field({})
     """Keep only the rows whose column has this value (symbol: SPY)."""
     bad_bars: BadBars = "refuse"
@@ -52,7 +58,7 @@ class FileSource(Settings):
 
     def read(self, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the bars: prices, volume and what else is known or named, without hours."""
-        frame = self._load(where, calendar, (*_KNOWN, *self.columns))
+        frame = self._load(where, calendar, (*_KNOWN, *self.columns), joined=False)
         frame = repair_bars(frame, self.bad_bars, name=self.path)
         if "volume" not in frame.columns:
             frame = add_notes(frame, f"{self.path} has no volume")
@@ -65,28 +71,41 @@ class FileSource(Settings):
         Prices are not wanted. The index holds the closes of the rows' bars.
         """
         named = [c for c in self.columns if c != STAMP]
-        frame = self._load(where, calendar, named or (*VOLUME_COLUMNS[1:], *OI_COLUMNS))
+        wanted = named or (*VOLUME_COLUMNS[1:], *OI_COLUMNS)
+        frame = self._load(where, calendar, wanted, joined=True)
         if frame.columns.empty:
             raise InputError(f"{self.path}: no column to join; name them under columns")
         return frame
 
-    def _load(self, where: Locations, calendar: str, wanted: Iterable[str]) -> pd.DataFrame:
+    def _load(
+        self, where: Locations, calendar: str, wanted: Iterable[str], *, joined: bool
+    ) -> pd.DataFrame:
         path = where.find(self.path)
         places = match_columns(header(path, self.path), self.columns, wanted, name=self.path)
         stamp = places.pop(STAMP)
         table = load_table(path, [stamp, *places.values()], stamp, self.select, name=self.path)
-        index, minutes = close_stamps(table[stamp], self._rules(), calendar)
+        bars = close_stamps(table[stamp], self._rules(), calendar, joined=joined)
         data = {ours: to_numbers(table[theirs], self.path) for ours, theirs in places.items()}
-        frame = pd.DataFrame(data, index=index)
+        frame = pd.DataFrame(data, index=bars.closes)
         if self.sort:
             frame = frame.sort_index(kind="stable")
         check_stamps(frame.index, name=self.path)
         symbol = self.symbol or _stem(path)
-        return describe(frame, symbol=symbol, bar_minutes=minutes, calendar=calendar)
+        frame = describe(
+            frame, symbol=symbol, bar_minutes=bars.minutes, calendar=calendar, notes=bars.notes
+        )
+        if bars.minutes < DAILY:
+            frame.attrs |= {"timezone": bars.timezone, "bar_label": self.bar_label}
+        return frame
 
     def _rules(self) -> StampRules:
         return StampRules(
-            self.path, self.timezone, self.bar_label, self.bar_minutes, self.stamp_format
+            self.path,
+            self.timezone,
+            self.bar_label,
+            self.bar_minutes,
+            self.stamp_format,
+            self.bar,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import Field
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.closes import DAILY
 from hpi_bt.sources.files import CsvSource, ParquetSource
 from hpi_bt.sources.frame import is_flow
 from hpi_bt.sources.hours import (
@@ -24,7 +26,6 @@ from hpi_bt.sources.hours import (
 from hpi_bt.sources.tables import STAMP
 
 _MINUTE, _DAY = 60e9, 86_400e9  # nanoseconds
-_DAILY = 1440.0
 _MOMENTS = {
     "bar_close": "at the close of its bar",
     "session_open": "at its session's open",
@@ -69,6 +70,30 @@ def moment_words(known_at: KnownAt | None) -> str:
     return _MOMENTS[known_at or "bar_close"]
 
 
+def _first_seen(
+    frame: pd.DataFrame, rows: pd.DataFrame, part: Part, calendar: str
+) -> Iterator[Note]:
+    """Yield on which bar a row of a day or more is first seen, by the example of one."""
+    if rows.attrs["bar_minutes"] < DAILY:
+        return
+    bars = _bars(frame, calendar)
+    stamps = pd.DatetimeIndex(rows.index)
+    known_at = part.known_at or "bar_close"
+    facts = _known(stamps, known_at, bars.session, calendar)
+    first = np.searchsorted(bars.known, facts.known)
+    within = (facts.known > bars.known[0]) & (first < len(bars.known))
+    if not within.any():
+        return
+    row = int(np.argmax(within))
+    own = date.fromordinal(int(session_ordinals(stamps[row : row + 1], calendar)[0]))
+    bar = pd.DatetimeIndex(frame.index)[first[row]]
+    until = " up to" if rows.attrs["bar_minutes"] > DAILY else " of"
+    text = f"row{until} {own} first seen on the bar of {bar:%Y-%m-%d %H:%M}"
+    rule = known_at if isinstance(known_at, str) else "delay_minutes"
+    text += f" ({', '.join(map(str, rows.columns))}; known_at: {rule})"
+    yield Note(Severity.INFO, "join-first-seen", text, part.source.path)
+
+
 class _Rows(NamedTuple):
     """Rows of a part: when known (UTC ns), and the session they then belong to; each (n_rows,)."""
 
@@ -89,7 +114,9 @@ def join_parts(
             frame, rows, part.known_at or "bar_close", calendar,
             name=part.source.path, max_age_days=part.max_age_days,
         )  # fmt: skip
-        if part.known_at is None and rows.attrs["bar_minutes"] >= _DAILY:
+        notes = [*rows.attrs["notes"], *_first_seen(frame, rows, part, calendar)]
+        frame = add_notes(frame, *notes)
+        if part.known_at is None and rows.attrs["bar_minutes"] >= DAILY:
             frame = add_notes(frame, _default_note(part, rows))
     return frame
 
@@ -147,8 +174,7 @@ def join_rows(
                 f"{name}: column {column!r} is already there; "
                 "wanted each column from one file, rename it under columns"
             )
-    stamps = pd.DatetimeIndex(frame.index)
-    bars = _Rows(np.asarray(stamps.as_unit("ns").asi8), session_ordinals(stamps, calendar))
+    bars = _bars(frame, calendar)
     facts = _known(pd.DatetimeIndex(rows.index), known_at, bars.session, calendar)
     added, lost = {}, 0
     flows = [c for c in rows.columns if is_flow(c)]
@@ -166,6 +192,11 @@ def join_rows(
         note = f"{name}: {counted(lost, 'row')} known outside any bar of the session left out"
         out = add_notes(out, note)
     return out
+
+
+def _bars(frame: pd.DataFrame, calendar: str) -> _Rows:
+    stamps = pd.DatetimeIndex(frame.index)
+    return _Rows(np.asarray(stamps.as_unit("ns").asi8), session_ordinals(stamps, calendar))
 
 
 def _known(stamps: pd.DatetimeIndex, rule: KnownAt, bar_sessions: IntArray, calendar: str) -> _Rows:

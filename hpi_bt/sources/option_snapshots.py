@@ -18,8 +18,9 @@ from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
-from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
+from hpi_bt.sources.hours import counted, session_bounds, session_hours, session_ordinals
 from hpi_bt.sources.oi_timing import snapshot_timing
+from hpi_bt.sources.outside import Stamps, outside_notes
 from hpi_bt.sources.snapshots import (
     PricedSnapshots,
     SnapshotChain,
@@ -94,6 +95,9 @@ class OptionSnapshotsSource(Settings):
     def _snapshots(self, path: Path, calendar: str) -> PricedSnapshots:
         chain, notes = self._chain(path, calendar), list[str]()
         opens, _, _ = session_bounds(chain.session, calendar)
+        moments = np.unique(chain.moment)
+        stamps = Stamps(moments, self.bar_minutes, self.timezone, None, noun="snapshots")
+        notes.extend(outside_notes(stamps, None, calendar, "drop", session_hours, lenient=True))
         chain = chain.where(chain.moment > opens)
         if len(opens) > len(chain.moment):
             notes.append(

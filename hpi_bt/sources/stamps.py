@@ -1,7 +1,8 @@
-"""Time stamps as files write them, turned into the closes of bars in the exchange's zone."""
+"""Time stamps as files write them: datetimes, text of some layout, dates in digits, Unix time."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -10,21 +11,16 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.errors import InputError
-from hpi_bt.sources.hours import (
-    calendar_zone,
-    local_stamps,
-    session_bounds,
-    session_close_stamps,
-    session_ordinals,
-)
+from hpi_bt.sources.hours import local_stamps
+from hpi_bt.sources.numerals import NUMBERS, dates_of, unix_time
 
-_DAILY = 1440.0
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 _AWARE = r":\d{2}(?:[.,]\d+)?" + _OFFSET
+_ZONE_WORD = r"\s+([A-Za-z][A-Za-z_]*(?:/[A-Za-z0-9_+-]+)*)$"
+_HALVES = ("am", "pm")  # of the day: no zones
 _WORDS = ("now", "today")  # which pandas reads from the clock
-_MOST = str(2**63 - 1)  # nanoseconds
+_DATE = len("20260102")  # as ISO text may be written too
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds can count
-_EPOCH_UNITS: dict[int, Literal["s", "ms", "us", "ns"]] = {10: "s", 13: "ms", 16: "us", 19: "ns"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,7 @@ class StampRules:
     bar_label: Literal["open", "close"] | None = None
     bar_minutes: float | None = None
     stamp_format: str | None = None
+    bar: Literal["1d", "1w", "1mo"] | None = None
 
 
 class ParsedStamps(NamedTuple):
@@ -48,162 +45,176 @@ class ParsedStamps(NamedTuple):
 def parse_stamps(values: pd.Series, rules: StampRules) -> ParsedStamps:
     """Return the stamps of a column: datetimes, dates, ISO text, 20260102, or Unix time.
 
+    `stamp_format` is law where it is given and the column holds text or numbers. A zone's name at
+    the end of ISO text ("20260102 09:35:00 US/Eastern") is read where all rows have the same.
+
     Raises
     ------
     InputError
         A stamp is blank or no date, lies outside the years 1678 to 2261 (what nanoseconds can
         count), or is a word such as "now", which pandas would read from the clock; only some of
-        them carry a UTC offset, or they carry several in a form that is not understood.
+        them carry a UTC offset or zone, or they carry several that are not understood.
     """
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        _refuse_bad(pd.DatetimeIndex(values), values, rules)
-        aware = pd.DatetimeIndex(values)
-        return ParsedStamps(aware.tz_localize(None), aware.tz_convert("UTC"))
+        return _aware(pd.DatetimeIndex(values), values, rules)
     if pd.api.types.is_datetime64_dtype(values.dtype):
         _refuse_bad(pd.DatetimeIndex(values), values, rules)
         return ParsedStamps(pd.DatetimeIndex(values), None)
     text = values.astype("str").str.strip()
-    digits = text.str.replace(r"\.0+$", "", regex=True)
-    if digits.str.fullmatch(r"\d+").fillna(False).all():
-        return _from_digits(digits, values, rules)
+    if len(text) and re.fullmatch(NUMBERS, text.iloc[0]):
+        text = text.str.replace(r"\.0+$", "", regex=True)
+        numbers = text.str.fullmatch(NUMBERS).fillna(False).to_numpy(dtype=bool)
+        if rules.stamp_format is None and numbers.all():
+            return _from_numbers(text, values, rules)
+        if rules.stamp_format is None and numbers.mean() > 0.5 and len(text.iloc[0]) > _DATE:
+            known = np.where(numbers, np.datetime64(0, "s"), np.datetime64("NaT"))
+            _refuse_bad(pd.DatetimeIndex(known), values, rules)
     return _from_text(text, values, rules)
 
 
-def _from_digits(digits: pd.Series, values: pd.Series, rules: StampRules) -> ParsedStamps:
-    width = int(digits.str.len().max())
-    if width in _EPOCH_UNITS:
-        unit = _EPOCH_UNITS[width]
-        beyond = (digits.str.len() == len(_MOST)) & (digits > _MOST)
-        utc = pd.DatetimeIndex(
-            pd.to_datetime(digits.mask(beyond, "0").astype("int64"), unit=unit, utc=True)
-        )
-        known = pd.DatetimeIndex(utc.where(~beyond.to_numpy(dtype=bool)))
-        _refuse_bad(known, values, rules)
-        return ParsedStamps(utc.tz_localize(None), utc)
-    dates = pd.to_datetime(digits, format=rules.stamp_format or "%Y%m%d", errors="coerce")
-    _refuse_bad(pd.DatetimeIndex(dates), values, rules)
-    return ParsedStamps(pd.DatetimeIndex(dates), None)
+def _aware(stamps: pd.DatetimeIndex, values: pd.Series, rules: StampRules) -> ParsedStamps:
+    _refuse_bad(stamps, values, rules)
+    return ParsedStamps(stamps.tz_localize(None), stamps.tz_convert("UTC"))
+
+
+def _from_numbers(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedStamps:
+    dates = dates_of(text)
+    if dates is None:
+        return _aware(unix_time(text), values, rules)
+    _refuse_bad(dates, values, rules)
+    return ParsedStamps(dates, None)
 
 
 def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedStamps:
     layout = rules.stamp_format or "ISO8601"
-    aware = text.str.contains(_AWARE, regex=True).fillna(False).to_numpy(dtype=bool)
+    zone = _zone_of(text, rules)
+    if zone is not None:
+        layout = layout.removesuffix("%Z").rstrip()
+        wall = _parsed(text.str.replace(_ZONE_WORD, "", regex=True), layout, values, rules)
+        utc = localized(wall, StampRules(rules.name, zone)).tz_convert("UTC")
+        return ParsedStamps(wall, utc)
+    aware = np.zeros(len(text), dtype=bool)
+    if rules.stamp_format is None or layout.endswith("%z"):
+        pattern = _AWARE if rules.stamp_format is None else _OFFSET
+        aware = text.str.contains(pattern, regex=True).fillna(False).to_numpy(dtype=bool)
     if aware.any() and not aware.all():
         row = int(np.argmin(aware))
         raise InputError(
-            f"{rules.name}: row {values.index[row] + 1} is stamped {text.iloc[row]!r} without a "
-            "UTC offset, others have one; wanted the same for all, mend the file"
+            f"row {values.index[row] + 1} is stamped {text.iloc[row]!r} without a UTC offset, "
+            "others have one; wanted the same for all",
+            where=rules.name,
+            remedy="fix the file",
         )
     written = text.str.replace(_OFFSET, "", regex=True) if aware.any() else text
-    naive_layout = layout.removesuffix("%z").rstrip()
-    written = written.mask(written.str.lower().isin(_WORDS), "")
-    try:
-        wall = pd.to_datetime(written, format=naive_layout, errors="coerce")
-    except ValueError:  # offsets without minutes, of two seasons
-        raise InputError(
-            f"{rules.name}: {values.name} holds stamps of several UTC offsets such as "
-            f"{text.iloc[0][:40]!r}; write times as 2026-01-02T09:35:00-05:00, mend the file"
-        ) from None
-    if isinstance(wall.dtype, pd.DatetimeTZDtype):
-        _refuse_bad(pd.DatetimeIndex(wall), values, rules)
-        aware_wall = pd.DatetimeIndex(wall)
-        return ParsedStamps(aware_wall.tz_localize(None), aware_wall.tz_convert("UTC"))
-    _refuse_bad(pd.DatetimeIndex(wall), values, rules)
+    naive_layout = layout.removesuffix("%z").rstrip() if aware.any() else layout
+    wall = _parsed(written, naive_layout, values, rules)
+    if wall.tz is not None:
+        return ParsedStamps(wall.tz_localize(None), wall.tz_convert("UTC"))
     if not aware.any():
-        return ParsedStamps(pd.DatetimeIndex(wall), None)
-    utc = pd.DatetimeIndex(pd.to_datetime(text, format=layout, utc=True))
-    return ParsedStamps(pd.DatetimeIndex(wall), utc)
+        return ParsedStamps(wall, None)
+    return ParsedStamps(wall, pd.DatetimeIndex(pd.to_datetime(text, format=layout, utc=True)))
+
+
+def _parsed(text: pd.Series, layout: str, values: pd.Series, rules: StampRules) -> pd.DatetimeIndex:
+    """Return what text of a layout says, after refusing what does not follow it."""
+    text = text.mask(text.str.lower().isin(_WORDS), "")
+    try:
+        stamps = pd.DatetimeIndex(pd.to_datetime(text, format=layout, errors="coerce"))
+    except ValueError as error:  # offsets without minutes, of two seasons; or a bad layout
+        if "directive" in str(error):
+            raise InputError(
+                f"{rules.stamp_format!r} is no layout ({str(error)[:60]})",
+                where=rules.name,
+                field="stamp_format",
+                remedy="write one as strptime does, such as %d.%m.%Y %H:%M",
+            ) from None
+        raise InputError(
+            f"{values.name} holds stamps of several UTC offsets such as "
+            f"{str(values.iloc[0])[:40]!r}",
+            where=rules.name,
+            remedy="write times as 2026-01-02T09:35:00-05:00, or name their zone as timezone",
+        ) from None
+    _refuse_bad(stamps, values, rules)
+    return stamps
+
+
+def _zone_of(text: pd.Series, rules: StampRules) -> str | None:
+    """Return the zone that ends every stamp, None where the first ends with none."""
+    layout = rules.stamp_format
+    first = re.search(_ZONE_WORD, text.iloc[0]) if len(text) else None
+    if first is None or first[1].lower() in _HALVES:
+        return None
+    if layout is not None and not layout.endswith("%Z"):
+        return None
+    words = text.str.extract(_ZONE_WORD)[0].fillna("none")
+    if (words == first[1]).all() and _zone(first[1]) is not None:
+        return first[1]
+    names = ", ".join(map(str, words.unique()[:4]))
+    problem = f"the stamps end with {names}; wanted the same IANA zone in every row"
+    example = re.sub(_ZONE_WORD, "", text.iloc[0])
+    remedy = f"leave the words out ({example}) and give timezone: America/New_York, or give "
+    remedy += "stamp_format with %Z (%Y%m%d %H:%M:%S %Z) where all are one zone such as US/Eastern"
+    raise InputError(problem, where=rules.name, remedy=remedy)
+
+
+def zone_hint(values: pd.Series, rules: StampRules) -> str:
+    """Return how to say what the word at the end of the stamps is, "" where there is none."""
+    word = re.search(_ZONE_WORD, str(values.iloc[0]).strip())
+    if word is None or rules.stamp_format is not None:
+        return ""
+    return f", or stamp_format with %Z at its end if {word[1]!r} is not the zone of the stamps"
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _refuse_bad(parsed: pd.DatetimeIndex, values: pd.Series, rules: StampRules) -> None:
     bad = parsed.isna() | ~((parsed.year >= _FIRST_YEAR) & (parsed.year <= _LAST_YEAR))
-    if bad.any():
-        row = int(np.argmax(bad))
-        told = f"{rules.name}: row {values.index[row] + 1}, {values.name} is "
-        told += f"{str(values.iloc[row])[:40]!r}"
-        if not pd.isna(parsed[row]):
-            raise InputError(
-                f"{told}; wanted a year from {_FIRST_YEAR} to {_LAST_YEAR}, mend the file"
-            )
-        raise InputError(
-            f"{told}; wanted a date or time such as 2026-01-02 09:35, "
-            "give another layout as stamp_format (%m/%d/%Y)"
-        )
-
-
-def close_stamps(
-    values: pd.Series, rules: StampRules, calendar: str
-) -> tuple[pd.DatetimeIndex, float]:
-    """Return the closes of the bars, in the exchange's zone, and the length of a bar in minutes.
-
-    Daily bars are those whose stamps are dates or midnights, or whose `bar_minutes` is 1440 or
-    more; they close with the session of their date. A bar labelled by its open ends at the
-    session's close where its length would carry it beyond.
-    """
-    stamps = parse_stamps(values, rules)
-    local = None if stamps.utc is None else stamps.utc.tz_convert(calendar_zone(calendar))
-    dates = _dates(stamps.wall, local)
-    minutes = rules.bar_minutes
-    if minutes is None and dates is not None:
-        minutes = _DAILY
-    if minutes is not None and minutes >= _DAILY:
-        if dates is None:
-            dates = (stamps.wall if local is None else local.tz_localize(None)).normalize()
-        return session_close_stamps(dates, calendar), minutes
-    if dates is not None and len(dates) > 1:
-        raise InputError(
-            f"{rules.name}: the stamps are dates, but bar_minutes is {minutes:g}; "
-            "wanted 1440 for daily bars, mend or leave out bar_minutes"
-        )
-    if minutes is None or rules.bar_label is None:
-        raise InputError(_unlabelled(stamps.wall, rules))
-    at = _localize(stamps.wall, rules) if stamps.utc is None else stamps.utc
-    at = at.as_unit("ns")
-    if rules.bar_label == "open":
-        return _closes_of_open_labels(at, minutes, calendar), minutes
-    return local_stamps(at.asi8, calendar), minutes
+    if not bad.any():
+        return
+    row = int(np.argmax(bad))
+    problem = f"row {values.index[row] + 1}, {values.name} is {str(values.iloc[row])[:40]!r}; "
+    if not pd.isna(parsed[row]):
+        problem += f"wanted a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise InputError(problem, where=rules.name, remedy="fix the file")
+    if rules.stamp_format is not None:
+        problem += f"wanted the layout {rules.stamp_format!r}"
+        raise InputError(problem, where=rules.name, remedy="correct stamp_format, or fix the file")
+    problem += "wanted a date or time such as 2026-01-02 09:35"
+    remedy = "give another layout as stamp_format (%m/%d/%Y, %Y%m%d %H:%M:%S %Z)"
+    raise InputError(problem, where=rules.name, remedy=remedy)
 
 
 def local_times(values: pd.Series, rules: StampRules, calendar: str) -> pd.DatetimeIndex:
     """Return the moments a column names, unshifted, in the exchange's zone."""
     stamps = parse_stamps(values, rules)
-    at = _localize(stamps.wall, rules) if stamps.utc is None else stamps.utc
+    at = localized(stamps.wall, rules) if stamps.utc is None else stamps.utc
     return local_stamps(at.as_unit("ns").asi8, calendar)
 
 
-def _dates(wall: pd.DatetimeIndex, local: pd.DatetimeIndex | None) -> pd.DatetimeIndex | None:
-    """Return the dates where all stamps are midnights, as written or at the exchange."""
-    if (wall == wall.normalize()).all():
-        return wall
-    if local is not None and (local == local.normalize()).all():
-        return local.tz_localize(None)
-    return None
+def localized(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
+    """Return wall times in the zone that the settings name.
 
-
-def _unlabelled(wall: pd.DatetimeIndex, rules: StampRules) -> str:
-    missing = [k for k in ("bar_label", "bar_minutes") if getattr(rules, k) is None]
-    steps = pd.Series(wall[1:] - wall[:-1]).mode()
-    usual = f" (the usual step is {steps[0].total_seconds() / 60:g} minutes)" if len(steps) else ""
-    return (
-        f"{rules.name}: intraday stamps such as {wall[0]}, but no {' and no '.join(missing)}"
-        f"{usual}; say under source whether stamps mark the open or the close of a bar "
-        "(bar_label: open|close) and how long it is (bar_minutes)"
-    )
-
-
-def _localize(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
+    Raises
+    ------
+    InputError
+        No zone is named, it is unknown, or a stamp does not exist, or exists twice, in it.
+    """
     if rules.timezone is None:
         raise InputError(
             f"{rules.name}: stamps such as {wall[0]} have no time zone; "
             "name it under source (timezone: America/New_York)"
         )
-    try:
-        zone = ZoneInfo(rules.timezone)
-    except (KeyError, ValueError, OSError):
+    zone = _zone(rules.timezone)
+    if zone is None:
         raise InputError(
             f"{rules.name}: timezone {rules.timezone!r} is unknown; "
             "wanted an IANA name such as America/New_York"
-        ) from None
+        )
     try:
         return wall.tz_localize(zone, ambiguous="infer")
     except ValueError as error:
@@ -211,14 +222,3 @@ def _localize(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
             f"{rules.name}: a stamp does not exist, or exists twice, in {rules.timezone} "
             f"({str(error).splitlines()[0][:80]}); write stamps with their UTC offset"
         ) from None
-
-
-def _closes_of_open_labels(
-    opens: pd.DatetimeIndex, minutes: float, calendar: str
-) -> pd.DatetimeIndex:
-    begin = np.asarray(opens.asi8)
-    end = begin + round(minutes * 60e9)
-    session = session_ordinals(local_stamps(begin + 1, calendar), calendar)
-    session_open, session_close, _ = session_bounds(session, calendar)
-    straddles = (begin >= session_open) & (begin < session_close) & (end > session_close)
-    return local_stamps(np.where(straddles, session_close, end), calendar)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -11,9 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.cache import Cache, Provenance, merge_overlap, package_versions
+from hpi_bt.sources.calendars import EPOCH
+from hpi_bt.sources.hours import calendar_sessions, local_stamps, session_bounds
 from hpi_bt.sources.yahoo_download import DownloadError, download_bars
 
 
@@ -227,17 +228,9 @@ class YahooSource(Settings):
 
 def _closes(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
     """Return the closes, UTC, of the sessions from `first` to `last` (naive dates)."""
-    import exchange_calendars as xc
-
-    if calendar not in (names := xc.get_calendar_names()):
-        raise InputError(f"calendar {calendar!r} is not known{did_you_mean(calendar, names)}")
-    span = first.normalize() - pd.Timedelta(days=15), last.normalize() + pd.Timedelta(days=15)
-    with warnings.catch_warnings():  # exchange_calendars uses what pandas 4 will change
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = xc.get_calendar(calendar, start=str(span[0].date()), end=str(span[1].date()))
-        closes = found.schedule["close"]
-        inside = (closes.index >= first.normalize()) & (closes.index <= last.normalize())
-        return pd.DatetimeIndex(closes[inside]).tz_convert(found.tz)
+    days = calendar_sessions(calendar, first.year, last.year) + EPOCH
+    span = (days >= first.toordinal()) & (days <= last.toordinal())
+    return local_stamps(session_bounds(days[span], calendar)[1], calendar)
 
 
 def _with_closes(raw: pd.DataFrame, kind: _Kind, calendar: str, notes: list[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import IntArray
+from hpi_bt.sources.calendars import exchange_of
 from hpi_bt.sources.hours import calendar_sessions
 
 US_EQUITIES = 252  # by convention; its years have 249 to 253
@@ -65,7 +66,7 @@ def _of_calendar(name: str) -> int | None:
     from exchange_calendars.errors import InvalidCalendarName
 
     try:
-        if resolve_alias(name) == "XNYS":
+        if resolve_alias(exchange_of(name)) == "XNYS":
             return US_EQUITIES
         days = calendar_sessions(name, *_COUNTED)
     except (InvalidCalendarName, ValueError):  # ValueError: it does not reach over these years

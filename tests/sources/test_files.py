@@ -211,7 +211,9 @@ def test_a_part_without_a_known_column_is_refused(tmp_path):
         CsvSource(path="oi.csv").read_columns(Locations((tmp_path,)), "XNYS")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 60 * 24 * 200), st.floats(-1e9, 1e9)),

@@ -15,7 +15,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import CsvSource
 from hpi_bt.sources.frame import describe
-from hpi_bt.sources.hours import session_ordinals
+from hpi_bt.sources.hours import calendar_sessions, session_ordinals
 from hpi_bt.sources.joins import Part, join_parts, join_rows
 
 ZONE = "America/New_York"
@@ -268,3 +268,99 @@ def test_real_daily_totals_join_real_minutes_at_the_last_bar_of_each_session(rea
     days = landed.index.strftime("%Y-%m-%d")
     assert_allclose(landed["put_volume"], raw.loc[days, "put_volume"])
     assert_allclose(landed["put_oi"], raw.loc[days, "put_oi"])
+
+
+# ---- rows of a day and more
+
+
+def sessions_of_hours(calendar="CMES", zone="America/Chicago") -> pd.DataFrame:
+    """Return hourly bars of two weeks of futures; close counts up, so that leaks show."""
+    opens = [
+        pd.Timestamp(f"{day:%Y-%m-%d} 17:00", tz=zone) + pd.Timedelta(hours=hour)
+        for day in pd.date_range("2024-02-04", "2024-02-15")
+        if day.day_of_week not in (4, 5)
+        for hour in range(23)
+    ]
+    index = pd.DatetimeIndex(opens, name="close_time") + pd.Timedelta(hours=1)
+    count = np.arange(len(index)) + 1.0
+    bars = dict.fromkeys(("open", "high", "low", "close"), count)
+    return describe(pd.DataFrame(bars, index=index), symbol="F", bar_minutes=60, calendar=calendar)
+
+
+def joined(folder: Path, frame: pd.DataFrame, text: str, calendar: str, **source) -> pd.DataFrame:
+    (folder / "part.csv").write_text(text)
+    source = {"kind": "csv", "path": "part.csv", "columns": {"last": "close"}, **source}
+    how = [Part.model_validate({"source": source})]
+    return build_frame(frame, calendar=calendar, where=Locations((folder,)), parts=how)
+
+
+def early(out: pd.DataFrame, period: pd.Series) -> float:
+    """Return the share of bars before a period's last that hold its close already."""
+    own = out.groupby(period)["close"].transform("last")
+    is_last = ~period.duplicated(keep="last")
+    return float((out["last"] == own)[~is_last].mean())
+
+
+@pytest.mark.parametrize(("label", "shift"), [("open", -1), ("close", 0)])
+def test_no_bar_of_a_session_holds_its_close_before_the_last(tmp_path, label, shift):
+    bars = sessions_of_hours()
+    session = pd.Series(session_ordinals(pd.DatetimeIndex(bars.index), "CMES"), bars.index)
+    days = bars["close"].groupby(session.to_numpy()).last()
+    clock = "17:00" if label == "open" else "16:00"
+    rows = [f"{pd.Timestamp.fromordinal(d + shift):%Y-%m-%d} {clock},{c}" for d, c in days.items()]
+    text = "\n".join(["time,close", *rows]) + "\n"
+    how = {"bar_label": label, "bar_minutes": 1440, "timezone": "America/Chicago"}
+    out = joined(tmp_path, bars, text, "CMES", **how)
+    assert early(out, session) == 0.0
+    last = out[~session.duplicated(keep="last").to_numpy()]
+    assert_array_equal(last["last"], last["close"])
+    (note,) = [n for n in out.attrs["notes"] if getattr(n, "code", "") == "join-first-seen"]
+    assert note == (
+        "part.csv: row of 2024-02-05 first seen on the bar of 2024-02-05 16:00 "
+        "(last; known_at: bar_close)"
+    )
+
+
+def days_of(start: str, periods: int) -> pd.DataFrame:
+    known = calendar_sessions("XNYS", 2024, 2024).astype("M8[D]")
+    days = pd.DatetimeIndex(known[known >= np.datetime64(start)][:periods])
+    index = (days + pd.Timedelta(hours=16)).tz_localize(ZONE)
+    bars = dict.fromkeys(("open", "high", "low", "close"), np.arange(periods) + 1.0)
+    frame = pd.DataFrame(bars, index=index.rename("close_time"))
+    return describe(frame, symbol="D", bar_minutes=1440, calendar="XNYS")
+
+
+@pytest.mark.parametrize(("period", "bar"), [("W-SUN", "1w"), ("M", "1mo")])
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_no_day_of_a_week_or_month_holds_its_close_before_the_last(tmp_path, period, bar, end):
+    days = days_of("2024-02-01", 120)
+    when = pd.Series(days.index.tz_localize(None).to_period(period), days.index)
+    groups = days["close"].groupby(when)
+    stamps = days.index.to_series().groupby(when).agg(end)
+    rows = [f"{at:%Y-%m-%d},{c}" for at, c in zip(stamps, groups.last(), strict=True)]
+    text = "\n".join(["date,close", *rows]) + "\n"
+    said = {"bar": bar, "bar_label": "open"} if end == "first" else {}
+    out = joined(tmp_path, days, text, "XNYS", **said)
+    assert early(out, when) == 0.0
+    last = out[~when.duplicated(keep="last").to_numpy()].iloc[:-1]
+    assert_array_equal(last["last"], last["close"])
+    if end == "first":
+        with pytest.raises(InputError, match=r"^part.csv: dates such as .* daily bars are not"):
+            joined(tmp_path, days, text, "XNYS")
+
+
+def test_a_joined_file_of_minutes_has_no_note_of_days(tmp_path):
+    frame = frame_at("2024-11-27 10:00", "2024-11-27 10:30")
+    frame = frame.assign(open=1.0, high=1.0, low=1.0)
+    text = "ts,close\n2024-11-27 09:40,1\n2024-11-27 09:45,2\n"
+    how = {"timezone": ZONE, "bar_label": "close", "bar_minutes": 5}
+    notes = joined(tmp_path, frame, text, "XNYS", **how).attrs["notes"]
+    assert not [note for note in notes if "first seen" in note]
+
+
+def test_a_doubtful_label_of_a_joined_file_reaches_the_notes(tmp_path):
+    days = days_of("2024-04-01", 60)
+    mondays = [f"{at:%Y-%m-%d},1" for at in days.index if at.day_of_week == 0]
+    text = "\n".join(["date,close", *mondays]) + "\n"
+    out = joined(tmp_path, days, text, "XNYS", bar="1w", bar_label="close")
+    assert any("bar_label is close, but each date is the first" in n for n in out.attrs["notes"])

@@ -265,3 +265,30 @@ def test_parity_agrees_with_the_spot_where_both_are_known(real_data, tmp_path):
     # a forward of a week at most, at Indian rates: within 0.4 % of the spot, 0.05 % on average
     assert_allclose(by_parity, spot, rtol=4e-3)
     assert abs((by_parity / spot - 1).mean()) < 1e-3
+
+
+def snapshots_of(zone: str) -> list[tuple]:
+    """Return a day of snapshots every five minutes, 09:10 to 15:45 at the exchange."""
+    when = pd.date_range("2026-01-06 09:10", "2026-01-06 15:45", freq="5min", tz="Asia/Kolkata")
+    clocks = when.tz_convert(zone).strftime("%H:%M")
+    return [row(clock, 100, "C", float(min(i, 75))) for i, clock in enumerate(clocks)]
+
+
+@pytest.mark.parametrize("said", ["Asia/Kolkata", "Europe/London", "Europe/Moscow"])
+def test_snapshots_in_a_wrong_zone_are_warned_of_though_most_are_left_out(tmp_path, said):
+    frame = read(tmp_path, snapshots_of("UTC"), timezone=said)
+    built = build_frame(frame, calendar="XBOM", where=Locations((tmp_path,)))
+    warned = [n for n in built.attrs["notes"] if getattr(n, "code", "") == "bars-outside-hours"]
+    if said == "Europe/London":  # the same clock in winter
+        assert warned == []
+        return
+    (note,) = warned
+    assert note.startswith("warning: ")
+    assert "of 80 snapshots" in note
+    assert "UTC" in note
+
+
+def test_a_collector_that_runs_before_and_after_the_session_is_no_wrong_zone(tmp_path):
+    frame = read(tmp_path, snapshots_of("Asia/Kolkata"))
+    built = build_frame(frame, calendar="XBOM", where=Locations((tmp_path,)))
+    assert not [n for n in built.attrs["notes"] if getattr(n, "code", "") == "bars-outside-hours"]

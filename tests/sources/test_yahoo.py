@@ -346,7 +346,7 @@ def test_a_range_without_a_finished_bar_is_refused(exchange, read):
 
 def test_an_unknown_calendar_is_refused(exchange, read, tmp_path):
     exchange.add("1d", [f"{d} 09:30" for d in DAYS])
-    with pytest.raises(InputError, match="calendar 'NYSEE' is not known"):
+    with pytest.raises(InputError, match="no exchange calendar 'NYSEE'"):
         YahooSource(symbol="IWM", start=date(2024, 7, 1)).read(
             Locations(cache=tmp_path), "NYSEE", now=NOW
         )
