@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +13,7 @@ from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story
 from hpi_bt.runs import save
+from hpi_bt.sources.paths import user_path
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -54,7 +54,7 @@ class Report(Recorder):
 
     def start(self) -> None:
         """Check the folder before the run, not after it."""
-        check_writable(Path(self.p.folder).expanduser())
+        check_writable(user_path(self.p.folder, "folder"))
         check_style(self.p.style or {})
         super().start()
 
@@ -64,7 +64,7 @@ class Report(Recorder):
         name = str(self.p.name or self.record.strategy)
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)
-        self.result = save(self.record, Path(self.p.folder).expanduser(), story)
+        self.result = save(self.record, user_path(self.p.folder, "folder"), story)
 
     def _config(self, name: str) -> str:
         known = {

@@ -22,7 +22,14 @@ from hpi_bt.sources.frame import (
 )
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.stamps import StampRules, close_stamps
-from hpi_bt.sources.tables import COMPRESSED, STAMP, header, load_table, match_columns, to_numbers
+from hpi_bt.sources.tables import (
+    COMPRESSED,
+    STAMP,
+    finite_numbers,
+    header,
+    load_table,
+    match_columns,
+)
 
 _KNOWN = (*PRICE_COLUMNS, *VOLUME_COLUMNS, *OI_COLUMNS)
 
@@ -76,7 +83,7 @@ class FileSource(Settings):
         stamp = places.pop(STAMP)
         table = load_table(path, [stamp, *places.values()], stamp, self.select, name=self.path)
         index, minutes = close_stamps(table[stamp], self._rules(), calendar)
-        data = {ours: to_numbers(table[theirs], self.path) for ours, theirs in places.items()}
+        data = {ours: finite_numbers(table[theirs], self.path) for ours, theirs in places.items()}
         frame = pd.DataFrame(data, index=index)
         if self.sort:
             frame = frame.sort_index(kind="stable")

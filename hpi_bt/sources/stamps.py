@@ -21,6 +21,8 @@ from hpi_bt.sources.hours import (
 _DAILY = 1440.0
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 _AWARE = r":\d{2}(?:[.,]\d+)?" + _OFFSET
+_OFFSET_PARTS = r"([+-]\d{2}):?(\d{2})$"
+_WEST, _EAST = -12, 14  # hours of the offsets in use
 _WORDS = ("now", "today")  # which pandas reads from the clock
 _MOST = str(2**63 - 1)  # nanoseconds
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds can count
@@ -94,6 +96,8 @@ def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedS
             f"{rules.name}: row {values.index[row] + 1} is stamped {text.iloc[row]!r} without a "
             "UTC offset, others have one; wanted the same for all, mend the file"
         )
+    if aware.any():
+        _refuse_offsets(text, values, rules)
     written = text.str.replace(_OFFSET, "", regex=True) if aware.any() else text
     naive_layout = layout.removesuffix("%z").rstrip()
     written = written.mask(written.str.lower().isin(_WORDS), "")
@@ -113,6 +117,21 @@ def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedS
         return ParsedStamps(pd.DatetimeIndex(wall), None)
     utc = pd.DatetimeIndex(pd.to_datetime(text, format=layout, utc=True))
     return ParsedStamps(pd.DatetimeIndex(wall), utc)
+
+
+def _refuse_offsets(text: pd.Series, values: pd.Series, rules: StampRules) -> None:
+    """Refuse UTC offsets that no place has, such as +99:00."""
+    parts = text.str.extract(_OFFSET_PARTS)
+    hours = pd.to_numeric(parts[0]).fillna(0.0)
+    minutes = pd.to_numeric(parts[1]).fillna(0.0)
+    bad = ~(hours.between(_WEST, _EAST) & (minutes < 60)).to_numpy(dtype=bool)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{rules.name}: row {values.index[row] + 1}, {values.name} is "
+            f"{str(values.iloc[row])[:40]!r}; wanted a UTC offset from {_WEST}:00 to +{_EAST}:00, "
+            "mend the file"
+        )
 
 
 def _refuse_bad(parsed: pd.DatetimeIndex, values: pd.Series, rules: StampRules) -> None:
