@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,6 +15,7 @@ from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story
 from hpi_bt.runs import save
+from hpi_bt.sources.paths import user_path
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -56,7 +56,7 @@ class Report(Recorder):
 
     def start(self) -> None:
         """Check the folder before the run, not after it."""
-        check_writable(Path(self.p.folder).expanduser())
+        check_writable(user_path(self.p.folder, "folder"))
         check_style(self.p.style or {})
         super().start()
 
@@ -67,7 +67,7 @@ class Report(Recorder):
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)
         record = replace(self.record, code=code_fingerprint(type(self.strategy)))
-        self.result = save(record, Path(self.p.folder).expanduser(), story)
+        self.result = save(record, user_path(self.p.folder, "folder"), story)
 
     def _config(self, name: str) -> str:
         known = {

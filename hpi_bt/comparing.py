@@ -23,6 +23,7 @@ from hpi_bt.report.comparison import write_comparison
 from hpi_bt.report.folder import folder_name
 from hpi_bt.report.index import update_index
 from hpi_bt.report.verdicts import filter_words, sharpe_words
+from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.difference import common_returns, sharpe_difference
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.held import mean_known
@@ -75,7 +76,7 @@ def compare(
         A folder that holds no run, a run given twice, runs without a common session, a strategy
         without a filter; nothing is written then.
     """
-    parent = Path(results).expanduser()
+    parent = user_path(results, "--results")
     check_writable(parent)
     given = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     _check_asked(given, without_filter, names)

@@ -122,6 +122,11 @@ def raised_by_us(error: Exception) -> bool:
     return tail is not None and str(tail.tb_frame.f_globals.get("__name__")).startswith("hpi_bt.")
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Return a text, its middle left out where it is long."""
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" for the nearest known word, or the known words, 25 at most."""
     names = sorted(known)

@@ -16,6 +16,7 @@ import yaml
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.held import without_flows
 from hpi_bt.stats.metrics import session_returns
 
@@ -87,7 +88,7 @@ def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
     InputError
         No such folder, no run, or a file of it is damaged.
     """
-    folder = _find(Path(run).expanduser(), results)
+    folder = _find(user_path(run), results)
     summary = _read_summary(folder)
     for name in _FILES:
         if not (folder / name).is_file():

@@ -19,6 +19,7 @@ from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import FileSource
 from hpi_bt.sources.frame import OI_COLUMNS
 from hpi_bt.sources.hours import add_notes
+from hpi_bt.sources.paths import user_path
 
 Stage = Callable[[str, float], None]
 
@@ -37,7 +38,7 @@ def read_config(
         config = config.model_dump(by_alias=True)
     if isinstance(config, Mapping):
         return validated(overridden(config, overrides), "config"), None
-    path = find_config(Path(config))
+    path = find_config(user_path(config))
     return validated(overridden(read_mapping(path), overrides), str(config)), path
 
 
@@ -63,11 +64,11 @@ def locations(
 ) -> Locations:
     """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
     given = data_dir or os.environ.get("HPI_BT_DATA")
-    if given and not Path(given).expanduser().is_dir():
-        origin = "--data-dir" if data_dir else "HPI_BT_DATA"
+    origin = "--data-dir" if data_dir else "HPI_BT_DATA"
+    if given and not user_path(given, origin).is_dir():
         raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
-    first = [Path(given).expanduser()] if given else []
-    kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
+    first = [user_path(given)] if given else []
+    kept = {"cache": user_path(cache_dir, "--cache-dir")} if cache_dir else {}
     return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
 
 

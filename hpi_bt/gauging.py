@@ -31,6 +31,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.clock import new_york_date
 from hpi_bt.sources.gauge_data.fetch import FAILED, fetch_gauge
 from hpi_bt.sources.gauge_data.publication import next_opens, sessions_between
+from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.gauge_latest import fewer_than_half, last_fuller_row, latest_row
 from hpi_bt.stats.gauge_quality import signal_quality
 from hpi_bt.stats.gauge_warnings import drawdown_warnings, warning_outcomes
@@ -85,7 +86,7 @@ def gauge_report(
     day, today = _day(as_of), today or new_york_date()
     feature, where = _chosen(config, files, data_dir, cache_dir, offline)
     if out is not None:
-        check_page(Path(out).expanduser())
+        check_page(user_path(out, "--out"))
     notes: list[str] = []
     if feature.files is None and not offline and day is None:
         stage("downloads", 0.0)
@@ -105,7 +106,7 @@ def gauge_report(
     report = replace(report, inputs=replace(report.inputs, notes=(*notes, *report.inputs.notes)))
     if out is not None:
         stage("page", 0.9)
-        report = replace(report, page=Path(out).expanduser())
+        report = replace(report, page=user_path(out, "--out"))
         write_gauge(report)
     stage("done", 1.0)
     return report

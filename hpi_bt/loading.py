@@ -13,6 +13,7 @@ from types import ModuleType
 
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.identity import code_fingerprint, forget_changed_modules
+from hpi_bt.sources.paths import user_path
 
 _PACKAGE = Path(__file__).parent
 
@@ -33,7 +34,7 @@ def resolve_file(reference: str, folders: Iterable[Path], key: str = "strategy.c
     InputError
         There is no such file.
     """
-    wanted = Path(reference).expanduser()
+    wanted = user_path(reference, key)
     tried = [folder / wanted for folder in folders] + [shipped("strategies").parent / wanted]
     for candidate in tried:
         if candidate.is_file():

@@ -34,6 +34,7 @@ from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.paths import user_path
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
@@ -94,7 +95,7 @@ def run_model(
 
     `wrap` is given the strategy's class and returns the one to run.
     """
-    parent = Path(results).expanduser()
+    parent = user_path(results, "--results")
     check_writable(parent)
     call = _alert_call(model, path, engine)
     record = record_of_config(model, path, where, engine=engine, stage=stage, wrap=wrap, call=call)

@@ -31,6 +31,7 @@ from hpi_bt.report.scan_rows import (
 )
 from hpi_bt.runs import assumptions, record_of_config
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.paths import user_path
 
 Given = str | Path | Mapping[str, Any] | Config
 Count = Callable[[int, int], None]
@@ -159,7 +160,7 @@ def scan(
         raise InputError("scan: no config given; name at least one, such as configs/demo.yaml")
     _check(length, sort, jobs)
     gradient = gradient_of(up_color, dn_color, grid_foreground_color)
-    parent = Path(results).expanduser()
+    parent = user_path(results, "--results")
     check_writable(parent)
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "offline": offline}
     how = (engine, length, gradient)

@@ -43,6 +43,7 @@ from hpi_bt.loading import load_strategy
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.report.index import update_index
+from hpi_bt.sources.paths import user_path
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.selection import overfitting_of
 
@@ -125,7 +126,7 @@ def open_search(
     """Give a search made ready: points drawn, data read and laid down for the workers."""
     model, path = read_config(config, overrides)
     one_symbol(model)
-    parent = Path(results).expanduser()
+    parent = user_path(results, "--results")
     if samples is None:
         points = grid_points(model.sweep, max_points=max_points)
     else:
@@ -300,7 +301,9 @@ def sweep(
         outcomes = all_outcomes(
             search, evaluate, jobs=jobs_of(jobs), scheduler=scheduler, count=count
         )
-        return _written(search, outcomes, Path(results).expanduser(), select, monotonic() - begun)
+        return _written(
+            search, outcomes, user_path(results, "--results"), select, monotonic() - begun
+        )
 
 
 def _written(

@@ -25,6 +25,7 @@ from hpi_bt.report.signals import write_signals
 from hpi_bt.report.study import study_files, write_study
 from hpi_bt.runs import run_model
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 from hpi_bt.stats.verdicts import conclusions
@@ -81,7 +82,7 @@ def run_all(
     done = _run_each(model, path, where, results, engine, stage)
     if not (model.symbols and model.study.enabled):
         return Runs(tuple(done), None)
-    return Runs(tuple(done), _pooled(done, model, Path(results).expanduser()))
+    return Runs(tuple(done), _pooled(done, model, user_path(results, "--results")))
 
 
 def _run_each(
@@ -139,7 +140,7 @@ def signals(
     """
     asked = {"horizons": horizons, "permutations": permutations, "seed": seed}
     changed = {k: v for k, v in asked.items() if v is not None}
-    parent = Path(results).expanduser()
+    parent = user_path(results, "--results")
     folder = _run_folder(target, parent)
     if folder is not None:
         if list(overrides):

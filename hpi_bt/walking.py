@@ -25,6 +25,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.runs import assumptions
 from hpi_bt.searches import Count, Search, all_outcomes, jobs_of, no_count, open_search
+from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.metrics import performance
 
 
@@ -77,7 +78,7 @@ def walk_forward(
         chosen = outcomes.figures.argmax(axis=0)
         record = _stitched(search, ready, windows, chosen)
         story = _story(search, ready, windows, outcomes, chosen, record)
-        return write_run(record, Path(results).expanduser(), story, datetime.now(UTC))
+        return write_run(record, user_path(results, "--results"), story, datetime.now(UTC))
 
 
 def _story(

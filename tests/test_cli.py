@@ -144,7 +144,7 @@ def test_json_is_strict_and_alone_on_standard_output(folder: Path, command: Comm
 BAD: list[tuple[list[str], str]] = [
     (["absent.yaml"], "absent.yaml: no such config; `hpi-bt list` shows the shipped ones"),
     (["list.yaml"], "list.yaml: holds a list; a config is a mapping"),
-    (["."], ".: cannot be read"),
+    (["."], ".: is a folder; give a YAML text file"),
     (["small.yaml", "-s", "brokr.cash=1"], "brokr: unknown key (did you mean 'broker'?)"),
     (["small.yaml", "-s", "data.source.path=no.csv"], "no.csv: no such file (looked in "),
     (["small.yaml", "-s", "data.source.path=column.csv"], "no column 'close' (found: open, high"),

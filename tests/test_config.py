@@ -89,11 +89,14 @@ def test_further_errors_are_counted_and_unknown_keys_come_first() -> None:
         ("a: {b: 1, b: 2}\n", "key 'b' is given twice"),
         ("name: t\n\tdata: 1\n", "line 2, column 1: while scanning for the next token, found"),
         ("a: 1\n---\nb: 2\n", "expected a single document"),
-        ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        (
+            "!!python/object/apply:os.getcwd []",
+            "unknown tag '!!python/object/apply:os.getcwd'; remove it",
+        ),
         ("a: *b\n", "found undefined alias"),
         ("? {a: 1}\n: 2\n", "unhashable key"),
         (b"\x00\x01", "no valid YAML"),
-        (bytes(range(256)), "cannot be read"),
+        (bytes(range(128, 256)), "is not in UTF-8 (byte 0x80 at place 0)"),
     ],
 )
 def test_a_file_that_is_no_yaml_mapping_is_refused(
@@ -109,7 +112,7 @@ def test_a_file_that_is_no_yaml_mapping_is_refused(
 def test_a_missing_config_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such config; `hpi-bt list`"):
         read_mapping(tmp_path / "absent.yaml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder; give a YAML text file"):
         read_mapping(tmp_path)
 
 
@@ -126,10 +129,17 @@ def test_aliases_that_explode_or_hold_themselves_are_refused_at_once(tmp_path: P
     bomb = "a0: &a0 [x, x]\n" + "".join(
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)
     )
-    for text in (f"{bomb}name: *a11\n", "data: &d\n  source: *d\n"):
-        found = overridden(read(tmp_path, text), ["broker.cash=1"])
+    chain = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 2000))
+    for text, told in (
+        (f"{bomb}name: *a11\n", "line 7, column 5: its aliases stand for more than 200,000 values"),
+        (f"{bomb}<<: {{name: *a11}}\n", "its aliases stand for more than 200,000 values"),
+        (chain, "line 51, column 7: its aliases stand for more than 200,000 values or 50 levels"),
+        ("data: &d\n  source: *d\n", "line 1, column 7: an alias holds itself"),
+        ("sweep: &s [1, *s]\n", "line 1, column 8: an alias holds itself"),
+    ):
         with pytest.raises(InputError) as error:
-            validated(found, "run.yaml")
+            read(tmp_path, text)
+        assert told in str(error.value)
         assert len(str(error.value)) < 300
 
 

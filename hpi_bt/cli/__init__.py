@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from hpi_bt.cli.scan import scan_configs
 from hpi_bt.cli.screen import Stages, show_run, show_table
 from hpi_bt.cli.search import sweep, walk_forward
 from hpi_bt.cli.study import show_conclusions, signals
-from hpi_bt.errors import InputError, Stopped
+from hpi_bt.errors import InputError, Stopped, shortened
 
 app = typer.Typer(
     help="Backtests on options and futures positioning, in Backtrader.",
@@ -144,10 +145,11 @@ def config_new(
 
 
 _INTERRUPTED = 130
+_LONGEST_LINE = 800  # characters of a complaint
 
 
 def _complain(error: object, code: int) -> int:
-    line = " ".join(str(error).split())
+    line = shortened(" ".join(str(error).split()), _LONGEST_LINE)
     if line:  # the help that a bare "hpi-bt" prints is no complaint
         print(f"hpi-bt: {line}", file=sys.stderr)
     return code
@@ -179,19 +181,26 @@ def _told(error: BaseException) -> tuple[object, int]:
         return error, _INTERRUPTED
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "stopped; the unfinished run has left nothing behind", _INTERRUPTED
+    if isinstance(error, OSError) and error.filename is not None and not _users_frames(error):
+        reason = f"cannot be used ({error.strerror or type(error).__name__})"
+        return f"{shortened(str(error.filename))}: {reason}; give another file or folder", 2
     return _failure(error), 1
+
+
+def _users_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return where in a user's own code an error arose, outermost first."""
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
+    return [frame for frame in frames if _is_users(frame.filename)]
 
 
 def _failure(error: BaseException) -> str:
     """Return in one line what failed and where; HPI_BT_DEBUG=1 shows the whole traceback."""
     import os
-    import traceback
 
     if os.environ.get("HPI_BT_DEBUG"):
         traceback.print_exception(error)
     frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
-    theirs = [f for f in frames if _is_users(f.filename)]
-    last = (theirs or list(frames))[-1:]
+    last = (_users_frames(error) or list(frames))[-1:]
     where = "".join(f" ({Path(f.filename).name}, line {f.lineno})" for f in last)
     kind = type(error).__name__
     return f"the run failed: {kind}: {error}{where}; HPI_BT_DEBUG=1 shows the traceback"

@@ -41,10 +41,11 @@ def fetch_gauge_inputs(
     from hpi_bt.sources.base import Locations
     from hpi_bt.sources.gauge_data.feeds import FEEDS
     from hpi_bt.sources.gauge_data.fetch import FAILED, fetch_gauge
+    from hpi_bt.sources.paths import user_path
 
     where = Locations(offline=offline)
     if cache_dir is not None:
-        where = replace(where, cache=cache_dir.expanduser())
+        where = replace(where, cache=user_path(cache_dir, "--cache-dir"))
     table = fetch_gauge(where, which=only or None, since=since.date() if since else None)
     loud = {"failed": "FAILED", "missing": "MISSING"}
     width = max(len(str(feed)) for feed in table.index)

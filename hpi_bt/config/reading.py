@@ -8,22 +8,14 @@ from typing import Any
 
 import yaml
 
-from hpi_bt.errors import InputError
+from hpi_bt.config.loader import load_yaml, problem_of
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.settings import shown_value
+from hpi_bt.sources.paths import what_stands
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        merge = "tag:yaml.org,2002:merge"  # "<<: *anchor" may come more than once
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value if k.tag != merge]
-        twice = [k for k in keys if isinstance(k, str) and keys.count(k) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {twice[0]!r} is given twice; remove one", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+_LARGEST = 500_000  # bytes of a config
+_MOST_KEYS = 20  # of an override, from the top to its value
+_DIGITS = 9  # of a place in a list
 
 
 def read_mapping(path: Path) -> dict[Any, Any]:
@@ -34,24 +26,35 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     InputError
         The file is absent, unreadable, no YAML, or no mapping.
     """
+    text = _text(path)
     try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such config; `hpi-bt list` shows the shipped ones") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a YAML text file") from None
-    try:
-        value: Any = yaml.load(text, _Loader)
+        value: Any = load_yaml(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        said = (getattr(error, "context", None), getattr(error, "problem", None))
-        problem = ", ".join(s for s in said if s) or str(error).splitlines()[0]
-        raise InputError(f"{path}: no valid YAML{line}: {problem}") from None
+        raise InputError(f"{path}: {problem_of(error)}") from None
     if not isinstance(value, dict):
         kind = "nothing" if value is None else f"a {type(value).__name__}"
         raise InputError(f"{path}: holds {kind}; a config is a mapping (name: ..., data: ...)")
     return dict(value)
+
+
+def _text(path: Path) -> str:
+    """Return the text of a config: a plain file of moderate size, in UTF-8."""
+    other = "" if path.is_file() else what_stands(path)
+    if other:
+        raise InputError(f"{path}: is {other}; give a YAML text file")
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise InputError(f"{path}: {size:,} bytes; a config has at most {_LARGEST:,}")
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such config; `hpi-bt list` shows the shipped ones") from None
+    except UnicodeDecodeError as error:
+        at = f"byte {error.object[error.start]:#04x} at place {error.start}"
+        raise InputError(f"{path}: is not in UTF-8 ({at}); save it as UTF-8 text") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{path}: cannot be read ({reason}); give a YAML text file") from None
 
 
 def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -60,13 +63,15 @@ def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str
     for override in overrides:
         key, equals, text = override.partition("=")
         path = key.strip().split(".")
-        if not equals or not all(path):
-            raise InputError(f"-s {override}: write KEY=VALUE, such as orders.stop.multiple=3")
+        shown = f"-s {shortened(override)}: "
+        if not equals or not all(path) or len(path) > _MOST_KEYS:
+            raise InputError(f"{shown}write KEY=VALUE, such as orders.stop.multiple=3")
         try:
-            value = yaml.load(text, _Loader)
-        except yaml.YAMLError:
-            raise InputError(f"-s {override}: {text!r} is no YAML value; quote it") from None
-        result = _with(result, path, value, f"-s {override}: ")
+            value = load_yaml(text)
+        except yaml.YAMLError as error:
+            problem = f"{shortened(repr(text))} is no YAML value; quote it ({problem_of(error)})"
+            raise InputError(shown + problem) from None
+        result = _with(result, path, value, shown)
     return result
 
 
@@ -76,7 +81,7 @@ def _with(target: Any, path: list[str], value: Any, name: str, above: str = "") 
         return value
     key, place = path[0], f"{above}.{path[0]}".lstrip(".")
     if isinstance(target, list):
-        if not key.isdecimal() or int(key) >= len(target):
+        if not key.isdecimal() or len(key) > _DIGITS or int(key) >= len(target):
             raise InputError(
                 f"{name}{above} is a list of {len(target)}, {key!r} is no place in it; "
                 "give a number from 0 on"

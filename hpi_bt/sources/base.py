@@ -9,6 +9,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources.paths import user_path, what_stands
 
 
 class Settings(BaseModel):
@@ -47,13 +48,15 @@ class Locations:
         InputError
             No folder has it, and the message lists every place that was tried; or it is a folder.
         """
-        tried = [folder.expanduser() / Path(path).expanduser() for folder in self.folders]
+        given = user_path(path)
+        tried = [user_path(folder) / given for folder in self.folders]
         for candidate in tried:
             if candidate.is_file():
                 return candidate
-        folder = next((one for one in tried if one.is_dir()), None)
-        if folder is not None:
-            raise InputError(f"{path}: is a folder; give a file in it")
+        other = next((found for one in tried if (found := what_stands(one))), "")
+        if other:
+            wanted = "a file in it" if other == "a folder" else "a file"
+            raise InputError(f"{path}: is {other}; give {wanted}")
         places = ", ".join(dict.fromkeys(str(p.parent.resolve()) for p in tried))
         raise InputError(
             f"{path}: no such file (looked in {places}); "

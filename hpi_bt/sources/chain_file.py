@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
-import zlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.columns import LISTED, QUOTES, moved_expiries
 from hpi_bt.options.expiries import expiry_time, timestamp_of
+from hpi_bt.sources.archives import opened
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
     checked_contracts,
@@ -275,7 +274,7 @@ def _last_open(as_of: pd.Timestamp, calendar: str) -> pd.Timestamp:
 
 
 def read_text(path: Path, name: str) -> str:
-    """Return the text of a plain or gzip file, after refusing what is no text.
+    """Return the text of a plain or compressed file, after refusing what is no text.
 
     Raises
     ------
@@ -283,10 +282,9 @@ def read_text(path: Path, name: str) -> str:
         The file is empty, a web page, binary, broken off, or not in UTF-8.
     """
     try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        text = data.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        with opened(path, name) as file:
+            text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:80]
         raise InputError(
             f"{name}: cannot be read ({reason}); wanted an option chain as text, fetch it again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources.archives import opened
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_cboe import cboe_csv, is_cboe_csv
 from hpi_bt.sources.chain_cboe_json import cboe_json
@@ -27,7 +27,7 @@ from hpi_bt.sources.chain_file import (
 from hpi_bt.sources.chain_tidy import Snapshots, is_profile, profile_snapshots, tidy_snapshots
 from hpi_bt.sources.chain_yahoo import chain_of_yfinance, fetch_chain, is_yahoo, yahoo_table
 from hpi_bt.sources.hours import counted
-from hpi_bt.sources.tables import COMPRESSED, header
+from hpi_bt.sources.tables import header
 
 __all__ = [
     "ChainFile",
@@ -238,19 +238,14 @@ def _opened(
 
 
 def _layout(path: Path, name: str) -> Kind:
-    with path.open("rb") as file:
+    with opened(path, name) as file:
         head = file.read(_HEAD)
-    if head[:2] == b"\x1f\x8b":
-        try:
-            head = zlib.decompressobj(31).decompress(head)
-        except zlib.error:
-            head = b""
     text = head.decode("utf-8-sig", errors="replace")
     if text.lstrip()[:1] == "{":
         return "cboe_json"
     if is_cboe_csv(text):
         return "cboe_csv"
-    if not text.strip() and path.suffix.lower() not in COMPRESSED:
+    if not text.strip():
         read_text(path, name)
     names = header(path, name)
     if len(names) == 1 and (mark := next((m for m in (";", "\t", "|") if m in names[0]), "")):

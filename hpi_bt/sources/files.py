@@ -23,7 +23,14 @@ from hpi_bt.sources.frame import (
 )
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.stamps import StampRules
-from hpi_bt.sources.tables import COMPRESSED, STAMP, header, load_table, match_columns, to_numbers
+from hpi_bt.sources.tables import (
+    COMPRESSED,
+    STAMP,
+    finite_numbers,
+    header,
+    load_table,
+    match_columns,
+)
 
 _KNOWN = (*PRICE_COLUMNS, *VOLUME_COLUMNS, *OI_COLUMNS)
 
@@ -85,7 +92,7 @@ class FileSource(Settings):
         stamp = places.pop(STAMP)
         table = load_table(path, [stamp, *places.values()], stamp, self.select, name=self.path)
         bars = close_stamps(table[stamp], self._rules(), calendar, joined=joined)
-        data = {ours: to_numbers(table[theirs], self.path) for ours, theirs in places.items()}
+        data = {ours: finite_numbers(table[theirs], self.path) for ours, theirs in places.items()}
         frame = pd.DataFrame(data, index=bars.closes)
         if self.sort:
             frame = frame.sort_index(kind="stable")

@@ -207,6 +207,9 @@ def repair_bars(frame: pd.DataFrame, policy: BadBars, *, name: str) -> pd.DataFr
     if policy == "refuse":
         check_bars(frame, name=name)
         return frame
+    for column in PRICE_COLUMNS:
+        if column not in frame.columns:
+            _check_required(frame, column, name)
     blank, crossed = _faults(frame)
     faulty = blank | crossed
     if policy == "drop":

@@ -18,6 +18,8 @@ _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 _AWARE = r":\d{2}(?:[.,]\d+)?" + _OFFSET
 _ZONE_WORD = r"\s+([A-Za-z][A-Za-z_]*(?:/[A-Za-z0-9_+-]+)*)$"
 _HALVES = ("am", "pm")  # of the day: no zones
+_OFFSET_PARTS = r"([+-]\d{2}):?(\d{2})$"
+_WEST, _EAST = -12, 14  # hours of the offsets in use
 _WORDS = ("now", "today")  # which pandas reads from the clock
 _DATE = len("20260102")  # as ISO text may be written too
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds can count
@@ -105,6 +107,8 @@ def _from_text(text: pd.Series, values: pd.Series, rules: StampRules) -> ParsedS
             where=rules.name,
             remedy="fix the file",
         )
+    if aware.any():
+        _refuse_offsets(text, values, rules)
     written = text.str.replace(_OFFSET, "", regex=True) if aware.any() else text
     naive_layout = layout.removesuffix("%z").rstrip() if aware.any() else layout
     wall = _parsed(written, naive_layout, values, rules)
@@ -170,6 +174,21 @@ def _zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         return None
+
+
+def _refuse_offsets(text: pd.Series, values: pd.Series, rules: StampRules) -> None:
+    """Refuse UTC offsets that no place has, such as +99:00."""
+    parts = text.str.extract(_OFFSET_PARTS)
+    hours = pd.to_numeric(parts[0]).fillna(0.0)
+    minutes = pd.to_numeric(parts[1]).fillna(0.0)
+    bad = ~(hours.between(_WEST, _EAST) & (minutes < 60)).to_numpy(dtype=bool)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{rules.name}: row {values.index[row] + 1}, {values.name} is "
+            f"{str(values.iloc[row])[:40]!r}; wanted a UTC offset from {_WEST}:00 to +{_EAST}:00, "
+            "mend the file"
+        )
 
 
 def _refuse_bad(parsed: pd.DatetimeIndex, values: pd.Series, rules: StampRules) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import warnings
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar, cast
-from zipfile import BadZipFile
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError, did_you_mean, shortened
+from hpi_bt.sources.archives import BROKEN, check_size, opened
 
 STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
 
 _STAMP_NAMES = ("datetime", "timestamp", "ts", "date", "time")
+_MOST_ROWS = 200_000_000  # of a Parquet file, which can hold more in little space
 _BLANKS = [".", "-"]  # besides what pandas knows; FRED and Quandl write these
 _T = TypeVar("_T")
 
@@ -69,19 +68,25 @@ def match_columns(
     return places
 
 
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+def _is_parquet(path: Path, name: str) -> bool:
+    def marked() -> bool:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+
+    return _guarded(name, marked)
 
 
 def header(path: Path, name: str) -> list[str]:
     """Return the column names, after refusing what is no table at all."""
-    if _is_parquet(path):
+    if _is_parquet(path, name):
         return [str(c) for c in _guarded(name, lambda: _parquet_schema(path))]
     _refuse_foreign(path, name)
-    table = _guarded(
-        name, lambda: pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig")
-    )
+
+    def head() -> pd.DataFrame:
+        with opened(path, name) as file:
+            return pd.read_csv(file, nrows=0, index_col=False, encoding="utf-8-sig")
+
+    table = _guarded(name, head)
     return [str(c) for c in table.columns]
 
 
@@ -92,11 +97,8 @@ def _parquet_schema(path: Path) -> list[str]:
 
 
 def _refuse_foreign(path: Path, name: str) -> None:
-    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    if path.suffix.lower() in COMPRESSED - {".gz"}:
-        return
-    with opener(path, "rb") as file:
-        head: bytes = _guarded(name, lambda: file.read(4096))
+    with opened(path, name) as file:
+        head: bytes = file.read(4096)
     if head.lstrip().startswith(b"<"):
         raise InputError(f"{name}: this is a web page; wanted a table, download the file itself")
     if b"\0" in head:
@@ -109,11 +111,13 @@ def _guarded(name: str, load: Callable[[], _T]) -> _T:
 
     unreadable = (
         pd.errors.ParserWarning,
-        *(ValueError, OSError, EOFError, BadZipFile, zlib.error, ImportError),
+        *(ValueError, OverflowError, *BROKEN, ImportError),
         pa.ArrowException,
     )
     try:
         return load()
+    except InputError:
+        raise
     except pd.errors.EmptyDataError:
         raise InputError(f"{name}: the file is empty; wanted a header and rows") from None
     except unreadable as error:
@@ -132,7 +136,7 @@ def load_table(
     if missing:
         hint = did_you_mean(missing[0], found)
         raise InputError(f"{name}: no column {missing[0]!r} to select by{hint}; mend select")
-    table = _guarded(name, lambda: _table(path, needed, stamp))
+    table = _guarded(name, lambda: _table(path, needed, stamp, name))
     for column, value in select.items():
         table = _selected(table, column, value, name)
     if table.empty:
@@ -140,19 +144,23 @@ def load_table(
     return table
 
 
-def _table(path: Path, columns: list[str], stamp: str) -> pd.DataFrame:
-    if _is_parquet(path):
+def _table(path: Path, columns: list[str], stamp: str, name: str) -> pd.DataFrame:
+    if _is_parquet(path, name):
         import pyarrow.parquet as pq
 
+        rows = pq.read_metadata(path).num_rows
+        if rows > _MOST_ROWS:
+            raise InputError(f"{name}: {rows:,} rows; wanted at most {_MOST_ROWS:,}, cut the file")
         return cast(
             pd.DataFrame, pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
         )
-    with warnings.catch_warnings():
+    check_size(path, name)
+    with warnings.catch_warnings(), opened(path, name) as file:
         # Rows longer than the header: pandas would shift or cut them and only warn, and would
         # not even warn if it were told which columns to read.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         table = pd.read_csv(
-            path,
+            file,
             index_col=False,
             dtype={stamp: "str"},
             na_values=_BLANKS,
@@ -185,7 +193,12 @@ def to_numbers(values: pd.Series, name: str) -> FloatArray:
     InputError
         A value is no number; the message names row and column.
     """
-    numbers = pd.to_numeric(values, errors="coerce")
+    if pd.api.types.is_datetime64_any_dtype(values.dtype) or values.dtype.kind == "m":
+        raise InputError(f"{name}: {values.name} holds dates or times; wanted numbers")
+    try:
+        numbers = pd.to_numeric(values, errors="coerce")
+    except OverflowError:  # an integer of hundreds of digits
+        numbers = pd.to_numeric(values.astype("str"), errors="coerce")
     if not pd.api.types.is_numeric_dtype(values.dtype):
         bad = (numbers.isna() & values.notna()).to_numpy(dtype=bool)
         if bad.any():
@@ -195,3 +208,15 @@ def to_numbers(values: pd.Series, name: str) -> FloatArray:
                 f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
             )
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def finite_numbers(values: pd.Series, name: str) -> FloatArray:
+    """Return a column as `to_numbers` does; an infinite number is refused too."""
+    numbers = to_numbers(values, name)
+    if np.isinf(numbers).any():
+        row = int(np.argmax(np.isinf(numbers)))
+        raise InputError(
+            f"{name}: row {values.index[row] + 1}, {values.name} is "
+            f"{shortened(str(values.iloc[row]), 40)!r}; wanted a finite number, mend the file"
+        )
+    return numbers

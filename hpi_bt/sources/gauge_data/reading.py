@@ -16,6 +16,7 @@ from hpi_bt.sources.gauge_data.files import read_gauge_file
 from hpi_bt.sources.gauge_data.kept import kept_frames
 from hpi_bt.sources.gauge_data.series import GIVEN_AS
 from hpi_bt.sources.gauge_data.text import FutureError, UnknownLayoutError
+from hpi_bt.sources.paths import user_path
 
 Files = Mapping[str, str | Path | Sequence[str | Path]]
 
@@ -81,7 +82,7 @@ def _of_folder(where: Locations, folder: Path, product: str, today: date) -> Raw
     A file that is damaged, or a web page in its place, is refused: it may be one that matters. So
     is one with an official name and unknown columns.
     """
-    places = [f.expanduser() / folder.expanduser() for f in where.folders]
+    places = [user_path(f) / user_path(folder) for f in where.folders]
     place = next((p for p in places if p.is_dir()), None)
     if place is None:
         raise InputError(f"{folder}: no such folder; give the folder of the gauge's files")
