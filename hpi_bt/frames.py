@@ -61,8 +61,11 @@ def locations(
     """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
     given = data_dir or os.environ.get("HPI_BT_DATA")
     if given and not Path(given).expanduser().is_dir():
-        origin = "--data-dir" if data_dir else "HPI_BT_DATA"
-        raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
+        raise InputError(
+            f"{given} is no folder",
+            field="data_dir" if data_dir else "HPI_BT_DATA",
+            remedy="give the one that holds the data files",
+        )
     first = [Path(given).expanduser()] if given else []
     kept = {"cache": Path(cache_dir).expanduser()} if cache_dir else {}
     return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
@@ -139,6 +142,6 @@ def one_symbol(config: Config) -> Config:
     if config.symbols:
         raise InputError(
             f"symbols: this is one run, and there are {len(config.symbols)} of them; use `hpi-bt "
-            "run`, hpi_bt.run_all, or take symbols out (-s symbols=[])"
+            "run` or hpi_bt.run_all, or override symbols=[]"
         )
     return config

@@ -114,12 +114,17 @@ def gauge_report(
 def check_page(page: Path) -> None:
     """Refuse a page that cannot be written, before any work is done."""
     if page.is_dir():
-        raise InputError(f"{page}: a folder; name the page in it with --out {page / 'gauge.html'}")
+        raise InputError(
+            "a folder",
+            where=str(page),
+            remedy=f"name the page in it: `out={page / 'gauge.html'}`",
+        )
     try:
         check_writable(page.parent)
     except InputError as error:
-        reason = str(error).rpartition(";")[0]
-        raise InputError(f"{reason}; give another page with --out") from None
+        raise InputError(
+            error.problem, where=error.where, remedy="give another page as `out`"
+        ) from None
 
 
 def _reported(
@@ -239,4 +244,5 @@ def _fuller(result: GaugeResult) -> str:
     found = last_fuller_row(result)
     if found is None:
         return ""
-    return f"{found[0]:%Y-%m-%d} still rested on {found[1]} components: --as-of {found[0]:%Y-%m-%d}"
+    day = f"{found[0]:%Y-%m-%d}"
+    return f"{day} still rested on {found[1]} components: ask for the gauge as of {day}"

@@ -143,8 +143,9 @@ def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[...,
         return None
     if engine == "fast":
         raise InputError(
-            "--engine fast: it has no bar by bar run in which alerts.call could be called; use "
-            "--engine auto or remove alerts"
+            "fast has no bar by bar run in which alerts.call could be called",
+            field="engine",
+            remedy="use auto or remove alerts",
         )
     return load_function(config.alerts.call, folders_of(path), key="alerts.call")
 

@@ -267,7 +267,9 @@ def sweep(
         Anything wrong with the config, the grid or the scheduler.
     """
     if select not in METRICS:
-        raise InputError(f"--sort {select}: is no figure; take one of {', '.join(METRICS)}")
+        raise InputError(
+            f"{select!r} is no figure", field="select", remedy=f"take one of {', '.join(METRICS)}"
+        )
     with open_search(
         config, "sweep", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
@@ -305,7 +307,7 @@ def jobs_of(jobs: int | None) -> int:
     from joblib import cpu_count
 
     if jobs is not None and jobs < 1:
-        raise InputError(f"--jobs {jobs}: give at least one")
+        raise InputError(f"{jobs}", field="jobs", remedy="give at least one")
     return jobs or int(cpu_count())
 
 

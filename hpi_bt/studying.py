@@ -143,7 +143,11 @@ def signals(
     folder = _run_folder(target, parent)
     if folder is not None:
         if list(overrides):
-            raise InputError(f"-s: {target} is a finished run; give its config to change settings")
+            raise InputError(
+                f"{target} is a finished run",
+                field="overrides",
+                remedy="give its config to change settings",
+            )
         return _redrawn(Result(folder), changed)
     model, path = read_config(target, overrides)
     rules = _rules(model.study.model_dump() | changed)

@@ -61,12 +61,14 @@ def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str
         key, equals, text = override.partition("=")
         path = key.strip().split(".")
         if not equals or not all(path):
-            raise InputError(f"-s {override}: write KEY=VALUE, such as orders.stop.multiple=3")
+            raise InputError(
+                f"override {override}: write KEY=VALUE, such as orders.stop.multiple=3"
+            )
         try:
             value = yaml.load(text, _Loader)
         except yaml.YAMLError:
-            raise InputError(f"-s {override}: {text!r} is no YAML value; quote it") from None
-        result = _with(result, path, value, f"-s {override}: ")
+            raise InputError(f"override {override}: {text!r} is no YAML value; quote it") from None
+        result = _with(result, path, value, f"override {override}: ")
     return result
 
 

@@ -93,5 +93,5 @@ def test_a_scheduler_that_is_not_there_is_named_within_ten_seconds(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_address_that_is_none_is_refused(tmp_path):
-    with pytest.raises(InputError, match="--scheduler no where"):
+    with pytest.raises(InputError, match="scheduler: no Dask scheduler answers at no where"):
         hpi_bt.sweep(CONFIG, results=tmp_path, scheduler="no where")
