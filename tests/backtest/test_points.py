@@ -71,7 +71,7 @@ def test_fewer_points_are_drawn_where_there_are_no_more():
         ({"a": [5, 5]}, "sweep.a: holds a value twice"),
         ({"a": [5, 5.0]}, "sweep.a: holds a value twice"),
         ({"a": [[1], [1]]}, "sweep.a: holds a value twice"),
-        ({"a": span(1, 2)}, "sweep.a: a range wants step"),
+        ({"a": span(1, 2)}, "sweep.a: a range has no step"),
     ],
 )
 def test_axes_without_points_are_refused(axes, says):
