@@ -14,6 +14,7 @@ _HOME = {
     "Alert": "backtest.alerting",
     "Alerts": "backtest.alerts",
     "AtrDistance": "orders",
+    "Average": "indicators.average",
     "ChainReport": "report.chain_result",
     "Comparison": "report.compared",
     "Confirmed": "strategy",
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         KernelIndicator,
     )
     from hpi_bt.indicators.authoring import defaults_of
+    from hpi_bt.indicators.average import Average
     from hpi_bt.kernels.memory import shared, sharing
     from hpi_bt.orders import AtrDistance, Orders
     from hpi_bt.report.chain_result import ChainReport

@@ -75,7 +75,9 @@ def new_config(path: Path, template: str) -> list[Path]:
              for name, _ in shipped_configs()}  # fmt: skip
     wanted = template.removeprefix("configs/").removesuffix(".yaml")
     if wanted not in known:
-        raise InputError(f"--from {template}: no such shipped config{did_you_mean(wanted, known)}")
+        raise InputError(
+            f"no such shipped config as {template!r}{did_you_mean(wanted, known)}", field="template"
+        )
     source = shipped("configs") / f"{wanted}.yaml"
     reference = read_mapping(source)["strategy"]["class"]
     file, _, name = reference.rpartition(":")

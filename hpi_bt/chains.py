@@ -113,7 +113,7 @@ def chain_report(
         The file or an argument is wrong, or no contract is left; nothing is written then.
     """
     if out is not None:
-        target = user_path(out, "--out")
+        target = user_path(out, "out")
         check_writable(target.parent if target.suffix.lower() in _PAGES else target)
     if isinstance(file, OptionChain | ChainFile):
         name, read = _in_memory(file, as_of, spot)
@@ -140,7 +140,7 @@ def chain_report(
     if out is not None:
         given: dict[str, Any] = {"ssr": ssr, "coupling": coupling, "spot": spot}
         given |= {"rate": rate, "dividend": dividend, "multiplier": multiplier, **options}
-        report = dataclasses.replace(report, page=_page(user_path(out, "--out"), report, given))
+        report = dataclasses.replace(report, page=_page(user_path(out, "out"), report, given))
         write_chain(report.page or Path(out), report)
     return report
 

@@ -76,7 +76,7 @@ def compare(
         A folder that holds no run, a run given twice, runs without a common session, a strategy
         without a filter; nothing is written then.
     """
-    parent = user_path(results, "--results")
+    parent = user_path(results, "results")
     check_writable(parent)
     given = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     _check_asked(given, without_filter, names)
@@ -128,7 +128,9 @@ def _compared(
 def _check_asked(runs: Sequence[Any], without_filter: bool, names: Sequence[str] | None) -> None:
     """Refuse a wrong number of runs, or names that do not fit them, before any work is done."""
     if without_filter and len(runs) != 1:
-        raise InputError(f"--without-filter: {len(runs)} runs; give the one that was filtered")
+        raise InputError(
+            f"{len(runs)} runs", field="without_filter", remedy="give the one that was filtered"
+        )
     if not without_filter and len(runs) < 2:
         raise InputError(f"compare: {len(runs)} run{'s' * (len(runs) != 1)}; give at least two")
     n = len(runs) + without_filter

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.config import Config, Data, overridden, read_mapping, validated
-from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.errors import InputError, Note, Severity, shortened
 from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import shipped
 from hpi_bt.sources.base import Locations
@@ -64,11 +64,15 @@ def locations(
 ) -> Locations:
     """Return where data files may lie: data folder (or HPI_BT_DATA), here, beside the config."""
     given = data_dir or os.environ.get("HPI_BT_DATA")
-    origin = "--data-dir" if data_dir else "HPI_BT_DATA"
+    origin = "data_dir" if data_dir else "HPI_BT_DATA"
     if given and not user_path(given, origin).is_dir():
-        raise InputError(f"{origin}: {given} is no folder; give the one that holds the data files")
+        raise InputError(
+            f"{shortened(str(given))} is no folder",
+            field=origin,
+            remedy="give the one that holds the data files",
+        )
     first = [user_path(given)] if given else []
-    kept = {"cache": user_path(cache_dir, "--cache-dir")} if cache_dir else {}
+    kept = {"cache": user_path(cache_dir, "cache_dir")} if cache_dir else {}
     return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
 
 
@@ -172,6 +176,6 @@ def one_symbol(config: Config) -> Config:
     if config.symbols:
         raise InputError(
             f"symbols: this is one run, and there are {len(config.symbols)} of them; use `hpi-bt "
-            "run`, hpi_bt.run_all, or take symbols out (-s symbols=[])"
+            "run` or hpi_bt.run_all, or override symbols=[]"
         )
     return config

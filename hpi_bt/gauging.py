@@ -86,7 +86,7 @@ def gauge_report(
     day, today = _day(as_of), today or new_york_date()
     feature, where = _chosen(config, files, data_dir, cache_dir, offline)
     if out is not None:
-        check_page(user_path(out, "--out"))
+        check_page(user_path(out, "out"))
     notes: list[str] = []
     if feature.files is None and not offline and day is None:
         stage("downloads", 0.0)
@@ -106,7 +106,7 @@ def gauge_report(
     report = replace(report, inputs=replace(report.inputs, notes=(*notes, *report.inputs.notes)))
     if out is not None:
         stage("page", 0.9)
-        report = replace(report, page=user_path(out, "--out"))
+        report = replace(report, page=user_path(out, "out"))
         write_gauge(report)
     stage("done", 1.0)
     return report
@@ -115,12 +115,17 @@ def gauge_report(
 def check_page(page: Path) -> None:
     """Refuse a page that cannot be written, before any work is done."""
     if page.is_dir():
-        raise InputError(f"{page}: a folder; name the page in it with --out {page / 'gauge.html'}")
+        raise InputError(
+            "a folder",
+            where=str(page),
+            remedy=f"name the page in it: `out={page / 'gauge.html'}`",
+        )
     try:
         check_writable(page.parent)
     except InputError as error:
-        reason = str(error).rpartition(";")[0]
-        raise InputError(f"{reason}; give another page with --out") from None
+        raise InputError(
+            error.problem, where=error.where, remedy="give another page as `out`"
+        ) from None
 
 
 def _reported(
@@ -240,4 +245,5 @@ def _fuller(result: GaugeResult) -> str:
     found = last_fuller_row(result)
     if found is None:
         return ""
-    return f"{found[0]:%Y-%m-%d} still rested on {found[1]} components: --as-of {found[0]:%Y-%m-%d}"
+    day = f"{found[0]:%Y-%m-%d}"
+    return f"{day} still rested on {found[1]} components: ask for the gauge as of {day}"

@@ -95,7 +95,7 @@ def run_model(
 
     `wrap` is given the strategy's class and returns the one to run.
     """
-    parent = user_path(results, "--results")
+    parent = user_path(results, "results")
     check_writable(parent)
     call = _alert_call(model, path, engine)
     record = record_of_config(model, path, where, engine=engine, stage=stage, wrap=wrap, call=call)
@@ -153,8 +153,9 @@ def _alert_call(config: Config, path: Path | None, engine: str) -> Callable[...,
         return None
     if engine == "fast":
         raise InputError(
-            "--engine fast: it has no bar by bar run in which alerts.call could be called; use "
-            "--engine auto or remove alerts"
+            "fast has no bar by bar run in which alerts.call could be called",
+            field="engine",
+            remedy="use auto or remove alerts",
         )
     return load_function(config.alerts.call, folders_of(path), key="alerts.call")
 

@@ -160,7 +160,7 @@ def scan(
         raise InputError("scan: no config given; name at least one, such as configs/demo.yaml")
     _check(length, sort, jobs)
     gradient = gradient_of(up_color, dn_color, grid_foreground_color)
-    parent = user_path(results, "--results")
+    parent = user_path(results, "results")
     check_writable(parent)
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "offline": offline}
     how = (engine, length, gradient)
@@ -182,11 +182,13 @@ def scan(
 
 def _check(length: int, sort: str | None, jobs: int) -> None:
     if isinstance(length, bool) or not isinstance(length, int) or length < 2:
-        raise InputError(f"--length {length}: give a whole number of bars, 2 or more")
+        raise InputError(
+            f"{length}", field="length", remedy="give a whole number of bars, 2 or more"
+        )
     if sort is not None and sort not in SORTS:
-        raise InputError(f"--sort {sort}: is no column{did_you_mean(sort, SORTS)}")
+        raise InputError(f"no column {sort!r}{did_you_mean(sort, SORTS)}", field="sort")
     if jobs < 1:
-        raise InputError(f"--jobs {jobs}: give at least one")
+        raise InputError(f"{jobs}", field="jobs", remedy="give at least one")
 
 
 def _tasks(

@@ -126,7 +126,7 @@ def open_search(
     """Give a search made ready: points drawn, data read and laid down for the workers."""
     model, path = read_config(config, overrides)
     one_symbol(model)
-    parent = user_path(results, "--results")
+    parent = user_path(results, "results")
     if samples is None:
         points = grid_points(model.sweep, max_points=max_points)
     else:
@@ -291,7 +291,9 @@ def sweep(
         Anything wrong with the config, the grid or the scheduler.
     """
     if select not in METRICS:
-        raise InputError(f"--sort {select}: is no figure; take one of {', '.join(METRICS)}")
+        raise InputError(
+            f"{select!r} is no figure", field="select", remedy=f"take one of {', '.join(METRICS)}"
+        )
     with open_search(
         config, "sweep", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
@@ -302,7 +304,7 @@ def sweep(
             search, evaluate, jobs=jobs_of(jobs), scheduler=scheduler, count=count
         )
         return _written(
-            search, outcomes, user_path(results, "--results"), select, monotonic() - begun
+            search, outcomes, user_path(results, "results"), select, monotonic() - begun
         )
 
 
@@ -332,7 +334,7 @@ def jobs_of(jobs: int | None) -> int:
     from joblib import cpu_count
 
     if jobs is not None and jobs < 1:
-        raise InputError(f"--jobs {jobs}: give at least one")
+        raise InputError(f"{jobs}", field="jobs", remedy="give at least one")
     return jobs or int(cpu_count())
 
 

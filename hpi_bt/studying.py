@@ -82,7 +82,7 @@ def run_all(
     done = _run_each(model, path, where, results, engine, stage)
     if not (model.symbols and model.study.enabled):
         return Runs(tuple(done), None)
-    return Runs(tuple(done), _pooled(done, model, user_path(results, "--results")))
+    return Runs(tuple(done), _pooled(done, model, user_path(results, "results")))
 
 
 def _run_each(
@@ -140,11 +140,15 @@ def signals(
     """
     asked = {"horizons": horizons, "permutations": permutations, "seed": seed}
     changed = {k: v for k, v in asked.items() if v is not None}
-    parent = user_path(results, "--results")
+    parent = user_path(results, "results")
     folder = _run_folder(target, parent)
     if folder is not None:
         if list(overrides):
-            raise InputError(f"-s: {target} is a finished run; give its config to change settings")
+            raise InputError(
+                f"{target} is a finished run",
+                field="overrides",
+                remedy="give its config to change settings",
+            )
         return _redrawn(Result(folder), changed)
     model, path = read_config(target, overrides)
     rules = _rules(model.study.model_dump() | changed)

@@ -78,7 +78,7 @@ def walk_forward(
         chosen = outcomes.figures.argmax(axis=0)
         record = _stitched(search, ready, windows, chosen)
         story = _story(search, ready, windows, outcomes, chosen, record)
-        return write_run(record, user_path(results, "--results"), story, datetime.now(UTC))
+        return write_run(record, user_path(results, "results"), story, datetime.now(UTC))
 
 
 def _story(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,6 +229,29 @@ def test_every_public_function_and_class_says_what_it_is(path: Path):
     silent = [node.name for node in public if not ast.get_docstring(node)]
     assert not silent
     assert ast.get_docstring(tree) or not tree.body, "the module has no docstring"
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Every string of a module but its docstrings."""
+    tree = tree_of(path)
+    holders = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    said = {id(n.body[0].value) for n in ast.walk(tree) if isinstance(n, holders) and n.body
+            and isinstance(n.body[0], ast.Expr)}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+
+
+#: Options of other programs, and a comment of HTML.
+_FOREIGN = ("pip install --force-reinstall", "<!--part")
+
+
+@each_file
+def test_who_works_in_python_is_not_told_options_of_the_command_line(path: Path):
+    if within(name_of(path), ("cli",)):
+        return
+    named = [t for t in texts(path) if re.search(r"(?<![\w-])--[a-z]", t)]
+    assert not [t for t in named if not any(word in t for word in _FOREIGN)]
 
 
 def test_importing_the_package_imports_nothing_heavy():

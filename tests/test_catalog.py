@@ -61,7 +61,9 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, there: str) -
 
 
 def test_an_unknown_template_is_refused() -> None:
-    with pytest.raises(InputError, match=r"--from dmo: no such shipped config \(did you mean 'de"):
+    with pytest.raises(
+        InputError, match=r"template: no such shipped config as \'dmo\' \(did you mean 'de"
+    ):
         new_config(Path("absent.yaml"), "dmo")
 
 

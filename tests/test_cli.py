@@ -184,7 +184,10 @@ def test_bad_input_is_one_line_and_exit_code_2_and_leaves_nothing(
     [
         (["nope"], "No such command 'nope'"),
         (["config", "show", "absent.yaml"], "absent.yaml: no such config"),
-        (["config", "new", "x.yaml", "--from", "dmo"], "--from dmo: no such shipped config (did"),
+        (
+            ["config", "new", "x.yaml", "--from", "dmo"],
+            "--from: no such shipped config as 'dmo' (did",
+        ),
         (["config", "new", "small.yaml"], "small.yaml: is there already; give another name"),
     ],
 )

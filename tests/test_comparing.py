@@ -229,7 +229,7 @@ def test_wrong_numbers_of_runs_and_names_are_refused(tmp_path):
     refused(r"^compare: 1 run; give at least two$", [a], results=tmp_path)
     refused(r"^compare: 0 runs", [], results=tmp_path)
     refused(r"^compare: 1 run;", str(a), results=tmp_path)
-    refused(r"^--without-filter: 2 runs", [a, b], results=tmp_path, without_filter=True)
+    refused(r"^without_filter: 2 runs", [a, b], results=tmp_path, without_filter=True)
     for names in (["x"], ["x", "x"], ["x", ""]):
         refused(r"^names: .* for 2 runs; give each", [a, b], results=tmp_path, names=names)
     refused(r"^names: \['x'\] for 2 runs; .*, the unfiltered one first$", [a], results=tmp_path,

@@ -158,7 +158,7 @@ def test_aliases_that_explode_or_hold_themselves_are_refused_at_once(tmp_path: P
 def test_an_override_that_fits_nowhere_is_refused(override: str, told: str) -> None:
     with pytest.raises(InputError) as error:
         overridden(mapping(join=[]), [override])
-    assert str(error.value).startswith(f"-s {override}: ")
+    assert str(error.value).startswith(f"override {override}: ")
     assert told in str(error.value)
 
 

@@ -118,7 +118,7 @@ def test_stale_inputs_are_named(market, tmp_path):
         "VIX ends 2023-11-30, 20 sessions earlier: left out",
         "VIX / VIX3M ends 2023-11-30, 20 sessions earlier: left out",
         "Yield curve ends 2023-12-26, 3 sessions earlier: carried forward",
-        "2023-12-07 still rested on 4 components: --as-of 2023-12-07",
+        "2023-12-07 still rested on 4 components: ask for the gauge as of 2023-12-07",
     )
     assert "left out: VIX, VIX / VIX3M" in got.sentence
     table = got.latest.components
@@ -210,7 +210,7 @@ def test_the_headline_is_the_last_day_that_rests_on_more_than_half(tmp_path):
     assert got.freshness[:3] == (
         "4 of 4 components; closes through 2023-12-07",
         "2023-12-29 rests on 1 of 4 components, so this is the gauge of 2023-12-07; "
-        "--as-of 2023-12-29 shows the newest",
+        "the one as of 2023-12-29 shows the newest",
         "SPY ends 2023-12-29, 3 sessions before 2024-01-05: bring newer data",
     )
     newest = gauge_report(data_dir=tmp_path, as_of="2023-12-29", today=date(2024, 1, 5))
@@ -480,14 +480,14 @@ def test_a_page_that_cannot_be_written_is_refused_before_any_work(market, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("")
     for out, message in [
-        ("taken/page.html", r"taken: .* is a file.; give another page with --out"),
-        (".", r"\.: a folder; name the page in it with --out gauge.html"),
+        ("taken/page.html", r"taken: .* is a file.; give another page as out"),
+        (".", r"\.: a folder; name the page in it: out='gauge.html'"),
     ]:
         with pytest.raises(InputError, match=message) as caught:
             call("--data-dir", market, "--out", out)
         assert "--results" not in str(caught.value)
     (tmp_path / "results").write_text("")
-    with pytest.raises(InputError, match=r"results: .* is a file.; give another page with --out"):
+    with pytest.raises(InputError, match=r"results: .* is a file.; give another page as out"):
         call("--data-dir", market)
 
 

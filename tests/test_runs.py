@@ -210,7 +210,7 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_the_run(
     for results in ("file", "file/below"):
         told = refused(folder, "small.yaml", results=results)
         assert told.startswith(f"{results}: results cannot be written there (")
-        assert told.endswith("is a file); give another folder with --results")
+        assert told.endswith("is a file); give another folder as results")
     if os.geteuid():  # nothing is closed to root
         (folder / "closed").mkdir(mode=0o555)
         assert "Permission denied" in refused(folder, "small.yaml", results="closed")
@@ -253,7 +253,7 @@ def test_the_data_folder_comes_first_then_here_then_beside_the_config(
     monkeypatch.setenv("HPI_BT_DATA", str(data))
     assert locations(config).folders[0] == data
     assert locations(config, tmp_path).folders[0] == tmp_path
-    with pytest.raises(InputError, match=r"--data-dir: .*absent is no folder; give the one"):
+    with pytest.raises(InputError, match=r"data_dir: .*absent is no folder; give the one"):
         locations(config, tmp_path / "absent")
     monkeypatch.setenv("HPI_BT_DATA", "absent")
     with pytest.raises(InputError, match="HPI_BT_DATA: absent is no folder"):

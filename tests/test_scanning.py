@@ -126,9 +126,9 @@ def test_each_symbol_of_a_config_gets_its_rows(folder: Path) -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"configs": []}, "scan: no config given; name at least one"),
-    ({"length": 1}, "--length 1: give a whole number of bars, 2 or more"),
-    ({"sort": "valeu"}, "--sort valeu: is no column (did you mean 'value'?)"),
-    ({"jobs": 0}, "--jobs 0: give at least one"),
+    ({"length": 1}, "length: 1; give a whole number of bars, 2 or more"),
+    ({"sort": "valeu"}, "sort: no column 'valeu' (did you mean 'value'?)"),
+    ({"jobs": 0}, "jobs: 0; give at least one"),
     ({"up_color": "yelow"}, "up_color: 'yelow' is no colour"),
     ({"results": "bars.csv"}, "bars.csv: results cannot be written there"),
 ]

@@ -166,11 +166,11 @@ def test_wrong_input_is_refused_in_one_line_on_both_engines(how, says, engine, t
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"engine": "quick"}, "--engine quick"),
-        ({"select": "luck"}, "--sort luck: is no figure; take one of total_return"),
-        ({"jobs": 0}, "--jobs 0"),
-        ({"samples": 0}, "--samples 0"),
-        ({"max_points": 7}, "8 points are more than --max-points 7"),
+        ({"engine": "quick"}, "engine: 'quick' is none"),
+        ({"select": "luck"}, "select: 'luck' is no figure; take one of total_return"),
+        ({"jobs": 0}, "jobs: 0"),
+        ({"samples": 0}, "samples: 0"),
+        ({"max_points": 7}, "8 points are more than the 7 allowed"),
     ],
     ids=str,
 )
@@ -181,7 +181,9 @@ def test_wrong_options_are_refused(how, says, tmp_path):
 
 def test_the_fast_engine_is_refused_to_what_is_more_than_a_kernel(tmp_path):
     plain = "strategies/confirmation_filter.py:EmaCross"
-    with pytest.raises(InputError, match="--engine fast: EmaCross is more than a signal kernel"):
+    with pytest.raises(
+        InputError, match="engine: fast is for a signal kernel with orders, EmaCross is more"
+    ):
         hpi_bt.sweep(config({"fast": [5]}, strategy=plain), results=tmp_path, engine="fast")
 
 

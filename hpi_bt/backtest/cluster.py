@@ -40,12 +40,15 @@ def _connected(address: str) -> Any:
     try:
         distributed: Any = import_module("dask.distributed")
     except ImportError:
-        raise InputError("--scheduler needs the extra: pip install 'hpi-bt[dask]'") from None
+        raise InputError(
+            "needs the extra dask", field="scheduler", remedy="pip install 'hpi-bt[dask]'"
+        ) from None
     try:
         return distributed.Client(address, timeout=TIMEOUT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no answer"
         raise InputError(
-            f"--scheduler {address}: no Dask scheduler answers there ({reason}); "
-            "start one with `dask scheduler` or leave the option out"
+            f"no Dask scheduler answers at {address} ({reason})",
+            field="scheduler",
+            remedy="start one with `dask scheduler` or leave it out",
         ) from None

@@ -25,7 +25,11 @@ def range_values(name: str, axis: Range) -> list[Any]:
 
 def _range_size(name: str, axis: Range) -> int:
     if axis.step is None:
-        raise InputError(f"sweep.{name}: a range wants step (or --samples to draw at random)")
+        raise InputError(
+            "a range has no step",
+            field=f"sweep.{name}",
+            remedy="add step, or give `samples` to draw points at random",
+        )
     return math.floor((axis.high - axis.low) / axis.step + 1e-9) + 1
 
 
@@ -57,7 +61,7 @@ def random_points(
     Fewer where there are not as many different ones.
     """
     if samples < 1:
-        raise InputError(f"--samples {samples}: draw at least one point")
+        raise InputError(f"{samples}", field="samples", remedy="draw at least one point")
     _check_axes({n: [a] if isinstance(a, Range) else list(a) for n, a in axes.items()})
     _check_count(samples, max_points)
     rng = np.random.default_rng(seed)
@@ -97,6 +101,7 @@ def _same(value: Any) -> str:
 def _check_count(count: int, max_points: int) -> None:
     if count > max_points:
         raise InputError(
-            f"sweep: {count:,} points are more than --max-points {max_points:,}; "
-            "coarsen it, draw --samples, or raise --max-points"
+            f"{count:,} points are more than the {max_points:,} allowed",
+            field="sweep",
+            remedy="coarsen it, draw some of them by `samples`, or raise `max_points`",
         )

@@ -101,8 +101,9 @@ def check_writable(parent: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"{parent}: results cannot be written there ({error.strerror or error}); "
-            "give another folder with --results"
+            f"results cannot be written there ({error.strerror or error})",
+            where=str(parent),
+            remedy="give another folder as `results`",
         ) from None
     _sweep_partial(parent)
 

@@ -171,12 +171,13 @@ def engine_for(strategy: type, wanted: str) -> str:
         The fast engine is wanted for a strategy that overrides more than its signal kernel.
     """
     if wanted not in ("auto", "fast", "cerebro"):
-        raise InputError(f"--engine {wanted}: is none; take auto, fast or cerebro")
+        raise InputError(f"{wanted!r} is none", field="engine", remedy="take auto, fast or cerebro")
     fits = runs_fast(strategy)
     if wanted == "fast" and not fits:
         raise InputError(
-            f"--engine fast: {strategy.__name__} is more than a signal kernel with orders; "
-            "use --engine cerebro or auto"
+            f"fast is for a signal kernel with orders, {strategy.__name__} is more than that",
+            field="engine",
+            remedy="use cerebro or auto",
         )
     return "cerebro" if wanted == "cerebro" or not fits else "fast"
 

@@ -16,7 +16,15 @@ from hpi_bt.cli.compare import compare_command
 from hpi_bt.cli.fetch import fetch_app
 from hpi_bt.cli.flow import flow_command
 from hpi_bt.cli.gauge import gauge_command
-from hpi_bt.cli.options import CacheDir, DataDir, Engine, Offline, Overrides, Results
+from hpi_bt.cli.options import (
+    COMMAND_LINE,
+    CacheDir,
+    DataDir,
+    Engine,
+    Offline,
+    Overrides,
+    Results,
+)
 from hpi_bt.cli.scan import scan_configs
 from hpi_bt.cli.screen import Stages, show_run, show_table
 from hpi_bt.cli.search import sweep, walk_forward
@@ -90,7 +98,7 @@ def run(
             except InputError as error:
                 if len(configs) == 1:
                     raise
-                _complain(error, 2)
+                _complain(error.in_words(COMMAND_LINE), 2)
                 failed += 1
                 continue
         for result in done.results:
@@ -163,7 +171,7 @@ def main() -> None:
         if code == _INTERRUPTED:  # typer has caught Ctrl-C itself
             raise KeyboardInterrupt
     except InputError as error:
-        code = _complain(error, 2)
+        code = _complain(error.in_words(COMMAND_LINE), 2)
     except (Exception, KeyboardInterrupt) as error:  # a user's strategy may raise anything
         code = _complain(*_told(error))
     sys.stdout.flush()

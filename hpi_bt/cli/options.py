@@ -7,6 +7,25 @@ from typing import Annotated
 
 import typer
 
+from hpi_bt.errors import Wording
+
+#: Arguments of the functions whose options have other names.
+_RENAMED = {"select": "--sort", "template": "--from", "overrides": "-s"}
+_OPTIONS = (
+    *("as_of", "cache_dir", "data_dir", "engine", "jobs", "length", "max_points", "offline"),
+    *("out", "results", "samples", "scheduler", "seed", "sort", "without_filter"),
+)
+
+
+def as_option(name: str, value: str) -> str:
+    """Return an argument as the option that sets it; what sets no option is left as it is."""
+    option = _RENAMED.get(name) or (f"--{name.replace('_', '-')}" if name in _OPTIONS else name)
+    return f"{option} {value}" if value else option
+
+
+#: How the command line spells the arguments that a refusal names.
+COMMAND_LINE = Wording(as_option)
+
 Overrides = Annotated[
     list[str],
     typer.Option("--set", "-s", help="Override a key: -s orders.stop.multiple=3 (repeatable)."),

@@ -126,7 +126,7 @@ class Range(Settings):
     low: float = Field(alias="from", allow_inf_nan=False)
     high: float = Field(alias="to", allow_inf_nan=False)
     step: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Distance of two values; may be left out where points are drawn at random (--samples)."""
+    """Distance of two values; may be left out where points are drawn at random."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:

@@ -63,7 +63,7 @@ def overridden(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str
     for override in overrides:
         key, equals, text = override.partition("=")
         path = key.strip().split(".")
-        shown = f"-s {shortened(override)}: "
+        shown = f"override {shortened(override)}: "
         if not equals or not all(path) or len(path) > _MOST_KEYS:
             raise InputError(f"{shown}write KEY=VALUE, such as orders.stop.multiple=3")
         try:

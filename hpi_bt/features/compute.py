@@ -14,7 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from hpi_bt.arrays import IntArray
-from hpi_bt.errors import InputError, Note, restored, storable
+from hpi_bt.errors import InputError, Note, restored, stored
 from hpi_bt.features.ahead import Progress, no_progress
 from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
@@ -114,7 +114,7 @@ def computed(
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": storable(notes), "flags": flags, "options": options._asdict()}
+    about = {"notes": stored(notes), "flags": flags, "options": options._asdict()}
     versions = package_versions("hpi_bt", "numpy", "scipy")
     said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
     lost = _kept(cache, key, rows, said)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from hpi_bt.errors import InputError, restored, storable
+from hpi_bt.errors import InputError, restored, stored
 from hpi_bt.features.ahead import Ahead, Progress, no_progress
 from hpi_bt.features.base import Feature, snapshot_words
 from hpi_bt.features.contract_rows import TableChains, rows_of
@@ -134,7 +134,7 @@ class GammaVolumeFeature(Feature):
         made = self._made(snapshots, where, calendar)
         versions = package_versions("hpi_bt", "numpy", "scipy")
         last = made.rows.index[-1].to_pydatetime()  # nothing was downloaded
-        about = Provenance(self.name, {"notes": storable(made.notes)}, last, versions)
+        about = Provenance(self.name, {"notes": stored(made.notes)}, last, versions)
         cache.store(f"{key}/rows", made.rows, about)
         cache.store(f"{key}/by_strike", made.by_strike, about)
         return made._replace(notes=(*damaged, *made.notes))

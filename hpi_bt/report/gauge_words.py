@@ -193,7 +193,7 @@ def set_back_lines(
     """
     told = [
         f"{newest:%Y-%m-%d} rests on {used[0]} of {used[1]} components, so this is the gauge of "
-        f"{row:%Y-%m-%d}; --as-of {newest:%Y-%m-%d} shows the newest"
+        f"{row:%Y-%m-%d}; the one as of {newest:%Y-%m-%d} shows the newest"
     ]
     if behind:
         told.append(

@@ -59,6 +59,7 @@ class Locations:
             raise InputError(f"{path}: is {other}; give {wanted}")
         places = ", ".join(dict.fromkeys(str(p.parent.resolve()) for p in tried))
         raise InputError(
-            f"{path}: no such file (looked in {places}); "
-            "give its folder with --data-dir or the environment variable HPI_BT_DATA"
+            f"no such file (looked in {places})",
+            where=str(path),
+            remedy="give its folder as `data_dir` or in the environment variable HPI_BT_DATA",
         )

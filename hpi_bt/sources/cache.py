@@ -133,8 +133,9 @@ class Cache:
                 os.replace(made, path)  # noqa: PTH105 - atomic on one file system
         except OSError as error:
             raise InputError(
-                f"{self.folder}: the cache cannot be written ({error.strerror or error}); "
-                "free the place, or give another folder with --cache-dir"
+                f"the cache cannot be written ({error.strerror or error})",
+                where=str(self.folder),
+                remedy="free the place, or give another folder as `cache_dir`",
             ) from None
         return path
 

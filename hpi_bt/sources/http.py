@@ -134,5 +134,5 @@ def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, requests.TooManyRedirects):
         return "it leads round in circles (too many redirects); check the address in a browser"
     if isinstance(error, requests.ConnectionError):
-        return "cannot be reached; check the network, or work from the cache with --offline"
+        return "cannot be reached; check the network, or work offline, from the cache"
     return f"not a usable address ({type(error).__name__}); it must start with http:// or https://"

@@ -243,7 +243,7 @@ def test_a_chart_entry_of_a_config_switches_an_alert_off(beside):
 @pytest.mark.parametrize(
     ("call", "engine", "message"),
     [
-        ("my_alerts.py:notify", "fast", "--engine fast: it has no bar by bar run"),
+        ("my_alerts.py:notify", "fast", "engine: fast has no bar by bar run"),
         ("my_alerts.py", "auto", "alerts.call: 'my_alerts.py' names no function"),
         ("my_alerts.py:notif", "auto", r"alerts.call: .* no function 'notif' \(did you mean 'not"),
         ("my_alerts.py:number", "auto", "alerts.call: my_alerts.py holds no function 'number'"),

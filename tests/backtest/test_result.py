@@ -176,7 +176,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
             check_writable(path)
         assert str(error.value) == (
             f"{path}: results cannot be written there ({tmp_path / 'file'} is a file); "
-            "give another folder with --results"
+            "give another folder as results"
         )
 
 

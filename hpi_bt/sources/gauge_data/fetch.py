@@ -172,8 +172,8 @@ def _fetch(row: _Row, cache: Cache, server: Server, since: date | None, now: dat
         row.status = "fetched"
     if FEEDS[row.feed].steps == "day" and row.first is not None and row.first > _RATIOS_BEGIN:
         row.notes.append(
-            f"begins {row.first:%Y-%m-%d}: one request a day, all days by --only {row.feed} "
-            f"--since {_RATIOS_BEGIN:%Y-%m-%d}"
+            f"begins {row.first:%Y-%m-%d}: one request a day, all days by fetching {row.feed} "
+            f"alone since {_RATIOS_BEGIN:%Y-%m-%d}"
         )
 
 

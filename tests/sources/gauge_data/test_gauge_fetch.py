@@ -467,7 +467,7 @@ def test_days_that_are_not_published_are_named(publisher, where):
     assert row["status"] == "fetched"
     assert row["note"] == (
         "not published: 2024-06-10; begins 2024-05-28: one request a day, all days by "
-        "--only put_call --since 2019-10-07"
+        "fetching put_call alone since 2019-10-07"
     )
     publisher.pages["_daily_options"] = (403, "")
     fresh = Locations(where.folders, where.cache / "other")
