@@ -3,8 +3,57 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
+
+#: A setting that a text names: `as_of`, or with the value to give it `timezone=Asia/Kolkata`.
+_SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")
+
+
+def as_argument(name: str, value: str) -> str:
+    """Return a setting as Python writes it: as_of, timezone='Asia/Kolkata'."""
+    if name == "columns" and value:
+        ours, _, theirs = value.partition(":")
+        return f"columns={{{ours!r}: {theirs!r}}}"
+    return f"{name}={value!r}" if value else name
+
+
+def as_key(name: str, value: str) -> str:
+    """Return a setting as a config writes it: timezone: Asia/Kolkata."""
+    if name == "columns" and value:
+        ours, _, theirs = value.partition(":")
+        return f"columns: {{{ours}: {theirs}}}"
+    return f"{name}: {value}" if value else name
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How one place, such as the command line, spells the settings that a text names.
+
+    Parameters
+    ----------
+    spell : callable
+        Called with the name of a setting and the value to give it, "" where there is none.
+    instead : mapping of str to str
+        Remedies that take the place of those naming a setting which does not exist there.
+    """
+
+    spell: Callable[[str, str], str] = as_argument
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, template: str) -> str:
+        """Return a text with its settings spelled."""
+        return _SETTING.sub(lambda m: self.spell(m[1], m[2] or ""), template)
+
+    def remedy(self, template: str) -> str:
+        """Return a remedy with its settings spelled, or what takes its place."""
+        named = (m[1] for m in _SETTING.finditer(template))
+        return self.text(next((self.instead[n] for n in named if n in self.instead), template))
+
+
+_PYTHON = Wording()
 
 
 class Severity(IntEnum):
@@ -24,7 +73,8 @@ class Note(str):
     code : str
         Names the kind of note for programs, in kebab case: "bars-without-volume". Never shown.
     text : str
-        One sentence in plain English.
+        One sentence in plain English. A setting in backticks (`as_of`) is spelled as the place
+        where it is shown does: see `in_words`.
     where : str, default=""
         File, column or key that it is about.
     """
@@ -33,17 +83,28 @@ class Note(str):
     code: str
     text: str
     where: str
+    _template: str
 
     def __new__(cls, severity: Severity, code: str, text: str, where: str = "") -> Note:
         """Return the note; its text as a string is complete in itself."""
-        line = f"{where}: {text}" if where else text
+        plain = _PYTHON.text(text)
+        line = f"{where}: {plain}" if where else plain
         note = super().__new__(cls, f"warning: {line}" if severity is Severity.WARNING else line)
-        note.severity, note.code, note.text, note.where = severity, code, text, where
+        note.severity, note.code, note.text, note.where = severity, code, plain, where
+        note._template = text
         return note
+
+    def in_words(self, wording: Wording) -> Note:
+        """Return the note with its settings spelled as one place does."""
+        return Note(self.severity, self.code, wording.text(self._template), self.where)
+
+    def with_text(self, change: Callable[[str], str]) -> Note:
+        """Return the note with its sentence changed."""
+        return Note(self.severity, self.code, change(self._template), self.where)
 
     def __getnewargs__(self) -> tuple[Severity, str, str, str]:  # type: ignore[override]
         """Return what a copy or a pickle is made of."""
-        return self.severity, self.code, self.text, self.where
+        return self.severity, self.code, self._template, self.where
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, str]) -> Note:
@@ -75,13 +136,30 @@ class InputError(ValueError):
     field : str, default=""
         Column, key or option.
     remedy : str, default=""
-        How to fix it, with names that exist where the user is: "map it under source.columns".
+        How to fix it, with names that exist where the user is: "map it under source.columns". A
+        setting in backticks (`as_of`) is spelled as the place where it is shown does.
     """
 
     def __init__(self, problem: str, *, where: str = "", field: str = "", remedy: str = "") -> None:
-        self.where, self.field, self.problem, self.remedy = where, field, problem, remedy
+        self.where, self.field, self.problem = where, field, problem
+        self.remedy, self._template = _PYTHON.text(remedy), remedy
         place = "".join(f"{part}: " for part in (where, field) if part)
-        super().__init__(f"{place}{problem}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(f"{place}{problem}" + (f"; {self.remedy}" if remedy else ""))
+
+    def in_words(self, wording: Wording) -> InputError:
+        """Return the refusal with its settings spelled as one place does.
+
+        A field without a file is a setting; one of a file is a column or a key of it.
+        """
+        field = self.field if self.where or not self.field else wording.spell(self.field, "")
+        remedy = wording.remedy(self._template)
+        return InputError(self.problem, where=self.where, field=field, remedy=remedy)
+
+    def within(self, where: str) -> InputError:
+        """Return the refusal as one of a file, where it names none yet."""
+        if self.where:
+            return self
+        return InputError(self.problem, where=where, field=self.field, remedy=self._template)
 
     def as_dict(self) -> dict[str, str]:
         """Return the fields as JSON can hold them."""
@@ -93,10 +171,25 @@ class InputError(ValueError):
         }
 
 
+def in_words(line: str, wording: Wording) -> str:
+    """Return a line with its settings spelled as one place does, where it is a note."""
+    return line.in_words(wording) if isinstance(line, Note) else line
+
+
 def diagnostics(notes: Iterable[object]) -> list[Mapping[str, str]]:
     """Return the fields of those notes that have them, weightiest first."""
     known = [note for note in notes if isinstance(note, Note)]
     return [note.as_dict() for note in sorted(known, key=lambda note: note.severity)]
+
+
+def stored(notes: Iterable[str]) -> list[str | dict[str, str]]:
+    """Return notes as JSON can hold them: those with fields by their fields."""
+    return [note.as_dict() if isinstance(note, Note) else str(note) for note in notes]
+
+
+def restored(notes: Iterable[str | Mapping[str, str]]) -> list[str]:
+    """Return the notes that `stored` gave."""
+    return [note if isinstance(note, str) else Note.from_dict(note) for note in notes]
 
 
 def raised_by_us(error: Exception) -> bool:

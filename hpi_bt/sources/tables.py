@@ -16,6 +16,7 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.sources.numbers import numbers_in
 
 STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
@@ -69,20 +70,30 @@ def match_columns(
     return places
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is a Parquet file."""
     with path.open("rb") as file:
         return file.read(4) == b"PAR1"
 
 
 def header(path: Path, name: str) -> list[str]:
     """Return the column names, after refusing what is no table at all."""
-    if _is_parquet(path):
+    if is_parquet(path):
         return [str(c) for c in _guarded(name, lambda: _parquet_schema(path))]
     _refuse_foreign(path, name)
     table = _guarded(
-        name, lambda: pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig")
+        name,
+        lambda: pd.read_csv(
+            path, nrows=0, index_col=False, encoding="utf-8-sig", skipinitialspace=True
+        ),
     )
-    return [str(c) for c in table.columns]
+    return _named([str(c) for c in table.columns])
+
+
+def _named(names: list[str]) -> list[str]:
+    """Return the names without blanks around them, as long as they stay different."""
+    bare = [name.strip() for name in names]
+    return bare if len(set(bare)) == len(bare) else names
 
 
 def _parquet_schema(path: Path) -> list[str]:
@@ -141,7 +152,7 @@ def load_table(
 
 
 def _table(path: Path, columns: list[str], stamp: str) -> pd.DataFrame:
-    if _is_parquet(path):
+    if is_parquet(path):
         import pyarrow.parquet as pq
 
         return cast(
@@ -157,8 +168,10 @@ def _table(path: Path, columns: list[str], stamp: str) -> pd.DataFrame:
             dtype={stamp: "str"},
             na_values=_BLANKS,
             encoding="utf-8-sig",
+            skipinitialspace=True,
             low_memory=False,
         )
+    table.columns = pd.Index(_named([str(c) for c in table.columns]))
     return table[columns]
 
 
@@ -178,20 +191,19 @@ def _selected(table: pd.DataFrame, column: str, value: str | float, name: str) -
 
 
 def to_numbers(values: pd.Series, name: str) -> FloatArray:
-    """Return a column as float64, blanks as NaN.
+    """Return a column as float64, blanks as NaN; 1,234 and 209.81K are read as they are meant.
 
     Raises
     ------
     InputError
         A value is no number; the message names row and column.
     """
-    numbers = pd.to_numeric(values, errors="coerce")
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        bad = (numbers.isna() & values.notna()).to_numpy(dtype=bool)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InputError(
-                f"{name}: row {values.index[row] + 1}, {values.name} is "
-                f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
-            )
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    found = numbers_in(values)
+    bad = found.bad | found.percent
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{name}: row {values.index[row] + 1}, {values.name} is "
+            f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
+        )
+    return found.numbers

@@ -199,11 +199,11 @@ def test_later_snapshots_change_nothing_before_them(tmp_path, rows, cut):
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ([row("09:20", 100, "X", 1)], {}, r"right is 'X'; wanted C or P"),
-        ([row("09:20", 100, None, 1)], {}, r"right is 'blank'"),
-        ([row("09:20", 100, "C", "x")], {}, r"row 1, cum_volume is 'x'; wanted a number"),
-        ([row("09:20", 100, "C", 1, expiry="soon")], {}, r"expiry is 'soon'; wanted a date"),
-        ([row("09:20", 100, "C", 1, expiry=None)], {}, r"expiry is blank in a row"),
+        ([row("09:20", 100, "X", 1)], {}, r"right: row 1 is .X.; wanted C or P"),
+        ([row("09:20", 100, None, 1)], {}, r"right: row 1 is blank"),
+        ([row("09:20", 100, "C", "x")], {}, r"cum_volume: row 1 is .x.; wanted a number"),
+        ([row("09:20", 100, "C", 1, expiry="soon")], {}, r"expiry: row 1 is .soon.; wanted a date"),
+        ([row("09:20", 100, "C", 1, expiry=None)], {}, r"expiry: row 1 is blank"),
         ([row("09:20", 100, "C", 1)], {"timezone": None}, r"have no time zone"),
         ([row("09:20", 100, "C", 1, spot=np.nan)], {}, r"no snapshot has a spot"),
         ([row("04:00", 100, "C", 1)], {}, r"no snapshot has a spot.*check timezone"),
@@ -226,7 +226,7 @@ def test_a_missing_column_and_a_mix_of_symbols_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"^nse.csv: no column 'spot' or 'last'"):
         source().read(where, "XBOM")
     table.assign(symbol=["A", "B"]).to_csv(tmp_path / "nse.csv", index=False)
-    with pytest.raises(InputError, match=r"^nse.csv: holds A, B; wanted one, set symbol"):
+    with pytest.raises(InputError, match=r"^nse.csv: symbol: holds A, B; wanted one; set symbol"):
         source().read(where, "XBOM")
     assert source(symbol="B").read(where, "XBOM")["put_volume"].item() == 1.0
 
