@@ -197,7 +197,9 @@ def droppable(contracts: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
     return repeated & ~adjusted, adjusted
 
 
-def differing_repeats(contracts: pd.DataFrame, repeated: BoolArray, name: str) -> list[Note]:
+def differing_repeats(
+    contracts: pd.DataFrame, repeated: BoolArray, name: str, others: tuple[str, ...] = ()
+) -> list[Note]:
     """Return the warning that repeated rows differ from the one kept; refuse where most do.
 
     Raises
@@ -211,12 +213,13 @@ def differing_repeats(contracts: pd.DataFrame, repeated: BoolArray, name: str) -
     count = int(differing.sum())
     if count > MOST_REPEATED * (~repeated).sum():
         row = contracts[differing].iloc[0]
+        unread = f" (not read: {', '.join(others[:12])})" if others else ""
         raise InputError(
             f"{count} rows repeat a contract with other numbers, such as row {row.name + 1} "
             f"({row['strike']:g} {row['right']} of {row['expiry']:%Y-%m-%d})",
             where=name,
-            remedy="map the column that tells them apart: moments as `columns=ts:ITS NAME`, SPX "
-            "from SPXW as `columns=root:ITS NAME`",
+            remedy=f"map the column that tells them apart{unread}: moments as "
+            "`columns=ts:ITS NAME`, SPX from SPXW as `columns=root:ITS NAME`",
         )
     if not count:
         return []

@@ -119,7 +119,8 @@ class RawChain(NamedTuple):
     where known, contract, root, bid, ask, last, iv, delta, gamma, volume, open_interest,
     last_trade (with a zone). `moment` and `spot` are None where the file does not say; `zone` is
     that of moments given without one, None where the layout has none. `columns` has the file's
-    names of ours, for messages; `dated` says that the file gives the moment's date alone.
+    names of ours and `others` those of columns not read, for messages; `dated` says that the file
+    gives the moment's date alone.
     """
 
     name: str
@@ -131,6 +132,7 @@ class RawChain(NamedTuple):
     notes: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
     dated: bool = False
+    others: tuple[str, ...] = ()
 
 
 def finished(raw: RawChain, given: Given) -> ChainFile:
@@ -270,7 +272,7 @@ def _kept(raw: RawChain, notes: list[str]) -> tuple[pd.DataFrame, dict[str, int]
     """Return the contracts, each once and with quotes that a market can have; what was dropped."""
     contracts = checked_contracts(raw.contracts, raw.name, raw.columns or {}, notes)
     repeated, adjusted = droppable(contracts)
-    notes.extend(differing_repeats(contracts, repeated, raw.name))
+    notes.extend(differing_repeats(contracts, repeated, raw.name, raw.others))
     dropped = {"duplicated": int(repeated.sum()), "adjusted": int(adjusted.sum())}
     out = contracts[~(repeated | adjusted)]
     return out.reset_index(drop=True), dropped

@@ -84,10 +84,10 @@ def json_snapshots(answer: Any, given: Given, *, name: str, columns: dict[str, s
         raise _unknown(f"no list of objects in it ({_shape(answer)})", name)
     place, rows = lists[0]
     table = pd.json_normalize(rows)
-    known = set(columns.values()) | set(table.columns)
-    nested = {k: v for k, v in _NESTED.items() if k not in columns.values() and v not in known}
-    table = table.rename(columns=nested)
     keys = [str(c) for c in table.columns]
+    plain = find_columns(keys, columns, ALIASES, name=name)
+    nested = {ours: key for key, ours in _NESTED.items() if key in keys and ours not in plain}
+    columns = {o: k for o, k in nested.items() if k not in columns.values()} | columns
     places = find_columns(keys, columns, ALIASES, name=name)
     said = {"expiry", "strike", "right"} <= set(places) or {"contract", "symbol"} & set(places)
     if not said and not wide_columns(keys):

@@ -104,4 +104,4 @@ def _numbers(table: pd.DataFrame, where: BoolArray, columns: tuple[str, ...] = S
 
 def _first(bid: FloatArray, ask: FloatArray, filled: dict[str, BoolArray], any_: BoolArray) -> str:
     row = int(np.argmax(any_))
-    return f"{(bid if filled['bid'][row] else ask)[row]:g}"
+    return f"{(bid if filled['bid'][row] else ask)[row]:.10g}"

@@ -12,7 +12,7 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.chain_file import NEW_YORK, Given
-from hpi_bt.sources.date_layouts import layout_of
+from hpi_bt.sources.date_layouts import layout_of, padded
 from hpi_bt.sources.hours import calendar_zone, local_stamps, session_close_stamps
 from hpi_bt.sources.numbers import BLANKS
 from hpi_bt.sources.stamps import ParsedStamps, StampRules, local_times, parse_stamps
@@ -97,9 +97,7 @@ def expiries_of(
         Date of the quotes: no contract that is quoted has expired before.
     """
     codes, unique = _different(values, name)
-    if unique.dtype.kind in "iu" or unique.astype("str").str.fullmatch(r"\d{5}").any():
-        words = unique.astype("str")
-        unique = words.mask(words.str.len() == 5, "0" + words)  # 050117, read as a number
+    unique = padded(unique)
     layout = layout_of(
         unique, where=name, given=given.stamp_format, day_first=day_first, since=since
     )
@@ -148,10 +146,14 @@ def _time_of_day(clock: pd.Series, name: str) -> pd.TimedeltaIndex:
     if numbers.notna().all():
         milliseconds = milliseconds * (1.0 if numbers.max() > 24.0 else 3_600_000.0)
     else:
-        words = clock.astype("str").str.strip()
+        words = clock.astype("str").str.strip().str.upper()
+        half = words.str.extract(r"([AP])M$")[0]
+        words = words.str.removesuffix("AM").str.removesuffix("PM").str.strip()
         words = words.mask(words.str.fullmatch(r"\d{1,2}:\d{2}").fillna(False), words + ":00")
-        times = pd.to_timedelta(words, errors="coerce")
-        milliseconds = np.asarray(times / pd.Timedelta(1, "ms"), dtype=np.float64)
+        times = pd.to_timedelta(words, errors="coerce") / pd.Timedelta(1, "ms")
+        milliseconds = np.asarray(times, dtype=np.float64)
+        milliseconds = np.where(half.notna(), milliseconds % (_DAY_MS / 2), milliseconds)
+        milliseconds = milliseconds + np.where(half == "P", _DAY_MS / 2, 0.0)
     bad = ~((milliseconds >= 0.0) & (milliseconds <= _DAY_MS))
     if bad.any():
         row = int(np.argmax(bad))

@@ -21,7 +21,7 @@ from hpi_bt.sources.numbers import numbers_in
 from hpi_bt.sources.occ import is_occ, parse_occ, root_families
 from hpi_bt.sources.tables import header, is_parquet, load_table
 
-_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp][Mm])?"
 _MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3}){0,3}"
 _VOLS = 5.0  # that no median of implied vols reaches, and hardly one of volumes stays below
 _PREFIXES = {"C": ("c", "call"), "P": ("p", "put")}  # of the columns of each side in a wide table
@@ -40,12 +40,15 @@ class ChainTable(NamedTuple):
         Our name of a column: the file's.
     notes : tuple of Note
         What was found while reading.
+    others : tuple of str
+        Columns of the file that are not read.
     """
 
     name: str
     rows: pd.DataFrame
     names: dict[str, str]
     notes: tuple[Note, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def load_chain_table(
@@ -83,7 +86,8 @@ def load_chain_table(
         check_required(places, names, name=name)
     whole = names if wide or not is_parquet(path) else list(dict.fromkeys(places.values()))
     table = load_table(path, whole, places.get("ts", ""), {}, name=name)
-    return chain_table(table, given, name=name, columns=columns, wanted=wanted)
+    found = chain_table(table, given, name=name, columns=columns, wanted=wanted)
+    return found._replace(others=tuple(n for n in names if n not in found.names.values()))
 
 
 def chain_table(
@@ -128,7 +132,7 @@ def wide_columns(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def _without_prefix(names: Iterable[str], prefix: str) -> dict[str, str]:
     """Return {plain name without the prefix: name} of the columns that begin with it."""
-    mark = re.compile(rf"\[?(?i:{prefix})(_|[A-Z])")
+    mark = re.compile(rf"\[?(?i:{prefix})([_ ]|[A-Z])")
     return {plain(n)[len(prefix) :]: n for n in names if mark.match(n)}
 
 

@@ -41,7 +41,7 @@ class Snapshots:
     `starts[i + 1]` are those of moment i. `kind` is "tidy", "yahoo" or "profile", `zone` that of
     stamps which name none, if it is known; `columns` has the file's names of ours. `dated` says
     that the stamps are dates; `gathered` tells how rows were put together, None without stamps.
-    `own` are moment and spot that a file beside a single one tells.
+    `own` are moment and spot that a file beside a single one tells, `others` columns not read.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Snapshots:
     dated: bool = False
     gathered: Gatherings | None = None
     own: tuple[pd.Timestamp | None, float | None] = (None, None)
+    others: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -106,7 +107,10 @@ def split_snapshots(found: ChainTable, given: Given, *, kind: str = "tidy") -> S
         none = pd.DatetimeIndex([], tz="UTC")
         since = _date(given.as_of)
         rows = with_expiries(rows, given, name=found.name, names=found.names, since=since)
-        return Snapshots(found.name, kind, rows, none, whole, zone, found.names, found.notes)
+        return Snapshots(
+            found.name, kind, rows, none, whole, zone, found.names, found.notes,
+            others=found.others,
+        )  # fmt: skip
     stamps = [rows[c].drop_duplicates() for c in ("ts", "expiry") if c in rows]
     utc, dated = stamps_of(
         rows["ts"].rename(found.names.get("ts", "ts")),
@@ -126,7 +130,7 @@ def split_snapshots(found: ChainTable, given: Given, *, kind: str = "tidy") -> S
     table = rows.assign(stamp=utc.asi8).iloc[order]
     return Snapshots(
         found.name, kind, table, moments, starts.astype(np.int64), zone, found.names, found.notes,
-        dated, groups,
+        dated, groups, others=found.others,
     )  # fmt: skip
 
 
@@ -186,7 +190,9 @@ def _tidy_chain(
     symbol = given.symbol or own or main_root(roots)
     if len(of) == 1:
         moment, spot = of.own[0] or moment, spot if of.own[1] is None else of.own[1]
-    return RawChain(of.name, contracts, moment, spot, symbol, of.zone, tuple(notes), names)
+    return RawChain(
+        of.name, contracts, moment, spot, symbol, of.zone, tuple(notes), names, others=of.others
+    )
 
 
 def without_filler(contracts: pd.DataFrame) -> pd.DataFrame:

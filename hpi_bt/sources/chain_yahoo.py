@@ -114,7 +114,7 @@ def chain_of_yfinance(
     symbol: str | None = None,
     rate: float = 0.0,
     dividend: float = 0.0,
-    multiplier: float = 100.0,
+    multiplier: float | None = None,
     calendar: str = "XNYS",
 ) -> ChainFile:
     """Return the chain of what yfinance's `Ticker.option_chain` answered.
@@ -136,7 +136,8 @@ def chain_of_yfinance(
         Underlying; from the contract symbols by default.
     rate, dividend : float, default=0
         Continuous, per year.
-    multiplier : float, default=100
+    multiplier : float, optional
+        Shares per contract, 100 by default.
     calendar : str, default="XNYS"
         Exchange calendar of expiries and sessions.
 
@@ -203,7 +204,7 @@ def fetch_chain(
     where: Locations | None = None,
     rate: float = 0.0,
     dividend: float = 0.0,
-    multiplier: float = 100.0,
+    multiplier: float | None = None,
 ) -> ChainFile:
     """Return the chain that Yahoo shows now; moment and spot are those of its own quote.
 
@@ -217,7 +218,8 @@ def fetch_chain(
         Says whether the network may be used.
     rate, dividend : float, default=0
         Continuous, per year.
-    multiplier : float, default=100
+    multiplier : float, optional
+        Shares per contract, 100 by default.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from hpi_bt.errors import InputError
 
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 #: Two short numbers and a year, in an order that the digits alone do not say.
-_NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+_NUMERIC = re.compile(r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
 _DATES_IN_WORDS = (
     *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d%b%Y", "%d%b%y", "%b %d, %Y", "%b %d %Y"),
     *("%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%a %b %d %Y", "%a, %b %d, %Y"),
@@ -32,6 +32,18 @@ def day_first(columns: Iterable[pd.Series]) -> bool | None:
     """
     found = {order for column in columns if (order := _order(_words(column))) is not None}
     return found.pop() if len(found) == 1 else None
+
+
+def padded(values: pd.Series) -> pd.Series:
+    """Return dates of digits with the leading zero that a table of numbers takes from them.
+
+    50117 is 050117, and 1172025 is 01172025: no such date has an odd number of digits.
+    """
+    words = values.astype("str").str.strip().str.replace(r"\.0+$", "", regex=True)
+    if not words.str.fullmatch(r"\d{5,8}").fillna(False).all():
+        return values
+    odd = (words.str.len() % 2 == 1).to_numpy(dtype=bool)
+    return words.mask(odd, "0" + words) if odd.any() else values
 
 
 def layout_of(
@@ -98,11 +110,15 @@ def _reads(words: pd.Series, layout: str) -> bool:
 
 def _order(words: pd.Series) -> bool | None:
     """Return whether the day comes first in one column, None where that does not show."""
+    first, second = _above_12(words)
+    return None if first == second else first
+
+
+def _above_12(words: pd.Series) -> tuple[bool, bool]:
+    """Return whether the first and the second number of any date is above 12."""
     parts = words.str.extract(_NUMERIC)
-    if parts[0].isna().all():
-        return None
-    first, second = (pd.to_numeric(parts[i]).max() > 12 for i in (0, 2))
-    return None if first == second else bool(first)
+    first, second = (bool(pd.to_numeric(parts[i]).max() > 12) for i in (0, 2))
+    return first, second
 
 
 def _same_either_way(words: pd.Series) -> bool:
@@ -178,6 +194,11 @@ def _of_numbers(
     layouts = {True: f"%d{mark}%m{mark}{year}", False: f"%m{mark}%d{mark}{year}"}
     if day is None and (mark == "." or _same_either_way(words)):
         day = True  # no country writes the month first before a full stop
+    if _above_12(words) == (True, True):
+        raise _refusal(
+            values, 0, ", but the day comes first in some rows and second in others", where,
+            "write all in one order",
+        )  # fmt: skip
     if day is None:
         a, b = (f"`stamp_format={layouts[one]}`" for one in (False, True))
         raise _refusal(

@@ -14,7 +14,7 @@ from hpi_bt.errors import InputError
 
 # the fixed tail of a symbol: yymmdd, C or P, and the strike in eight digits of 0.001
 _TAIL = 15
-_PREFIX, _SYMBOL = r"(?:[A-Za-z]+:)?", r"[0-9A-Z.^]{1,6} *\d{6}[CP]\d{8}"
+_PREFIX, _SYMBOL = r"(?:[A-Z]+:)?", r"[0-9A-Z.^]{1,6} *\d{6}[CP]\d{8}"
 _STRIKE_UNITS = 1000.0
 _WEEKLY = ("W", "P", "PM")
 
@@ -37,7 +37,7 @@ def is_occ(symbols: pd.Series) -> BoolArray:
 
     A vendor's prefix (O:SPY241220C00540000, OPRA:...) is no part of the symbol.
     """
-    found = symbols.astype("str").str.strip().str.fullmatch(_PREFIX + _SYMBOL)
+    found = symbols.astype("str").str.strip().str.upper().str.fullmatch(_PREFIX + _SYMBOL)
     return found.fillna(False).to_numpy(dtype=bool)
 
 
@@ -57,7 +57,8 @@ def parse_occ(symbols: pd.Series, *, name: str = "") -> OccFields:
     InputError
         A symbol is not of that form, or its date does not exist.
     """
-    text = symbols.astype("str").str.strip().str.replace("^" + _PREFIX, "", regex=True)
+    text = symbols.astype("str").str.strip().str.upper()
+    text = text.str.replace("^" + _PREFIX, "", regex=True)
     good = is_occ(text)
     if not good.all():
         _refuse(symbols, int(np.argmin(good)), name)

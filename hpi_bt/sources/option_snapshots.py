@@ -20,6 +20,7 @@ from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.chain_columns import implied_vols, numbers_of, rights_of
 from hpi_bt.sources.chain_file import Given, Unit
 from hpi_bt.sources.chain_stamps import expiries_of, stamps_of
+from hpi_bt.sources.chain_units import check_strikes
 from hpi_bt.sources.date_layouts import day_first
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.gatherings import GATHER, Gatherings, check_gatherings, gathered
@@ -167,6 +168,8 @@ class OptionSnapshotsSource(Settings):
             )
         if lost.any():
             notes.append(f"{counted(int(lost.sum()), 'snapshot')} without any price left out")
+        field = self.columns.get("strike", "strike")
+        check_strikes(chain.strike, float(np.nanmedian(price)), field, self.unit, self.path)
         keep = ~lost[place]
         return chain.where(keep), price[place][keep]
 
