@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from hpi_bt.backtest.result import check_writable
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import locations
 from hpi_bt.options.carry import APART, CARRIED, carry_of
 from hpi_bt.options.chain import OptionChain
@@ -34,14 +34,16 @@ from hpi_bt.report.chain_tables import (
     gross_exposures,
     sensitivity_table,
 )
-from hpi_bt.sources.chain_file import ChainFile, Moment
+from hpi_bt.sources.chain_file import ChainFile, Moment, Unit
 from hpi_bt.sources.chain_importance import by_importance
 from hpi_bt.sources.chains import CleaningReport, Kind, read_chain
 from hpi_bt.sources.fingerprints import fingerprint_of
+from hpi_bt.sources.gatherings import GATHER
 from hpi_bt.sources.paths import user_path
 
 _PAGES = (".html", ".htm")
 _LONGEST = 120  # letters of a page's name
+_OF_CHAIN = ("contracts", "surface", "expiry")  # what a refusal of a chain is about
 _USUAL = {
     name: p.default
     for of in (hedge_flow, read_chain)
@@ -67,8 +69,11 @@ def chain_report(
     timezone: str | None = None,
     calendar: str = "XNYS",
     expiry_at: str | None = None,
-    multiplier: float = 100.0,
+    multiplier: float | None = None,
     columns: Mapping[str, str] | None = None,
+    stamp_format: str | None = None,
+    unit: Unit | None = None,
+    gather: float = GATHER,
     currency: str | None = None,
     data_dir: str | Path | None = None,
     **options: Any,
@@ -79,13 +84,14 @@ def chain_report(
     ----------
     file : path, OptionChain or ChainFile
         A chain as `read_chain` reads it, or one in memory, for which the parameters of reading
-        (as_of, spot, symbol, kind, timezone, calendar, expiry_at, multiplier, columns, data_dir)
-        are left alone, as_of and spot apart.
+        (as_of, spot, symbol, kind, timezone, calendar, expiry_at, multiplier, columns,
+        stamp_format, unit, gather, data_dir) are left alone, as_of and spot apart.
     expiry : {"0dte", "all"}, date or list of dates, default="all"
         As in `OptionChain.select`.
     positioning, mode
         What dealers are taken to hold; as in `hpi_bt.options.exposures`.
     as_of, spot, symbol, kind, timezone, calendar, expiry_at, multiplier, columns
+    stamp_format, unit, gather
         As in `hpi_bt.read_chain`.
     ssr, coupling
         As in `hpi_bt.options.impulse_curve`.
@@ -123,6 +129,7 @@ def chain_report(
             Path(file), where=locations(data_dir=data_dir), kind=kind, as_of=as_of, spot=spot,
             symbol=symbol, timezone=timezone, calendar=calendar, expiry_at=expiry_at,
             multiplier=multiplier, columns=columns, rate=rate or 0.0, dividend=dividend or 0.0,
+            stamp_format=stamp_format, unit=unit, gather=gather,
         )  # fmt: skip
     settings: dict[str, Any] = {
         "expiry": expiry,
@@ -134,15 +141,20 @@ def chain_report(
     try:
         report = _worked_out(name, read, rate, dividend, settings)
     except InputError as error:
-        text = str(error)
-        chained = text.startswith(("contracts:", "surface:", "expiry:"))
-        raise InputError(f"{name}: {text}" if chained else text) from None
+        raise _of_file(error, name) from None
     if out is not None:
         given: dict[str, Any] = {"ssr": ssr, "coupling": coupling, "spot": spot}
-        given |= {"rate": rate, "dividend": dividend, "multiplier": multiplier, **options}
+        given |= {"rate": rate, "dividend": dividend, "multiplier": multiplier}
+        given |= {"unit": unit, "gather": gather, **options}
         report = dataclasses.replace(report, page=_page(user_path(out, "out"), report, given))
         write_chain(report.page or Path(out), report)
     return report
+
+
+def _of_file(error: InputError, name: str) -> InputError:
+    """Return a refusal of the chain itself as one of the file; others are of an argument."""
+    of_chain = error.field in _OF_CHAIN or str(error).startswith(tuple(f"{f}:" for f in _OF_CHAIN))
+    return error.within(name) if of_chain else error
 
 
 def _page(out: Path, report: ChainReport, given: Mapping[str, Any]) -> Path:
@@ -241,19 +253,21 @@ def _implied_spot(
 
 def _spot_flags(chain: OptionChain, implied: float, tau: float) -> list[str]:
     """Return what must be said of spot: outside the strikes, or not what the quotes say."""
-    flags, low, high = [], chain.strike.min(), chain.strike.max()
+    flags, low, high = list[str](), chain.strike.min(), chain.strike.max()
     if not low <= chain.spot <= high:
-        flags.append(
+        text = (
             f"Spot {chain.spot:,.2f} lies outside the strikes, {low:g} to {high:g}: every level is "
-            "far from what is known; give spot if the file's is wrong."
+            "far from what is known; give `spot` if the file's is wrong."
         )
+        flags.append(Note(Severity.WARNING, "spot-outside-strikes", text))
     apart = implied / chain.spot - 1.0
     if abs(apart) > APART + CARRIED * tau:
-        flags.append(
+        text = (
             f"The quotes imply a spot of {implied:,.2f}, {signed(100 * apart, 2)} % from the one "
             "used: they are of another moment, or a dividend falls due before they expire; levels "
-            "are uncertain by as much, or give spot."
+            "are uncertain by as much, or give `spot`."
         )
+        flags.append(Note(Severity.WARNING, "spot-not-of-quotes", text))
     return flags
 
 

@@ -251,19 +251,17 @@ def test_contracts_listed_twice_are_counted(tmp_path):
     assert len(report.chain) == len(contracts())
 
 
-def test_a_few_negative_quotes_are_dropped_and_counted_and_many_refused(tmp_path):
+def test_a_few_negative_quotes_are_left_out_and_their_contracts_kept_and_many_refused(tmp_path):
     table = contracts()
-    table.loc[[0, 30], ["bid", "ask"]] = [[-1.0, 2.0], [0.5, -0.5]]
+    table.loc[[0, 30], ["bid", "ask"]] = [[-0.2, 2.0], [0.5, -0.5]]
     report = chain_report(saved(tmp_path, table))
-    assert report.cleaning.counts["negative quote"] == 2
-    assert (report.cleaning.read, len(report.chain)) == (len(table), len(table) - 2)
-    assert "negative quote: 2 (1.2 %), dropped: a bid or ask below 0 is an error" in (
-        report.cleaning.lines
-    )
-    kept = chain_report(saved(tmp_path, contracts().drop([0, 30])))
-    assert report.flow.exposures.gex == kept.flow.exposures.gex
-    table.loc[:3, "bid"] = -1.0
-    with pytest.raises(InputError, match=r"row 1, bid is -1.0; wanted 0 or more"):
+    assert len(report.chain) == len(table)  # with their open interest
+    assert "warning: 2 quotes with a bid or ask below 0 left out" in report.cleaning.notes
+    table.loc[[0, 30], ["bid", "ask"]] = np.nan
+    blank = chain_report(saved(tmp_path, table))
+    assert report.flow.exposures.gex == blank.flow.exposures.gex
+    table.loc[:3, "bid"] = -0.2
+    with pytest.raises(InputError, match=r"bid: row 1 is -0.2; wanted 0 or more"):
         chain_report(saved(tmp_path, table))
 
 
@@ -272,8 +270,11 @@ WRONG = {
         lambda t: t.drop(columns=["bid", "ask", "iv"]),
         "no live contract has a usable bid and ask or an implied vol",
     ),
-    "all expired": (lambda t: t.assign(expiry="2023-09-01"), "expired by 2023-09-14"),
-    "negative prices": (lambda t: t.assign(bid=-1.0), "bid is -1"),
+    "all expired": (
+        lambda t: t.assign(expiry=t["expiry"].str.replace("2023", "2022")),
+        "expired by 2023-09-14",
+    ),
+    "negative prices": (lambda t: t.assign(bid=-2.0), "bid: row 1 is -2"),
     "open interest unknown": (lambda t: t.drop(columns="open_interest"), "open_interest"),
     "no spot": (lambda t: t.drop(columns="spot"), "give spot"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 
 from hpi_bt.chains import chain_report
 from hpi_bt.cli import app
-from hpi_bt.cli.chain import _on_the_line
+from hpi_bt.cli.chain import _COMMAND
+from hpi_bt.errors import InputError, Note, Severity, in_words
 from small_chains import contracts, saved
 from small_runs import Said, commander
 
@@ -57,7 +59,7 @@ def test_faults_come_first_in_the_words_of_the_command_and_the_rest_is_counted(
     asked = ("chain", "xyz.csv", "--spot", "103", "--range", "0.6")
     told = json.loads(command(*asked, "--json", "--no-page").out)
     said = [line for line in command(*asked).out.splitlines() if line.startswith(("- ", "..."))]
-    assert said[0].startswith("- The quotes imply a spot of 100.00")
+    assert said[0].startswith("- warning: The quotes imply a spot of 100.00")
     assert len(said) == 4
     assert (
         said[3]
@@ -74,18 +76,41 @@ def test_faults_come_first_in_the_words_of_the_command_and_the_rest_is_counted(
 
 
 @pytest.mark.parametrize(
-    ("said", "ours"),
+    ("advice", "ours"),
     [
-        ("ES, MES taken at the price of spot; give theirs.", "spot; give --future."),
-        ("No attractor; a wider range may hold one.", "a wider --range may"),
-        ("holds A, B; wanted one, give symbol", "give --symbol"),
-        ("no zone; name it under source (timezone: UTC)", "no zone; give --timezone UTC"),
-        ("no column 'x' (found: a); name it under columns", "name it with --column OURS=THEIRS"),
-        ("CBOE delays quotes; give as_of to say when", "give --as-of to say when"),
+        ("can be given as `futures`", "can be given as --future"),
+        ("a wider `range_pct` may hold one", "a wider --range may hold one"),
+        ("give `symbol=BRK.B`", "give --symbol BRK.B"),
+        ("give `timezone=America/New_York`", "give --timezone America/New_York"),
+        ("give `columns=iv_pct:IV in %`", "give --column 'iv_pct=IV in %'"),
+        ("give `as_of` to say when", "give --as-of to say when"),
+        ("give `unit=coin_prices`", "give --unit coin_prices"),
+        ("give `stamp_format=%d/%m/%Y`", "give --stamp-format %d/%m/%Y"),
     ],
 )
-def test_advice_names_options_of_the_command(said: str, ours: str):
-    assert ours in _on_the_line(said)
+def test_advice_names_options_of_the_command_that_exist(
+    advice: str, ours: str, command: Command, monkeypatch: pytest.MonkeyPatch
+):
+    note = Note(Severity.INFO, "advice", advice)
+    assert in_words(note, _COMMAND) == ours
+    refused = InputError("wrong", where="spot", field="spot", remedy=advice).in_words(_COMMAND)
+    assert str(refused) == f"spot: spot: wrong; {ours}"  # a file and a column, not the option
+    monkeypatch.setenv("COLUMNS", "300")
+    (option,) = re.findall(r"--[a-z-]+", ours)[:1]
+    assert option in command("chain", "--help").out
+
+
+def test_a_setting_without_a_file_is_refused_as_the_option_that_sets_it():
+    refused = InputError("-1; give a number above 0", field="spot").in_words(_COMMAND)
+    assert str(refused) == "--spot: -1; give a number above 0"
+
+
+def test_a_file_named_like_an_option_is_named_as_it_is(command: Command, folder: Path):
+    saved(folder, contracts().drop(columns="strike"), "spot")
+    refused = command("chain", "spot", "--no-page")
+    assert refused.code == 2
+    assert refused.err.startswith("hpi-bt: spot: no column 'strike' (found: ts, symbol, spot, ")
+    assert refused.err.rstrip().endswith("name it as --column 'strike=ITS NAME'")
 
 
 def test_json_is_the_summary_and_nothing_else(command: Command, folder: Path):
@@ -145,13 +170,17 @@ def test_parity_gives_the_spot_where_asked(command: Command, folder: Path):
         (("xyz.csv", "--expiry", "2023-09-15"), "no contract expires on 2023-09-15"),
         (("xyz.csv", "--mode", "volum"), "did you mean 'volume'"),
         (("xyz.csv", "--positioning", "dealers"), "no convention and no column"),
-        (("xyz.csv", "--kind", "csv"), "kind: 'csv' is none"),
+        (("xyz.csv", "--kind", "csv"), "--kind: 'csv' (known: auto, cboe_csv, "),
         (("absent.csv",), "no such file"),
-        (("xyz.csv", "--as-of", "noon"), "--as-of 'noon'"),
+        (("xyz.csv", "--as-of", "noon"), "--as-of: 'noon' in no zone is no moment"),
         (("xyz.csv", "--rate", "5"), "--rate: 5 is 500 % a year"),
-        (("xyz.csv", "--spot", "-1"), "spot is -1; wanted a positive number, give --spot"),
+        (("xyz.csv", "--spot", "-1"), "spot is -1; wanted a positive number; give --spot"),
         (("xyz.csv", "--as-of", "2024-09-14"), "moment of the quotes as --as-of"),
         (("xyz.csv", "--range", "-1"), "--range: -1"),
+        (("xyz.csv", "--unit", "coins"), "--unit: 'coins' (did you mean 'coin_prices'?)"),
+        (("xyz.csv", "--gather", "-1"), "--gather: -1; wanted minutes, 0 or more"),
+        (("xyz.csv", "--calendar", "XNYX"), "--calendar: no exchange calendar 'XNYX'"),
+        (("xyz.csv", "--column", "bid=Bidd"), "no column 'Bidd' for 'bid'"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(
@@ -201,8 +230,6 @@ def test_vols_in_percent_are_mended_as_the_line_says(command: Command, folder: P
     saved(folder, contracts().assign(iv=lambda t: 100.0 * t["iv"]))
     refused = command("chain", "xyz.csv", "--no-page")
     assert refused.code == 2
-    assert refused.err.rstrip().endswith(
-        "give decimals (0.18 for 18 %), or give --column iv_pct=iv"
-    )
+    assert refused.err.rstrip().endswith("looks like percent; give --column iv_pct=iv")
     mended = command("chain", "xyz.csv", "--no-page", "--json", "--column", "iv_pct=iv")
     assert 0.15 < json.loads(mended.out)["atm_vol"] < 0.25

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
+import shlex
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from hpi_bt.cli.options import DataDir, Results
 from hpi_bt.cli.screen import hanging
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Wording, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,24 +23,8 @@ if TYPE_CHECKING:
 _LONG_CALLS = "dealers_long_calls_short_puts"
 _MOST_ROWS = 10
 _MOST_LINES = 8  # of what there is to know; the page and --json have all
-#: Arguments, where a message asks for one or refuses one, as the command line names them.
-_OPTIONS = {
-    r"\bgive as_of\b": "give --as-of",
-    r"\bas as_of$": "as --as-of",
-    r"\bgive (--as-of and )?spot\b": r"give \1--spot",
-    r"\bgive timezone\b": "give --timezone",
-    r"\bname it under source \(timezone: ([^)]*)\)": r"give --timezone \1",
-    r"\bgive symbol\b": "give --symbol",
-    r"\bgive theirs\b": "give --future",
-    r"\bgive a future's price\b": "give --future",
-    r"\ba wider range\b": "a wider --range",
-    r"\bname (it|one) under columns\b": r"name \1 with --column OURS=THEIRS",
-    r"\b(?:in a file )?map it as iv_pct under columns": "give --column iv_pct=iv",
-    r"\bunder columns$": "with --column",
-    r"(^|: )as_of(?= '|: )": r"\1--as-of",
-    r"(^|: )(spot|rate|dividend|ssr|multiplier)(?=: |: )": r"\1--\2",
-    r"(^|: )range_pct(?=: )": r"\1--range",
-}
+#: Options whose names are not those of the arguments they set.
+_OPTIONS = {"range_pct": "range", "columns": "column", "futures": "future", "betas": "beta"}
 
 
 def chain_command(
@@ -87,7 +72,8 @@ def chain_command(
     ] = [],  # noqa: B006 - typer copies it
     symbol: Annotated[str | None, typer.Option("--symbol", help="Underlying.")] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="auto, cboe_csv, cboe_json, yahoo, tidy or profile.")
+        str,
+        typer.Option("--kind", help="auto, cboe_csv, cboe_json, json, yahoo, tidy or profile."),
     ] = "auto",
     timezone: Annotated[
         str | None, typer.Option("--timezone", help="Zone of stamps that name none.")
@@ -97,11 +83,25 @@ def chain_command(
         str | None, typer.Option("--expiry-at", help="Time of expiry, if not the close.")
     ] = None,
     multiplier: Annotated[
-        float, typer.Option("--multiplier", help="Shares per unit of open interest.")
-    ] = 100.0,
+        float | None,
+        typer.Option("--multiplier", help="Shares per unit of open interest; 100 by default."),
+    ] = None,
     columns: Annotated[
         list[str], typer.Option("--column", help="OURS=THEIRS of a plain table (repeatable).")
     ] = [],  # noqa: B006 - typer copies it
+    stamp_format: Annotated[
+        str | None, typer.Option("--stamp-format", help="Layout of dates: %d/%m/%Y.")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            "--unit",
+            help="coin_prices (times spot) or strike_thousandths (over 1,000): what is converted.",
+        ),
+    ] = None,
+    gather: Annotated[
+        float, typer.Option("--gather", help="Minutes within which stamps are one snapshot.")
+    ] = 5.0,
     out: Annotated[
         Path | None, typer.Option("--out", help="The page, or its folder; else the results.")
     ] = None,
@@ -119,24 +119,30 @@ def chain_command(
         rate=rate, dividend=dividend, range_pct=range_pct, symbol=symbol, kind=kind,
         timezone=timezone, calendar=calendar, expiry_at=expiry_at, multiplier=multiplier,
         columns=_pairs("--column", columns), data_dir=data_dir,
+        stamp_format=stamp_format, unit=unit, gather=gather,
         futures=_numbers("--future", futures) or None, betas=_numbers("--beta", betas) or None,
         out=(out or results) if page else None,
     )  # fmt: skip
     try:
         made = chain_report(file, **asked)
     except InputError as error:
-        raise InputError(_on_the_line(str(error))) from None
+        raise error.in_words(_COMMAND) from None
     if as_json:
         print(json.dumps(made.summary, indent=2, allow_nan=False, ensure_ascii=False))
     else:
         _show(made)
 
 
-def _on_the_line(message: str) -> str:
-    """Return a message that names options as the command line does."""
-    for said, option in _OPTIONS.items():
-        message = re.sub(said, option, message)
-    return message
+def _spelled(name: str, value: str) -> str:
+    """Return an argument as the option that sets it: --timezone America/New_York."""
+    if name not in signature(chain_command).parameters and name not in _OPTIONS:
+        return name
+    option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    given = value.replace(":", "=", 1) if name == "columns" else value
+    return f"{option} {shlex.quote(given)}" if given else option
+
+
+_COMMAND = Wording(_spelled)
 
 
 def _spot(text: str | None) -> Any:
@@ -214,7 +220,7 @@ def _known(console: Console, made: ChainReport, width: int) -> None:
     console.print()
     for number, line in enumerate(lines[:most]):
         style = "yellow" if number < warnings else ""
-        console.print(Text(hanging("- ", _on_the_line(line), width), style))
+        console.print(Text(hanging("- ", in_words(line, _COMMAND), width), style))
     if len(lines) > most:
         where = "with --json" if made.page is None else "on the page, and with --json"
         console.print(Text(f"... {len(lines) - most} more ({where})"))

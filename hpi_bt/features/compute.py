@@ -14,9 +14,9 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from hpi_bt.arrays import IntArray
-from hpi_bt.errors import InputError, Note, restored, stored
+from hpi_bt.errors import InputError, Note, Severity, restored, stored
 from hpi_bt.features.ahead import Progress, no_progress
-from hpi_bt.features.config_words import in_config
+from hpi_bt.features.config_words import in_config, refusal_in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
 from hpi_bt.features.snapshots import CODE, Snapshots
@@ -102,8 +102,8 @@ def computed(
     damaged = tuple(cache.problems)
     if found is not None:
         known = found[1].parameters
-        notes = restored(known["notes"])
-        return Computed(found[0], (*damaged, *notes), tuple(known["flags"]), kept=True)
+        said, flagged = restored(known["notes"]), restored(known["flags"])
+        return Computed(found[0], (*damaged, *said), tuple(flagged), kept=True)
     times = snapshots.times
     if not len(times):
         raise InputError("chains: no snapshot in them; give a file with at least one")
@@ -114,10 +114,10 @@ def computed(
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": stored(notes), "flags": flags, "options": options._asdict()}
+    about = {"notes": stored(notes), "flags": stored(flags), "options": options._asdict()}
     versions = package_versions("hpi_bt", "numpy", "scipy")
-    said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
-    lost = _kept(cache, key, rows, said)
+    origin = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
+    lost = _kept(cache, key, rows, origin)
     return Computed(rows, (*damaged, *lost, *notes), tuple(flags), kept=False)
 
 
@@ -198,7 +198,7 @@ def _row(snapshots: Snapshots, options: FlowOptions, place: int, edge: bool) -> 
         book = _book(chain) if edge and not snapshots.demo else None
         found = flow_values(chain, options)
     except InputError as error:
-        return _Row((np.nan,) * len(COLUMNS), 0, (), (), in_config(str(error)), book)
+        return _Row((np.nan,) * len(COLUMNS), 0, (), (), str(refusal_in_config(error)), book)
     numbers = tuple(found.columns[name] for name in COLUMNS)
     until = found.until.as_unit("ns").value
     return _Row(numbers, until, chain.notes, found.flags, "", book)
@@ -257,19 +257,20 @@ def merged(said: Sequence[Sequence[str]]) -> list[str]:
     said : sequence of sequence of str
         The sentences of each chain. One that not all of them say begins with how many do.
     """
-    found: dict[str, list[list[str]]] = {}
-    for sentences in said:
-        for sentence in sentences:
-            numbers = found.setdefault(_NUMBER.sub("\0", sentence), [])
-            numbers.append(_NUMBER.findall(sentence))
-    out = []
-    for frame, numbers in found.items():
+    found: dict[tuple[str, tuple[Severity, str, str] | None], list[list[str]]] = {}
+    for line in (in_config(sentence) for sentences in said for sentence in sentences):
+        note = (line.severity, line.code, line.where) if isinstance(line, Note) else None
+        text = line.text if isinstance(line, Note) else line
+        numbers = found.setdefault((_NUMBER.sub("\0", text), note), [])
+        numbers.append(_NUMBER.findall(text))
+    out: list[str] = []
+    for (frame, note), numbers in found.items():
         ranges = [_range(column) for column in zip(*numbers, strict=True)]
         words = frame.split("\0")
         text = words[0] + "".join(a + b for a, b in zip(ranges, words[1:], strict=True))
-        some = len(numbers) < len(said)
-        text = in_config(text)
-        out.append(f"{len(numbers)} of {len(said)} snapshots: {text}" if some else text)
+        if len(numbers) < len(said):
+            text = f"{len(numbers)} of {len(said)} snapshots: {text}"
+        out.append(text if note is None else Note(note[0], note[1], text, note[2]))
     return out
 
 

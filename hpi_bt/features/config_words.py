@@ -1,32 +1,27 @@
-"""What is said of chains in the words of a config, whose keys are not the arguments of Python."""
+"""How a config's `chains` spells the settings that texts about chains name."""
 
 from __future__ import annotations
 
-import re
+from hpi_bt.errors import InputError, Wording, as_key, in_words
 
-_SAID = {
-    r"contracts: (all \d+ have expired) by .*; give the moment of the quotes as as_of": (
-        r"its contracts: \1; right after a close, else mend timezone or late_minutes"
-    ),
-    r"; give as_of to say when they were made": (
-        "; late_minutes and known_at: {delay_minutes: ...} say so"
-    ),
-    r"does not say when it was made; give as_of": "does not say when it was made; add a column ts",
-    r"\bgive as_of and spot\b": "give spot and a column ts",
-    r"\bgive as_of\b": "mend its stamp",
-    r"\bmend as_of\b": "mend its stamp",
-    r"\bas_of '": "stamp '",
-    r"\ba wider range\b": "a wider range_pct",
-    r"\bname (it|one) under columns\b": r"name \1 under chains (columns: ...)",
-    r"\b(?:in a file )?map it as iv_pct under columns": (
-        "map it under chains (columns: {iv_pct: iv})"
-    ),
-    r"\bname it under source\b": "name it under chains",
-}
+_STAMP = "fix its stamp (a column ts), or timezone and late_minutes under chains"
 
 
-def in_config(message: str) -> str:
-    """Return a message that names the keys of a config's `chains`, not arguments."""
-    for said, ours in _SAID.items():
-        message = re.sub(said, ours, message)
-    return message
+def _spelled(name: str, value: str) -> str:
+    """Return a setting as a key of `chains`: timezone: Asia/Kolkata."""
+    if name == "as_of":
+        return "late_minutes and known_at: {delay_minutes: ...}"
+    return as_key(name, value)
+
+
+CONFIG = Wording(_spelled, {"as_of": _STAMP})
+
+
+def in_config(line: str) -> str:
+    """Return a line with its settings spelled as keys of a config's `chains`."""
+    return in_words(line, CONFIG)
+
+
+def refusal_in_config(error: InputError) -> InputError:
+    """Return a refusal with its settings spelled as keys of a config's `chains`."""
+    return error.in_words(CONFIG)

@@ -12,6 +12,7 @@ from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.features.snapshots import Snapshots
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.columns import LISTED
 from hpi_bt.options.expiries import expiry_time
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_importance import by_importance
@@ -170,8 +171,11 @@ def _joined(chains: list[OptionChain], moment: IntArray, session: IntArray) -> S
     expiry = np.concatenate([chain.expiry.as_unit("ns").asi8 for chain in chains])
     wall = [chain.expiry.tz_localize(None).as_unit("ns").asi8 for chain in chains]
     strike, right = together("strike"), together("right")
-    known = pd.DataFrame({"expiry": expiry, "strike": strike, "right": right})
-    groups = known.groupby(["expiry", "strike", "right"]).ngroup()
+    listed = np.concatenate(
+        [pd.DatetimeIndex(c.contracts[LISTED]).as_unit("ns").asi8 for c in chains]
+    )
+    known = pd.DataFrame({"expiry": expiry, "on": listed, "strike": strike, "right": right})
+    groups = known.groupby(list(known)).ngroup()
     contract: IntArray = np.asarray(groups, dtype=np.int64)
     return SnapshotChain(
         moment,

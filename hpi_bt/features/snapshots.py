@@ -12,12 +12,14 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from hpi_bt.errors import InputError
-from hpi_bt.features.config_words import in_config
+from hpi_bt.features.config_words import refusal_in_config
 from hpi_bt.options.carry import carry_of
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.chain_file import Unit
 from hpi_bt.sources.chains import ChainSeries, Kind, open_chains
 from hpi_bt.sources.fingerprints import fingerprint_of
+from hpi_bt.sources.gatherings import GATHER
 from hpi_bt.sources.hours import counted
 
 #: What the numbers that features make of chains come from; a change of it makes them anew.
@@ -25,7 +27,8 @@ CODE = (
     *("options/*.py", "features/*.py", "sources/chain*.py", "sources/demo*.py"),
     *("sources/snapshots.py", "sources/option_snapshots.py", "sources/occ.py"),
     "sources/oi_timing.py",
-    *("sources/stamps.py", "sources/tables.py"),
+    *("sources/stamps.py", "sources/tables.py", "sources/numbers.py", "sources/gatherings.py"),
+    "sources/date_layouts.py",
 )
 
 
@@ -80,7 +83,8 @@ class FileChains(Settings):
     kind: Literal["file"] = "file"
     path: str | tuple[str, ...]
     layout: Kind = "auto"
-    """cboe_csv, cboe_json, yahoo, tidy or profile; by default what the file shows."""
+    """cboe_csv, cboe_json, json (a list of contracts), yahoo, tidy or profile; by default what the
+    file shows."""
     symbol: str | None = None
     """Underlying; selects the rows of a table that holds several."""
     columns: dict[str, str] = Field({})
@@ -96,10 +100,17 @@ class FileChains(Settings):
     dividend: float | None = Field(None, allow_inf_nan=False)
     """Continuous, per year; by default what put-call parity of each snapshot's quotes implies, 0
     where they are silent; one alone makes the other fit the forwards."""
-    multiplier: float = Field(100.0, gt=0, allow_inf_nan=False)
-    """Shares per unit of open interest; 1 where a feed counts shares."""
+    multiplier: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Shares per unit of open interest; 100 by default, 1 where a feed counts shares."""
     expiry_at: str | None = None
     """Time of expiry where it is not the session's close ("15:30")."""
+    stamp_format: str | None = None
+    """Layout of stamps and expiries that the file does not show by itself (%d/%m/%Y)."""
+    unit: Unit | None = None
+    """What is not in the money of spot: coin_prices (bid, ask and last in units of the underlying)
+    or strike_thousandths (strikes times 1,000); converted."""
+    gather: float = Field(GATHER, ge=0, allow_inf_nan=False)
+    """Minutes within which stamps of different contracts are one snapshot, known at the newest."""
 
     @model_validator(mode="after")
     def _some(self) -> FileChains:
@@ -141,9 +152,11 @@ class FileSnapshots:
                     path, where=self.where, kind=made.layout, calendar=self.calendar, **settings
                 )
             except InputError as error:
-                raise InputError(in_config(str(error))) from None
+                raise refusal_in_config(error) from None
             if not len(one.moments):
-                raise InputError(f"{path}: does not say when it was made; add a column ts")
+                raise InputError(
+                    "does not say when it was made", where=str(path), remedy="add a column ts"
+                )
             found.append(one)
         return tuple(found)
 
@@ -179,6 +192,6 @@ class FileSnapshots:
         try:
             chain = self._series[which].chain(own).chain
         except InputError as error:
-            raise InputError(in_config(str(error))) from None
+            raise refusal_in_config(error) from None
         carry = carry_of(chain, self.chains.rate, self.chains.dividend)
         return chain.with_(rate=carry.rate, dividend=carry.dividend, note=carry.note)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.options.curve_features import Extreme
 from hpi_bt.options.hedge import futures_on, hedge_contracts
 from hpi_bt.options.impulse import ImpulseCurve
@@ -225,7 +225,7 @@ def _hedge(
     own = futures_on(curve.symbol, curve.spot)
     if own:
         names = ", ".join(own)
-        return hedge_contracts(curve, own), [f"{names} taken at the price of spot; give theirs."]
-    return hedge_contracts(curve, {}), [
-        "Hedges are in shares alone; give a future's price for contracts."
-    ]
+        text = f"{names} taken at the price of spot; their own can be given as `futures`."
+        return hedge_contracts(curve, own), [Note(Severity.ASSUMPTION, "futures-at-spot", text)]
+    text = "Hedges are in shares alone; the price of a future, as `futures`, gives contracts."
+    return hedge_contracts(curve, {}), [Note(Severity.INFO, "no-futures", text)]

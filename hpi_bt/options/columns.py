@@ -21,7 +21,10 @@ COUNTS = ("open_interest_live", "last")
 LISTED = "expiry_date"  # the date that a contract is listed under: its expiry, if a date is given
 PERCENT = 5.0  # a median vol from here on is taken for percent
 
-_SIDES = {"C": 1.0, "CALL": 1.0, "P": -1.0, "PUT": -1.0, "1": 1.0, "-1": -1.0, "+1": 1.0}
+_SIDES = {
+    **dict.fromkeys(("C", "CE", "CA", "CALL", "CALLS", "CALL OPTION", "1", "+1"), 1.0),
+    **dict.fromkeys(("P", "PE", "PA", "PUT", "PUTS", "PUT OPTION", "-1"), -1.0),
+}
 
 
 def checked_contracts(
@@ -40,9 +43,11 @@ def checked_contracts(
     lacking = [name for name in REQUIRED if name not in contracts]
     if lacking:
         have = ", ".join(map(str, contracts.columns)) or "none"
-        raise InputError(f"contracts: no column {lacking[0]!r} (found: {have}); rename or add it")
+        raise InputError(
+            f"no column {lacking[0]!r} (found: {have}); rename or add it", field="contracts"
+        )
     if not len(contracts):
-        raise InputError("contracts: none; give at least one")
+        raise InputError("none; give at least one", field="contracts")
     notes: list[str] = []
     frame = contracts.reset_index(drop=True)
     made: dict[str, Any] = {"strike": _strikes(frame), "right": _rights(frame["right"])}
@@ -68,12 +73,12 @@ def checked_scalars(given: Mapping[str, Any]) -> dict[str, float]:
     made = {name: _number(name, given[name]) for name in names}
     for name in names[:2]:
         if made[name] <= 0.0:
-            raise InputError(f"{name}: {made[name]:g}; give a number above 0")
+            raise InputError(f"{made[name]:g}; give a number above 0", field=name)
     for name in names[2:]:
         if abs(made[name]) >= 1.0:
             raise InputError(
-                f"{name}: {made[name]:g} is {100 * made[name]:g} % a year; "
-                "give decimals such as 0.05"
+                f"{made[name]:g} is {100 * made[name]:g} % a year; give decimals such as 0.05",
+                field=name,
             )
     return made
 
@@ -85,7 +90,7 @@ def _number(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{name}: {value!r}; give a finite number")
+        raise InputError(f"{value!r}; give a finite number", field=name)
     return number
 
 
@@ -93,10 +98,12 @@ def checked_moment(as_of: Any) -> pd.Timestamp:
     """Return the moment of the quotes; one that does not say its time zone raises InputError."""
     moment = timestamp_of(as_of)
     if moment is None:
-        raise InputError(f"as_of: {as_of!r}; give the moment of the quotes with its time zone")
+        raise InputError(
+            f"{as_of!r}; give the moment of the quotes with its time zone", field="as_of"
+        )
     if moment.tz is None:
         raise InputError(
-            f"as_of: {as_of!s} has no time zone; give one, as in '2023-09-14 16:31-04:00'"
+            f"{as_of!s} has no time zone; give one, as in '2023-09-14 16:31-04:00'", field="as_of"
         )
     return moment
 
@@ -112,8 +119,9 @@ def _numbers(frame: pd.DataFrame, name: str, *, signed: bool = False) -> FloatAr
     if bad.any():
         at = int(np.argmax(bad))
         raise InputError(
-            f"contracts: {name} {given.iloc[at]} in row {at} (strike {frame['strike'].iloc[at]}); "
-            f"it must be {wanted}: mend or drop {_rows(int(bad.sum()))}"
+            f"{name} {given.iloc[at]} in row {at} (strike {frame['strike'].iloc[at]}); "
+            f"it must be {wanted}: mend or drop {_rows(int(bad.sum()))}",
+            field="contracts",
         )
     return values
 
@@ -128,28 +136,28 @@ def _strikes(frame: pd.DataFrame) -> FloatArray:
     if bad.any():
         at = int(np.argmax(bad))
         raise InputError(
-            f"contracts: strike {frame['strike'].iloc[at]} in row {at}; it must be a number "
-            f"above 0: mend or drop {_rows(int(bad.sum()))}"
+            f"strike {frame['strike'].iloc[at]} in row {at}; it must be a number "
+            f"above 0: mend or drop {_rows(int(bad.sum()))}",
+            field="contracts",
         )
     return strikes
 
 
 def _rights(given: pd.Series[Any]) -> FloatArray:
     codes, words = pd.factorize(given)
-    sides = np.array([_side(word) for word in words] or [np.nan])
+    sides = np.array([side_of(word) for word in words] or [np.nan])
     right = np.where(codes < 0, np.nan, sides[codes])
     if np.isnan(right).any():
         at = int(np.argmax(np.isnan(right)))
         raise InputError(
-            f"contracts: right {given.iloc[at]!r} in row {at}; give 'C' or 'P' (or +1, -1)"
+            f"right {given.iloc[at]!r} in row {at}; give 'C' or 'P' (or +1, -1)", field="contracts"
         )
     return right
 
 
-def _side(word: Any) -> float:
-    if isinstance(word, str):
-        return _SIDES.get(word.strip().upper(), np.nan)
-    return float(word) if word in (1, -1) else np.nan
+def side_of(word: Any) -> float:
+    """Return +1 for a call and -1 for a put in any spelling (C, CE, calls, Put), NaN for others."""
+    return _SIDES.get(str(word).strip().upper().removesuffix(".0"), np.nan)
 
 
 def _expiries(
@@ -175,7 +183,9 @@ def _expiries(
         return moments, moments.tz_localize(None).normalize()
     codes, words = pd.factorize(given)
     if (codes < 0).any():
-        raise InputError(f"contracts: no expiry in row {int(np.argmin(codes))}; give its date")
+        raise InputError(
+            f"no expiry in row {int(np.argmin(codes))}; give its date", field="contracts"
+        )
     stamps = [_moment(word) for word in words]
     dated = np.array([stamp.tz is None for stamp in stamps])[codes]
     nanos = np.array([stamp.as_unit("ns").value for stamp in stamps], dtype=np.int64)[codes]
@@ -210,10 +220,13 @@ def _moment(word: Any) -> pd.Timestamp:
     """Return a date (naive, midnight) or a moment (with its zone) of one given expiry."""
     stamp = timestamp_of(word)
     if stamp is None:
-        raise InputError(f"contracts: expiry {word!r} is no date; give one such as 2023-09-15")
+        raise InputError(
+            f"expiry {word!r} is no date; give one such as 2023-09-15", field="contracts"
+        )
     if stamp.tz is None and stamp != stamp.normalize():
         raise InputError(
-            f"contracts: expiry {word!s} has a time but no time zone; give the date, or the zone"
+            f"expiry {word!s} has a time but no time zone; give the date, or the zone",
+            field="contracts",
         )
     return stamp
 
@@ -228,15 +241,19 @@ def _vols(given: FloatArray | None, n: int, notes: list[str]) -> FloatArray:
     known = vols[np.isfinite(vols)]
     if len(known) and np.median(known) >= PERCENT:
         raise InputError(
-            f"contracts: iv has a median of {np.median(known):g}, which looks like percent; "
-            "give decimals (0.18 for 18 %), or in a file map it as iv_pct under columns"
+            f"iv has a median of {np.median(known):g}, which looks like percent",
+            field="contracts",
+            remedy="give decimals (0.18 for 18 %)",
         )
     return vols
 
 
 def _refuse_doubles(frame: pd.DataFrame) -> None:
-    """Raise InputError where a contract (moment of expiry, strike, right) is listed twice."""
-    twice = frame.duplicated(["expiry", "strike", "right"])
+    """Raise InputError where a contract is listed twice.
+
+    A contract is the date it is listed under, the moment it expires at, strike and right.
+    """
+    twice = frame.duplicated(["expiry", LISTED, "strike", "right"])
     if not twice.any():
         return
     names = [
@@ -244,6 +261,7 @@ def _refuse_doubles(frame: pd.DataFrame) -> None:
         for expiry, strike, right in frame.loc[twice, list(REQUIRED)].head(3).to_numpy()
     ]
     raise InputError(
-        f"contracts: {int(twice.sum())} listed twice, such as {', '.join(names)}; merge them, "
-        "or give each its root (SPX, SPXW) or settlement (am, pm)"
+        f"{int(twice.sum())} listed twice, such as {', '.join(names)}; merge them, "
+        "or give each its root (SPX, SPXW) or settlement (am, pm)",
+        field="contracts",
     )

@@ -76,7 +76,9 @@ def spot_vol_coupling(
     k_atm = k - b and SSR = 1 - k/b. Nothing is clamped.
     """
     if not math.isfinite(ssr):
-        raise InputError(f"ssr: {ssr}; give a finite number (1.5 is usual, 1 is sticky strike)")
+        raise InputError(
+            f"{ssr}; give a finite number (1.5 is usual, 1 is sticky strike)", field="ssr"
+        )
     live = np.zeros(len(chain.expiries), dtype=bool)
     live[chain.expiry_code[chain.is_live]] = True
     smiles = [surface.get(moment) for moment in chain.expiries]
@@ -113,13 +115,17 @@ def _given(chain: OptionChain, coupling: GivenCoupling) -> FloatArray:
     for name, value in coupling.items():
         moment = timestamp_of(name)
         if moment is None:
-            raise InputError(f"coupling: {name!r} is no date; name an expiry, as 2023-09-15")
+            raise InputError(
+                f"{name!r} is no date; name an expiry, as 2023-09-15", field="coupling"
+            )
         at = np.asarray(chain.expiries == moment)
         if moment.tz is None:
             at = np.zeros(len(given), dtype=bool)
             at[chain.expiry_code[on_date(chain, moment.normalize())]] = True
         if not at.any():
-            raise InputError(f"coupling: no contract expires on {name!s}; name one of the chain's")
+            raise InputError(
+                f"no contract expires on {name!s}; name one of the chain's", field="coupling"
+            )
         given[at] = _finite(value)
     return given
 
@@ -130,7 +136,9 @@ def _finite(value: float) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"coupling: {value!r}; give a finite number, as 0.2, or one per expiry")
+        raise InputError(
+            f"{value!r}; give a finite number, as 0.2, or one per expiry", field="coupling"
+        )
     return number
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import Note, Severity
 
 SIDE = 0.005  # of spot: how far the asymmetry looks
 EVEN = 0.10  # of the larger integral: within it the sides count as equal
@@ -83,7 +84,7 @@ def features_of(price: FloatArray, impulse: FloatArray) -> CurveFeatures:
     up = integral(price, impulse, spot, spot * (1.0 + SIDE))
     down = integral(price, impulse, spot * (1.0 - SIDE), spot)
     bias = _bias(up, down)
-    flags = []
+    flags = list[str]()
     if math.isnan(up) or math.isnan(down):
         flags.append("The curve does not reach 0.5 % to both sides of spot: no bias is given.")
     known = np.abs(impulse[np.isfinite(impulse)])
@@ -95,7 +96,8 @@ def features_of(price: FloatArray, impulse: FloatArray) -> CurveFeatures:
     sides = [side for side, at in (("above", above), ("below", below)) if math.isnan(at)]
     if sides:
         where = " or ".join(sides)
-        flags.append(f"No attractor {where} spot on these prices; a wider range may hold one.")
+        text = f"No attractor {where} spot on these prices; a wider `range_pct` may hold one."
+        flags.append(Note(Severity.INFO, "no-attractor", text))
     return CurveFeatures(
         impulse=here,
         slope=float(slope),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.errors import InputError, Note, did_you_mean
 from hpi_bt.options.chain import OptionChain
 
 #: Sign of the dealer's position in calls; puts have the other one. + is long.
@@ -75,7 +75,7 @@ def dealer_book(
         An unknown mode or positioning, or a column that the mode needs and the chain lacks.
     """
     if mode not in MODES:
-        raise InputError(f"mode: {mode!r}{did_you_mean(mode, MODES)}; give one of them")
+        raise InputError(f"{mode!r}{did_you_mean(mode, MODES)}; give one of them", field="mode")
     sign = _signs(chain, positioning)
     parts, notes = [], []
     if mode in ("canonical", "live"):
@@ -88,7 +88,8 @@ def dealer_book(
     if mode == "volume":
         if sign is None:
             raise InputError(
-                f"positioning: column {positioning!r} gives no sign to volume; name a convention"
+                f"column {positioning!r} gives no sign to volume; name a convention",
+                field="positioning",
             )
         parts.append(sign * _needed(chain, "volume", mode))
         notes.append(f"The session's volume, all of it opening: {_words(positioning, sign)}.")
@@ -106,13 +107,15 @@ def _signs(chain: OptionChain, positioning: str) -> FloatArray | None:
     if positioning not in chain.contracts:
         known = [*CONVENTIONS, *(c for c in ("dealer_position",) if c in chain.contracts)]
         raise InputError(
-            f"positioning: {positioning!r} is no convention and no column of the chain"
-            f"{did_you_mean(positioning, known)}"
+            f"{positioning!r} is no convention and no column of the chain"
+            f"{did_you_mean(positioning, known)}",
+            field="positioning",
         )
     if positioning in _NO_POSITIONS:
         raise InputError(
-            f"positioning: column {positioning!r} holds no signed dealer positions; name a "
-            "convention, or a column of contracts, + where dealers are long"
+            f"column {positioning!r} holds no signed dealer positions; name a "
+            "convention, or a column of contracts, + where dealers are long",
+            field="positioning",
         )
     return None
 
@@ -132,8 +135,9 @@ def _flow(chain: OptionChain, sign: FloatArray | None, mode: str) -> tuple[Float
         )
     if sign is None or chain.open_interest_live is None:
         raise InputError(
-            f"mode: {mode!r} needs a column 'trade_flow' (signed customer contracts), or "
-            "'open_interest_live' and a convention; add one, or choose mode 'canonical'"
+            f"{mode!r} needs a column 'trade_flow' (signed customer contracts), or "
+            "'open_interest_live' and a convention; add one, or choose mode 'canonical'",
+            field="mode",
         )
     change = _needed(chain, "open_interest_live", mode) - _needed(chain, "open_interest", mode)
     return np.asarray(sign * change), (
@@ -146,14 +150,19 @@ def _needed(chain: OptionChain, name: str, mode: str) -> FloatArray:
     try:
         values = chain.optional(name)
     except (TypeError, ValueError):
-        raise InputError(f"positioning: column {name!r} holds no numbers; name another") from None
-    if values is None or np.isnan(values).all():
         raise InputError(
-            f"contracts: {name} is not known for any contract, which mode {mode!r} needs; "
-            "add the column or choose another mode"
+            f"column {name!r} holds no numbers; name another", field="positioning"
+        ) from None
+    if values is None or np.isnan(values).all():
+        why = [n.text for n in chain.notes if isinstance(n, Note) and n.code == f"no-{name}"]
+        raise InputError(
+            f"{name} is not known for any contract, which mode {mode!r} needs"
+            f"{''.join(f' ({text})' for text in why)}",
+            field="contracts",
+            remedy="add the column or choose another `mode`",
         )
     if np.isinf(values).any():
-        raise InputError(f"contracts: {name} holds infinite numbers; mend or drop them")
+        raise InputError(f"{name} holds infinite numbers; mend or drop them", field="contracts")
     return values
 
 

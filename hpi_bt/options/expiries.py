@@ -93,9 +93,13 @@ def expiry_time(
     settled = _settlements(settlement, len(place))
     if calendar is None:
         if wall is None:
-            raise InputError("expiry_at: none without a calendar; give a time such as '15:30'")
+            raise InputError(
+                "none without a calendar; give a time such as '15:30'", field="expiry_at"
+            )
         if (settled == "AM").any():
-            raise InputError("settlement: 'am' without a calendar has no open; name a calendar")
+            raise InputError(
+                "'am' without a calendar has no open; name a calendar", field="settlement"
+            )
         return _moments(_at_wall(days, wall, zone)[place], zone)
     hours, held = _held_sessions(calendar, days)
     closes = hours.closes[held]
@@ -116,13 +120,15 @@ def exchange_zone(calendar: str | None, timezone: str | None = None) -> str:
     """
     if timezone is None:
         if calendar is None:
-            raise InputError("timezone: none without a calendar; give one such as 'Asia/Kolkata'")
+            raise InputError(
+                "none without a calendar; give one such as 'Asia/Kolkata'", field="timezone"
+            )
         return str(_calendar(calendar, None, None).tz)
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
         raise InputError(
-            f"timezone: no time zone {timezone!r}; give one such as 'America/New_York'"
+            f"no time zone {timezone!r}; give one such as 'America/New_York'", field="timezone"
         ) from None
     return timezone
 
@@ -156,16 +162,18 @@ def _days(dates: Sequence[date | str] | pd.DatetimeIndex) -> npt.NDArray[np.date
     else:
         given = list(dates)
         if any(pd.isna(one) for one in given):
-            raise InputError("expiry: an empty date; every contract needs one")
+            raise InputError("an empty date; every contract needs one", field="expiry")
         found = [timestamp_of(one) for one in given]
         if None in found:
             wrong = given[found.index(None)]
-            raise InputError(f"expiry: {wrong!r} is no date; give dates such as 2023-09-15")
+            raise InputError(f"{wrong!r} is no date; give dates such as 2023-09-15", field="expiry")
         stamps = pd.DatetimeIndex(found)
     if stamps.hasnans:
-        raise InputError("expiry: an empty date; every contract needs one")
+        raise InputError("an empty date; every contract needs one", field="expiry")
     if stamps.tz is not None or (stamps != stamps.normalize()).any():
-        raise InputError(f"expiry: {stamps[0]} is no date; moments with a zone need no rule")
+        raise InputError(
+            f"{stamps[0]} is no date; moments with a zone need no rule", field="expiry"
+        )
     return np.asarray(stamps.to_numpy(), dtype="M8[D]")
 
 
@@ -183,7 +191,9 @@ def _settlements(settlement: Sequence[str] | None, n: int) -> npt.NDArray[np.obj
     settled = _filled(settlement, "", n, "settlement")
     wrong = settled[~settled.isin(["", "AM", "PM"])]
     if len(wrong):
-        raise InputError(f"settlement: {wrong.iloc[0]!r} is neither 'am' nor 'pm'; leave it empty")
+        raise InputError(
+            f"{wrong.iloc[0]!r} is neither 'am' nor 'pm'; leave it empty", field="settlement"
+        )
     return settled.to_numpy()
 
 
@@ -193,7 +203,9 @@ def _wall_time(at: time | str | None) -> time | None:
     try:
         return time.fromisoformat(at)
     except ValueError:
-        raise InputError(f"expiry_at: {at!r} is no time of day; give one such as '16:00'") from None
+        raise InputError(
+            f"{at!r} is no time of day; give one such as '16:00'", field="expiry_at"
+        ) from None
 
 
 def _at_wall(days: npt.NDArray[np.datetime64], wall: time, zone: str) -> IntArray:
@@ -215,8 +227,10 @@ def _held_sessions(
     hours = _hours(calendar, first // 5 * 5, last // 5 * 5 + 4)  # few calendars, each kept
     if days[-1] > hours.days[-1] + 14 or days[0] < hours.days[0]:
         raise InputError(
-            f"expiry: {days[-1]} or {days[0]} is outside what calendar {calendar} knows "
-            f"({hours.days[0]} to {hours.days[-1]}); give expiry_at and timezone without a calendar"
+            f"{days[-1]} or {days[0]} is outside what calendar {calendar} knows "
+            f"({hours.days[0]} to {hours.days[-1]})",
+            field="expiry",
+            remedy="give expiry_at and timezone without a calendar",
         )
     return hours, np.searchsorted(hours.days, days, side="right") - 1
 
@@ -245,7 +259,8 @@ def _calendar(name: str, first: str | None, last: str | None) -> Any:
         except InvalidCalendarName:
             hint = did_you_mean(name, get_calendar_names())
             raise InputError(
-                f"calendar: no exchange calendar {name!r}{hint}; use a name of exchange_calendars"
+                f"no exchange calendar {name!r}{hint}; use a name of exchange_calendars",
+                field="calendar",
             ) from None
         except ValueError:  # outside what the calendar records
             return get_calendar(name)

@@ -67,7 +67,9 @@ def hedge_contracts(
     for name, price in futures.items():
         beta = _beta(name, curve.symbol, betas or {})
         if not 0.0 < price < math.inf:
-            raise InputError(f"futures: {name} at {price}; give its price in points, above 0")
+            raise InputError(
+                f"{name} at {price}; give its price in points, above 0", field="futures"
+            )
         along = price * (curve.price / curve.spot) ** beta
         ratio = curve.price / (along * beta)
         table[f"{name}_per_point"] = -curve.impulse_shares * ratio * ratio / MULTIPLIERS[name]
@@ -88,15 +90,18 @@ def futures_on(symbol: str, spot: float) -> dict[str, float]:
 def _beta(name: str, symbol: str, betas: Mapping[str, float]) -> float:
     """Return the future's beta: given, or 1 where it is on the symbol's own index."""
     if name not in MULTIPLIERS:
-        raise InputError(f"futures: {name!r}{did_you_mean(name, MULTIPLIERS)}; give one of them")
+        raise InputError(
+            f"{name!r}{did_you_mean(name, MULTIPLIERS)}; give one of them", field="futures"
+        )
     if name in betas:
         beta = float(betas[name])
         if not 0.0 < beta < math.inf:
-            raise InputError(f"betas: {name} {beta}; give the future's beta, above 0")
+            raise InputError(f"{name} {beta}; give the future's beta, above 0", field="betas")
         return beta
     if INDEX_OF_SYMBOL.get(clean_symbol(symbol)) != INDEX_OF_FUTURE[name]:
         raise InputError(
-            f"betas: none for {name}, which is not on the index of {symbol or 'this chain'}; "
-            f"give the return of {name} per unit of the underlying's"
+            f"none for {name}, which is not on the index of {symbol or 'this chain'}; "
+            f"give the return of {name} per unit of the underlying's",
+            field="betas",
         )
     return 1.0

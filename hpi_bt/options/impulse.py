@@ -164,10 +164,11 @@ def _moves(range_pct: float, step_pct: float) -> FloatArray:
     """Return the relative moves of the grid, 0 in the middle."""
     for name, value in (("range_pct", range_pct), ("step_pct", step_pct)):
         if not (0.0 < value < math.inf):
-            raise InputError(f"{name}: {value}; give percent of spot, above 0")
+            raise InputError(f"{value}; give percent of spot, above 0", field=name)
     if not step_pct <= range_pct < 100.0:
         raise InputError(
-            f"range_pct: {range_pct} with steps of {step_pct}; give at least one step, below 100"
+            f"{range_pct} with steps of {step_pct}; give at least one step, below 100",
+            field="range_pct",
         )
     steps = math.floor(range_pct / step_pct + 1e-9)
     if 2 * steps + 1 > MOST_POINTS:

@@ -85,7 +85,7 @@ def _meant(chain: OptionChain, when: str | date) -> BoolArray:
         moment = timestamp_of(when)
         if moment is None:
             raise InputError(
-                f"expiry: {when!r} is no date; give '0dte', 'all' or one like 2023-09-15"
+                f"{when!r} is no date; give '0dte', 'all' or one like 2023-09-15", field="expiry"
             )
         if moment.tz is None:
             chosen = on_date(chain, moment.normalize())
@@ -94,17 +94,18 @@ def _meant(chain: OptionChain, when: str | date) -> BoolArray:
     if not chosen.any():
         have = sorted({f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(chain.contracts[LISTED])})
         some = ", ".join([*have[:8], "..."] if len(have) > 8 else have)
-        raise InputError(f"expiry: no contract expires on {when!s} (there are {some})")
+        raise InputError(f"no contract expires on {when!s} (there are {some})", field="expiry")
     return chosen
 
 
 def check_alive(chain: OptionChain) -> None:
     """Raise InputError where the chain has no contract, or none that is alive."""
     if not len(chain):
-        raise InputError("contracts: none; give at least one")
+        raise InputError("none; give at least one", field="contracts")
     if not chain.is_live.any():
         last = chain.expiry.max()
         raise InputError(
-            f"contracts: all {len(chain)} have expired by {chain.as_of} (the last at {last}); "
-            "give the moment of the quotes as as_of"
+            f"all {len(chain)} have expired by {chain.as_of} (the last at {last})",
+            field="contracts",
+            remedy="give the moment of the quotes as `as_of`",
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from hpi_bt.errors import Note
+
 NONE = "–"
 _STEPS = ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k"))
 
@@ -62,5 +64,7 @@ def vol(value: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that begins with a capital and ends with a full stop."""
+    """Return a text that begins with a capital and ends with a full stop; a note stays one."""
+    if isinstance(text, Note):
+        return text.with_text(sentence)
     return text[:1].upper() + text[1:].rstrip(".") + "."

@@ -288,10 +288,11 @@ def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, A
 
 def _known(report: ChainReport) -> list[tuple[str, list[str]]]:
     """Return what there is to know, weightiest first, under headings."""
+    odd = [note for note in report.notes if severity_of(note) is Severity.WARNING]
     return [
         (_WEIGHTS[severity], lines)
         for severity in Severity
-        if (lines := [flag for flag in report.flags if severity_of(flag) is severity])
+        if (lines := [line for line in (*report.flags, *odd) if severity_of(line) is severity])
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.backtest.strict_json import json_safe
+from hpi_bt.errors import diagnostics
 from hpi_bt.options.carry import Carry
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.flow import HedgeFlow
@@ -172,6 +173,7 @@ class ChainReport:
             "cleaning": None if self.cleaning is None else self.cleaning.counts,
             "flags": self.flags,
             "notes": self.notes,
+            "diagnostics": diagnostics((*self.flags, *self.notes)),
         }
         safe: dict[str, Any] = json_safe(figures)
         return safe

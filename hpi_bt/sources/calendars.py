@@ -117,7 +117,8 @@ def schedule_of(calendar: str, first_year: int, last_year: int) -> Schedule:
     except InvalidCalendarName:
         hint = did_you_mean(name, get_calendar_names())
         raise InputError(
-            f"calendar: no exchange calendar {name!r}{hint}; use a name of exchange_calendars"
+            f"no exchange calendar {name!r}{hint}; use a name of exchange_calendars",
+            field="calendar",
         ) from None
     except ValueError:  # outside what the calendar records
         known = _within_bounds(name, first_year, last_year)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import timedelta, timezone
+from datetime import timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.sources.chain_date_line import date_line, has_date, zone_of
 from hpi_bt.sources.chain_file import FIRST_YEAR, LAST_YEAR, NEW_YORK, Given, RawChain
 from hpi_bt.sources.occ import is_occ, main_root, parse_occ
 from hpi_bt.sources.tables import to_numbers
@@ -33,26 +34,11 @@ _FIELDS = {
 _DATE_LAYOUTS = ("%a %b %d %Y", "%m/%d/%Y", "%Y-%m-%d", "%b %d %Y", "%d %b %Y")
 
 _NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-_MONTH_FIRST = r"(?P<month>[A-Za-z]{3,9})\.? +(?P<day>\d{1,2}),? +(?P<year>\d{4})"
-_DAY_FIRST = r"(?P<day>\d{1,2}) +(?P<month>[A-Za-z]{3,9})\.?,? +(?P<year>\d{4})"
-_TIME = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
-    r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?(?:\s*(?P<zone>[A-Z]{2,4}(?:[+-]\d{1,2}(?::\d\d)?)?))?"
-)
-# the table is stamped in the zone of the browser that saved it
-_ZONES = {
-    "ET": NEW_YORK,
-    "CT": "America/Chicago",
-    "MT": "America/Denver",
-    "PT": "America/Los_Angeles",
-}
-_OFFSETS = {
-    **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7},
-    **{"UTC": 0, "GMT": 0, "BST": 1, "CET": 1, "CEST": 2},
-}
-DELAYED = (
+DELAYED = Note(
+    Severity.ASSUMPTION,
+    "delayed-quotes",
     "CBOE delays quotes by about 15 minutes, which moves charm and the day's own expiry; "
-    "give as_of to say when they were made"
+    "give `as_of` to say when they were made",
 )
 
 
@@ -88,8 +74,10 @@ def cboe_csv(text: str, given: Given, *, name: str) -> RawChain:
     at = _header_line(lines[:_PREAMBLE_LINES])
     if at is None:
         raise InputError(
-            f"{name}: no line begins with Expiration Date,Calls; wanted the quote table of CBOE "
-            "(layouts before 2019 are not read), download it again"
+            "no line begins with Expiration Date,Calls; wanted the quote table of CBOE (layouts "
+            "before 2019 are not read)",
+            where=name,
+            remedy="download it again",
         )
     table = _table(lines[at:], name, first_row=at + 2)
     contracts, notes = _both_sides(table, name)
@@ -111,17 +99,25 @@ def _table(lines: list[str], name: str, *, first_row: int) -> pd.DataFrame:
     header = lines[0]
     if header.count(",") < 5:
         raise InputError(
-            f"{name}: columns are separated by {'semicolons' if ';' in header else 'tabs'}; "
-            "wanted commas, save it with commas or download it again"
+            f"columns are separated by {'semicolons' if ';' in header else 'tabs'}; wanted commas",
+            where=name,
+            remedy="save it with commas or download it again",
         )
     rows = [line for line in lines[1:] if line.strip()]
     if not rows:
-        raise InputError(f"{name}: a header but no contracts; download it again")
+        raise InputError("a header but no contracts", where=name, remedy="download it again")
+    if (again := _header_line(lines[1:])) is not None:
+        raise InputError(
+            f"holds several quote tables, the second from line {first_row + again} on",
+            where=name,
+            remedy="save each in a file of its own",
+        )
     width, last = header.rstrip(",").count(","), rows[-1].count(",")
     if last < width:
         raise InputError(
-            f"{name}: breaks off in its last line, {last + 1} of {width + 1} columns; "
-            "wanted a whole table, download it again"
+            f"breaks off in its last line, {last + 1} of {width + 1} columns; wanted a whole table",
+            where=name,
+            remedy="download it again",
         )
     try:
         table = pd.read_csv(
@@ -133,7 +129,7 @@ def _table(lines: list[str], name: str, *, first_row: int) -> pd.DataFrame:
         )
     except (ValueError, pd.errors.ParserWarning) as error:
         reason = str(error).strip().splitlines()[0][:100]
-        raise InputError(f"{name}: no table ({reason}); download it again") from None
+        raise InputError(f"no table ({reason})", where=name, remedy="download it again") from None
     table.index = pd.RangeIndex(first_row - 1, first_row - 1 + len(table))
     return table
 
@@ -145,7 +141,9 @@ def _both_sides(table: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]
     if lacking:
         found = ", ".join(" ".join(str(c).split())[:30] for c in table.columns)
         raise InputError(
-            f"{name}: no column {lacking[0].title()} (found: {found}); download it again"
+            f"no column {lacking[0].title()} (found: {found})",
+            where=name,
+            remedy="download it again",
         )
     calls = plain.index("calls")
     puts = plain.index("puts") if "puts" in plain else len(plain)
@@ -184,8 +182,10 @@ def _identified(contracts: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[
     if not is_occ(contracts["contract"]).any():
         if written.hasnans:
             raise InputError(
-                f"{name}: row {contracts.index[int(np.argmax(written.isna()))] + 1} has neither an "
-                "OCC symbol nor an expiration date; download the table again"
+                f"row {contracts.index[int(np.argmax(written.isna()))] + 1} has neither an OCC "
+                "symbol nor an expiration date",
+                where=name,
+                remedy="download the table again",
             )
         notes.append("contract symbols are not in OCC form: SPX and SPXW cannot be told apart")
         return contracts.assign(expiry=written), notes
@@ -215,7 +215,7 @@ def _preamble(
     lines: list[str], given: Given, notes: list[str], name: str
 ) -> tuple[float | None, pd.Timestamp | None]:
     """Return the last price and the moment that the lines above the table name."""
-    spot, moment = None, None
+    spot, moment, dated = None, None, ""
     for line in (line for line in lines if line.strip(' ,"')):
         words = line.replace('"', "")
         stamped = _stamp(words, given, notes, name) if moment is None else None
@@ -225,39 +225,36 @@ def _preamble(
             found = re.search(r"," + _NUMBER + r",\s*[+-]?\d", words)
         if spot is None and found is not None:
             spot = float(found[1].replace(",", ""))
+        dated = words if stamped is None and has_date(words) else dated
+    if moment is None and dated and given.as_of is None:
+        raise InputError(
+            f"its date line {dated.partition(',Bid')[0][:60]!r} is of a form that is not read",
+            where=name,
+            remedy="give `as_of`",
+        )
     return spot, moment
 
 
 def _stamp(words: str, given: Given, notes: list[str], name: str) -> pd.Timestamp | None:
-    date = re.search(_MONTH_FIRST, words) or re.search(_DAY_FIRST, words)
-    clock = re.search(_TIME, words[date.end() :]) if date else None
-    if date is None or clock is None:
+    found = date_line(words.partition(",Bid")[0])
+    if found is None:
         return None
-    day = _dates(pd.Series([f"{date['month'][:3]} {date['day']} {date['year']}"]))[0]
-    hour = int(clock["hour"])
-    if clock["half"]:
-        hour = hour % 12 + (12 if clock["half"] in "Pp" else 0)
-    if pd.isna(day) or hour > 23 or int(clock["minute"]) > 59:
-        raise InputError(f"{name}: the date line says {words[:60]!r}; give as_of")
-    wall = day + timedelta(
-        hours=hour, minutes=int(clock["minute"]), seconds=int(clock["second"] or 0)
-    )
-    return wall.tz_localize(_zone(clock["zone"], given, notes, name)).tz_convert(NEW_YORK)
+    zone = _zone(found.zone, words, given, notes, name)
+    return pd.Timestamp(found.wall).tz_localize(zone).tz_convert(NEW_YORK)
 
 
-def _zone(word: str | None, given: Given, notes: list[str], name: str) -> ZoneInfo | timezone:
-    offset = re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})(?::(\d\d))?", word or "")
-    if offset:
-        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
-        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
-    if word in _OFFSETS:
-        return timezone(timedelta(hours=_OFFSETS[word]))
-    if word in _ZONES:
-        return ZoneInfo(_ZONES[word])
-    if word is None:
+def _zone(word: str, line: str, given: Given, notes: list[str], name: str) -> ZoneInfo | timezone:
+    if not word:
         zone = given.timezone or NEW_YORK
-        notes.append(f"the date line names no time zone; {zone} taken")
+        text = f"the date line names no time zone; {zone} taken"
+        notes.append(Note(Severity.ASSUMPTION, "no-zone", text))
         return ZoneInfo(zone)
-    if given.timezone is None and given.as_of is None:
-        raise InputError(f"{name}: the date line is in zone {word!r}, which many share; give as_of")
-    return ZoneInfo(given.timezone or NEW_YORK)
+    known = zone_of(word)
+    if known is None and given.timezone is None and given.as_of is None:
+        raise InputError(
+            f"its date line {line.partition(',Bid')[0][:60]!r} is in zone {word.upper()!r}, which "
+            "many share",
+            where=name,
+            remedy="give `timezone` or `as_of`",
+        )
+    return known or ZoneInfo(given.timezone or NEW_YORK)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,12 @@ _JSON_FIELDS = {n: n for n in NUMBERS} | {"last": "last_trade_price"}
 _LIVE = pd.Timedelta(30, "min")  # since the last trade, while the market is open
 
 
-def cboe_json(text: str, given: Given, *, name: str) -> RawChain:
+def cboe_json(answer: Any, given: Given, *, name: str) -> RawChain:
     """Return the contracts of CBOE's delayed-quote JSON.
 
     Parameters
     ----------
-    text : str
+    answer : dict
         An object with `timestamp` (UTC, when the answer was made) and `data`: current_price,
         last_trade_time (New York) and options, each with `option`, its OCC symbol.
     given, name
@@ -34,7 +33,7 @@ def cboe_json(text: str, given: Given, *, name: str) -> RawChain:
     Raises
     ------
     InputError
-        No JSON, or no options in it.
+        No options in it.
 
     Notes
     -----
@@ -42,15 +41,11 @@ def cboe_json(text: str, given: Given, *, name: str) -> RawChain:
     traded within 30 minutes before it) the moment is that of the underlying's last trade, which
     is when the quotes were made; else it is `timestamp`.
     """
-    try:
-        answer = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{name}: no whole JSON ({error}); download it again") from None
     data = answer.get("data") if isinstance(answer, dict) else None
     options = data.get("options") if isinstance(data, dict) else None
     rows = options if isinstance(options, list) else []
     if not isinstance(data, dict) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{name}: no data.options; wanted the delayed quotes of CBOE")
+        raise InputError("no data.options; wanted the delayed quotes of CBOE", where=name)
     contracts = _json_contracts(rows, name)
     notes: list[str] = []
     moment = _json_moment(answer.get("timestamp"), data.get("last_trade_time"), notes, name)
@@ -87,7 +82,12 @@ def _json_moment(made: Any, traded: Any, notes: list[str], name: str) -> pd.Time
     moment, trade = timestamp_of(made), timestamp_of(traded)
     if moment is None or (traded and trade is None):
         wrong = made if moment is None else traded
-        raise InputError(f"{name}: timestamp is {str(wrong)[:40]!r}; wanted a time")
+        raise InputError(
+            f"{str(wrong)[:40]!r}; wanted a time",
+            where=name,
+            field="timestamp",
+            remedy="give `as_of`",
+        )
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
     moment = moment.tz_convert(NEW_YORK)
     if trade is not None:
@@ -107,7 +107,9 @@ def _json_spot(data: dict[str, Any], notes: list[str], name: str) -> float | Non
         if value is None or value == 0:
             continue
         if not isinstance(value, int | float):
-            raise InputError(f"{name}: {key} is {str(value)[:40]!r}; wanted a number, give spot")
+            raise InputError(
+                f"{str(value)[:40]!r}; wanted a number", where=name, field=key, remedy="give `spot`"
+            )
         if key == "close":
             notes.append("spot is the close: the answer has no current price")
         return float(value)

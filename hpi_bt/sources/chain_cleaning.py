@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.options.expiries import clean_symbol
+from hpi_bt.sources.chain_markers import SIDES, without_markers
 from hpi_bt.sources.hours import counted
 
 PRICES = ("bid", "ask", "last")
@@ -18,14 +21,19 @@ NUMBERS = (*PRICES, "iv", "delta", "gamma", "volume", "open_interest")
 #: Vols up to 0.1 % mark "none": CBOE writes 0, NSE tables 0.1 percent, Yahoo 0.00001.
 LEAST_IV = 0.00100001
 
-#: Contracts with a bid or ask below 0 that are dropped rather than the file refused: up to 3, or
-#: up to a hundredth of all.
+#: Bids and asks below 0 that are left out rather than the file refused: up to 3, or up to a
+#: hundredth of all.
 FEW, FEW_SHARE = 3, 0.01
+
+#: Rows that repeat a contract with other numbers, beyond which the file is refused: a share of its
+#: contracts.
+MOST_REPEATED = 0.25
+
+_KEYS = ("root", "expiry", "strike", "right")
 
 _ACTIONS = {
     "duplicated": "dropped, the first of each kept",
     "adjusted": "dropped: they deliver something else than the multiplier says",
-    "negative quote": "dropped: a bid or ask below 0 is an error",
     "expired": "kept in the file's chain, no part of a live one",
     "no quote": "kept for open interest and volume, no part of the smile",
     "zero bid": "kept for open interest and volume, no part of the smile",
@@ -59,8 +67,7 @@ class CleaningReport:
     read, kept : int
         Contracts in the file (or in the snapshot of it), and in the chain.
     findings : tuple of Finding
-        One per kind, those with none too (negative quotes apart, which are named where there are
-        any); a kind that the file cannot show is absent. A contract
+        One per kind, those with none too; a kind that the file cannot show is absent. A contract
         may be of several kinds; no quote, zero bid, no ask and crossed exclude each other.
     notes : tuple of str
         Where spot, moment and vols came from, and what is odd about the whole chain.
@@ -93,15 +100,26 @@ class CleaningReport:
         return pd.DataFrame(rows, columns=names).set_index("kind")
 
 
-def checked_contracts(contracts: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the contracts with vols of up to 0.1 % blank, after refusing impossible numbers.
+def checked_contracts(
+    contracts: pd.DataFrame,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+    notes: list[str] | None = None,
+) -> pd.DataFrame:
+    """Return the contracts with blanks for what is no number of a market.
+
+    Those are markers of none (-1), a few bids and asks below 0, and vols of up to 0.1 %.
 
     Parameters
     ----------
     contracts : DataFrame
         Columns expiry, strike, right and those of `NUMBERS` that the file has.
     name : str
-        The file, which begins a message.
+        The file, for messages.
+    columns : mapping of str to str, optional
+        Our name of a column: the file's.
+    notes : list of str, optional
+        What was found is added.
 
     Raises
     ------
@@ -110,41 +128,52 @@ def checked_contracts(contracts: pd.DataFrame, name: str) -> pd.DataFrame:
         is infinite, or an expiry is blank; the message names the first such row. A few bids and
         asks below 0 among many others pass: see `negative_quotes`.
     """
-    out = contracts.copy(deep=False)
-    _refuse(out, out["expiry"].isna().to_numpy(), "expiry", "a date", name)
+    theirs, notes = columns or {}, [] if notes is None else notes
+
+    def refuse(wrong: BoolArray, column: str, demand: str) -> None:
+        _refuse(out, wrong, column, demand, name, theirs.get(column, column))
+
+    out = without_markers(contracts, notes)
+    refuse(out["expiry"].isna().to_numpy(), "expiry", "a date")
     strike = out["strike"].to_numpy(dtype=np.float64)
-    _refuse(out, ~((strike > 0) & np.isfinite(strike)), "strike", "a positive number", name)
+    refuse(~((strike > 0) & np.isfinite(strike)), "strike", "a positive number")
     below = negative_quotes(out)
     few = below & (below.sum() <= max(FEW, FEW_SHARE * len(out))) & (2 * below.sum() < len(out))
     for column in (*PRICES, "volume", "open_interest"):
         if column in out:
             values = out[column].to_numpy(dtype=np.float64)
-            wrong = ((values < 0) & ~(few if column in ("bid", "ask") else False)) | np.isinf(
-                values
-            )
-            _refuse(out, wrong, column, "0 or more", name)
+            error = (values < 0) & ~(few if column in SIDES else False)
+            refuse(error | np.isinf(values), column, "0 or more")
+    if few.any():
+        text = f"{counted(int(few.sum()), 'quote')} with a bid or ask below 0 left out"
+        notes.append(Note(Severity.WARNING, "negative-quote", text))
+        out = out.assign(**{c: out[c].mask(few) for c in SIDES if c in out})
     if "iv" in out:
         iv = out["iv"].to_numpy(dtype=np.float64)
-        _refuse(out, np.isinf(iv), "iv", "a decimal such as 0.18", name)
+        refuse(np.isinf(iv), "iv", "a decimal such as 0.18")
         out["iv"] = np.where(iv > LEAST_IV, iv, np.nan)
     return out
 
 
-def _refuse(table: pd.DataFrame, wrong: BoolArray, column: str, demand: str, name: str) -> None:
+def _refuse(
+    table: pd.DataFrame, wrong: BoolArray, column: str, demand: str, name: str, theirs: str
+) -> None:
     if not wrong.any():
         return
     row = int(np.argmax(wrong))
     label = f" ({table['contract'].iloc[row]})" if "contract" in table else ""
     raise InputError(
-        f"{name}: row {table.index[row] + 1}{label}, {column} is {table[column].iloc[row]}; "
-        f"wanted {demand}, mend or remove the row"
+        f"row {table.index[row] + 1}{label} is {table[column].iloc[row]}; wanted {demand}",
+        where=name,
+        field=theirs,
+        remedy="fix or remove the row",
     )
 
 
 def negative_quotes(contracts: pd.DataFrame) -> BoolArray:
     """Return which contracts have a bid or an ask below 0; shape (n,)."""
     below = np.zeros(len(contracts), dtype=bool)
-    for column in ("bid", "ask"):
+    for column in SIDES:
         if column in contracts:
             below |= contracts[column].to_numpy(dtype=np.float64) < 0.0
     return below
@@ -156,7 +185,7 @@ def droppable(contracts: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
     The same contract is the same root, expiry, right and strike. Adjusted roots (SPY1, 2SPX)
     carry a digit where another root of the file is the same without it.
     """
-    keys = [c for c in ("root", "expiry", "strike", "right") if c in contracts]
+    keys = [c for c in _KEYS if c in contracts]
     repeated: BoolArray = contracts.duplicated(keys).to_numpy()
     if "root" not in contracts:
         return repeated, np.zeros(len(contracts), dtype=bool)
@@ -166,6 +195,61 @@ def droppable(contracts: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
     odd = [w not in plain and w.strip("0123456789") in plain for w in words]
     adjusted = np.array(odd, dtype=bool)[codes] if words else np.zeros(0, dtype=bool)
     return repeated & ~adjusted, adjusted
+
+
+def differing_repeats(
+    contracts: pd.DataFrame, repeated: BoolArray, name: str, others: tuple[str, ...] = ()
+) -> list[Note]:
+    """Return the warning that repeated rows differ from the one kept; refuse where most do.
+
+    Raises
+    ------
+    InputError
+        So many contracts come again with other numbers that the rows are of several moments or
+        several contracts, which a column tells apart that is not read.
+    """
+    numbers = [c for c in (*_KEYS, *NUMBERS) if c in contracts]
+    differing = repeated & ~contracts.duplicated(numbers).to_numpy()
+    count = int(differing.sum())
+    if count > MOST_REPEATED * (~repeated).sum():
+        row = contracts[differing].iloc[0]
+        unread = f" (not read: {', '.join(others[:12])})" if others else ""
+        raise InputError(
+            f"{count} rows repeat a contract with other numbers, such as row {row.name + 1} "
+            f"({row['strike']:g} {row['right']} of {row['expiry']:%Y-%m-%d})",
+            where=name,
+            remedy=f"map the column that tells them apart{unread}: moments as "
+            "`columns=ts:ITS NAME`, SPX from SPXW as `columns=root:ITS NAME`",
+        )
+    if not count:
+        return []
+    text = f"{count} of the duplicated rows differ from the one kept, the first"
+    return [Note(Severity.WARNING, "differing-repeats", text)]
+
+
+def refuse_adjusted(
+    contracts: pd.DataFrame, symbol: str, multiplier: float | None, name: str
+) -> None:
+    """Refuse a chain of adjusted contracts alone (XOM2), whose deliverable nobody has given.
+
+    Raises
+    ------
+    InputError
+        Every root bears a digit, which contract symbols of the OCC give to adjusted ones.
+    """
+    if multiplier is not None or "root" not in contracts:
+        return
+    roots = sorted({str(root) for root in contracts["root"].unique()})
+    bare = {root.strip("0123456789") for root in roots}
+    if any(root in bare for root in roots) or "" in bare:
+        return
+    if "contract" in contracts or clean_symbol(symbol) in bare:
+        raise InputError(
+            f"every contract is of an adjusted root ({', '.join(roots)}), which delivers something "
+            "else than 100 shares",
+            where=name,
+            remedy="give what one delivers as `multiplier`",
+        )
 
 
 def cleaning_report(

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean
-from hpi_bt.sources.chain_cleaning import NUMBERS
-from hpi_bt.sources.chain_file import NEW_YORK, Given
-from hpi_bt.sources.hours import local_stamps, session_close_stamps
-from hpi_bt.sources.occ import parse_occ
-from hpi_bt.sources.stamps import StampRules, local_times, parse_stamps
-from hpi_bt.sources.tables import to_numbers
+from hpi_bt.options.columns import PERCENT, side_of
+from hpi_bt.sources.chain_cleaning import LEAST_IV, NUMBERS
+from hpi_bt.sources.chain_file import Given
+from hpi_bt.sources.chain_stamps import expiries_of, last_trades
+from hpi_bt.sources.date_layouts import day_first
+from hpi_bt.sources.numbers import numbers_in
+from hpi_bt.sources.occ import OccFields, is_occ, parse_occ
 
-#: Our name of a column: what vendors call it, without regard to case, blanks and underscores.
+#: Our name of a column: what vendors call it, without regard to case, blanks and marks.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "ts": ("ts", "datetime", "timestamp", "quote_time", "quote_datetime", "date", "quote_date"),
-    "symbol": ("symbol", "underlying_symbol", "ticker"),
-    "contract": ("contract", "contractSymbol", "option_symbol", "occ_symbol", "option"),
-    "root": ("root", "option_root"),
-    "expiry": ("expiry", "expiration", "expiration_date", "expiry_date", "exp_date"),
+    "ts": (
+        *("ts", "datetime", "timestamp", "quote_datetime", "quote_readtime"),
+        *("date", "quote_date", "data_date"),
+    ),
+    "clock": ("ms_of_day", "quote_time", "quote_time_hours", "time"),
+    "symbol": ("symbol", "underlying_symbol", "ticker", "act_symbol"),
+    "contract": (
+        *("contract", "contractSymbol", "option_symbol", "occ_symbol", "option", "contract_id"),
+    ),
+    "root": ("root", "option_root", "root_symbol"),
+    "expiry": (
+        *("expiry", "expiration", "expiration_date", "expiry_date", "exp_date", "expire_date"),
+    ),
     "strike": ("strike", "strike_price"),
-    "right": ("right", "type", "option_type", "cp", "cp_flag", "call_put", "put_call"),
+    "right": (
+        *("right", "option_type", "cp", "cp_flag", "call_put", "put_call", "contract_type"),
+        "type",
+    ),
     "bid": ("bid", "bid_price"),
     "ask": ("ask", "ask_price"),
     "last": ("last", "last_price", "lastPrice", "price", "last_sale"),
@@ -39,14 +52,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "trade_flow": ("trade_flow",),
     "dealer_position": ("dealer_position",),
     "last_trade": ("last_trade", "lastTradeDate", "last_trade_time"),
-    "spot": ("spot", "underlying", "underlying_price", "underlying_last"),
+    "last_quote": ("last_quote",),
+    "spot": ("spot", "underlying_price", "underlying_last", "underlying_value"),
+    "underlying": ("underlying",),  # a symbol or a price, as its cells say
 }
+Columns = dict[str, pd.Series]  # by our names, each named as the file names it
+
 _EXTRA = ("open_interest_live", "trade_flow", "dealer_position")
-_SIDES = {"C": "C", "CE": "C", "CALL": "C", "1": "C", "P": "P", "PE": "P", "PUT": "P", "-1": "P"}
+_FROM_COINS = ("bid", "ask", "last")
+_OTHER_DATE = pd.Timedelta(3, "D")  # a contract's own from its column's, beyond holidays
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]", "", name).lower()
+def plain(name: str) -> str:
+    """Return a column's name without case, blanks and marks: [C_BID] is cbid."""
+    return re.sub(r"[\s_\-\[\]]", "", name).lower()
 
 
 def find_columns(
@@ -61,23 +80,58 @@ def find_columns(
     """
     for ours, theirs in mapping.items():
         if ours not in ALIASES:
-            raise InputError(f"columns: {ours!r} is no column{did_you_mean(ours, ALIASES)}")
+            raise InputError(f"{ours!r} is no column{did_you_mean(ours, ALIASES)}", field="columns")
         if theirs not in names:
-            hint = did_you_mean(theirs, names)
-            raise InputError(f"{name}: no column {theirs!r} for {ours!r}{hint}; mend columns")
-    plain: dict[str, str] = {}
+            raise InputError(
+                f"no column {theirs!r} for {ours!r}{did_you_mean(theirs, names)}",
+                where=name,
+                remedy="fix `columns`",
+            )
+    by_plain: dict[str, str] = {}
     for theirs in names:
-        plain.setdefault(_plain(theirs), theirs)
-    places = {}
+        by_plain.setdefault(plain(theirs), theirs)
+    places: dict[str, str] = {}
     for ours in wanted:
-        found = (plain[_plain(a)] for a in ALIASES[ours] if _plain(a) in plain)
-        theirs = mapping.get(ours) or next(found, "")
+        found = (by_plain[plain(a)] for a in ALIASES[ours] if plain(a) in by_plain)
+        theirs = mapping.get(ours) or next((f for f in found if f not in places.values()), "")
         if theirs and (ours in mapping or theirs not in mapping.values()):
             places[ours] = theirs
     return places
 
 
-def contracts_of(table: pd.DataFrame, given: Given, *, name: str) -> pd.DataFrame:
+def check_required(places: Iterable[str], names: Iterable[str], *, name: str) -> None:
+    """Refuse a table that says neither contract symbols nor expiry, strike and right.
+
+    Raises
+    ------
+    InputError
+        Naming the columns as the file writes them.
+    """
+    known = set(places)
+    if known & {"contract", "symbol"}:
+        return  # a symbol may be that of the contract
+    lacking = [c for c in ("expiry", "strike", "right") if c not in known]
+    if lacking:
+        raise _lacking(lacking[0], names, name)
+
+
+def _lacking(column: str, names: Iterable[str], name: str) -> InputError:
+    have = list(map(str, names))
+    shown = ", ".join(have[:40]) + (", ..." if len(have) > 40 else "")
+    return InputError(
+        f"no column {column!r} (found: {shown})",
+        where=name,
+        remedy=f"name it as `columns={column}:ITS NAME`",
+    )
+
+
+def contracts_of(
+    table: pd.DataFrame,
+    given: Given,
+    *,
+    name: str,
+    names: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Return one row per contract in the form of `RawChain`.
 
     Parameters
@@ -86,128 +140,172 @@ def contracts_of(table: pd.DataFrame, given: Given, *, name: str) -> pd.DataFram
         Under our names; `contract` may stand for expiry, strike, right and root, and `iv_pct`,
         in percent, for iv.
     given : Given
-        Its zone reads stamps of last trades that carry none.
+        Its zone reads stamps of last trades that carry none, its unit strikes and prices.
+    name : str
+        The file, for messages.
+    names : mapping of str to str, optional
+        Our name of a column: the file's, for messages.
 
     Raises
     ------
     InputError
         Expiry, strike or right are missing or unreadable.
     """
+    theirs = dict(names or {})
+    columns: Columns = {c: table[c].rename(theirs.get(c, c)) for c in map(str, table.columns)}
     data: dict[str, object] = {}
-    if "contract" in table:
-        fields = parse_occ(table["contract"], name=name)
-        data = {"contract": table["contract"], **fields._asdict()}
-    if "root" in table:
-        data["root"] = table["root"].astype("str")
-    lacking = [c for c in ("expiry", "strike", "right") if c not in table and c not in data]
+    said = _own_fields(columns, name)
+    if said is not None:
+        data = {"contract": columns["contract"], **said._asdict()}
+    if "root" in columns:
+        data["root"] = columns["root"].astype("str")
+    lacking = [c for c in ("expiry", "strike", "right") if c not in columns and c not in data]
     if lacking:
-        raise InputError(
-            f"{name}: no column {lacking[0]!r} (found: {', '.join(map(str, table.columns))}); "
-            "name it under columns"
-        )
-    if "expiry" in table:
-        data["expiry"] = _expiries(table["expiry"], given, name)
-    if "strike" in table:
-        data["strike"] = to_numbers(table["strike"], name)
-    if "right" in table:
-        data["right"] = _rights(table["right"], name)
-    for column in (*NUMBERS, *_EXTRA):
-        if column in table:
-            data[column] = to_numbers(table[column], name)
-    if "iv_pct" in table:
-        data["iv"] = to_numbers(table["iv_pct"], name) / 100.0
-    if "last_trade" in table:
-        data["last_trade"] = _times(table["last_trade"], given, name)
+        raise _lacking(lacking[0], theirs.values() or columns, name)
+    if "expiry" in columns:
+        data["expiry"] = expiries_of(columns["expiry"], given, name=name)
+    if "strike" in columns and said is None:
+        data["strike"] = numbers_of(columns["strike"], name) / given.strike_units
+    if "right" in columns and said is None:
+        data["right"] = rights_of(columns["right"], name)
+    for one in (*NUMBERS, *_EXTRA):
+        if one in columns and one != "iv":
+            data[one] = numbers_of(columns[one], name)
+    if "iv" in columns or "iv_pct" in columns:
+        data["iv"] = implied_vols(columns, name)
+    if "last_trade" in columns:
+        data["last_trade"] = last_trades(columns["last_trade"], given, name=name)
+    if given.unit == "coin_prices":
+        worth = _worth_of_coin(columns, given, name)
+        data |= {c: np.asarray(data[c]) * worth for c in _FROM_COINS if c in data}
     return pd.DataFrame(data, index=table.index)
 
 
-def stamps_of(values: pd.Series, given: Given, *, name: str) -> pd.DatetimeIndex:
-    """Return the moments of a column's rows, in UTC; bare dates are closes of sessions.
+def numbers_of(values: pd.Series, name: str, *, percent: bool = False) -> FloatArray:
+    """Return a column as float64, blanks and words for none as NaN; 24.98% as 24.98 if `percent`.
 
-    Shape (n,). Raises InputError where intraday stamps name no zone and none is given.
+    Raises
+    ------
+    InputError
+        A cell is no number, or has a percent sign and none is expected.
     """
-    codes, words = pd.factorize(values)
-    if (codes < 0).any():
-        row = values.index[int(np.argmin(codes))] + 1
-        raise InputError(f"{name}: row {row}, {values.name} is blank; wanted a time, mend the file")
-    unique = _no_words(_firsts(values, codes, words), name)
-    moments = _read(unique, lambda: _moments(unique, given, name), name)
-    return moments.tz_convert("UTC").as_unit("ns")[codes]
-
-
-def _firsts(values: pd.Series, codes: npt.NDArray[np.intp], words: pd.Index) -> pd.Series:
-    """Return the different values of a column, each at the row in which it comes first."""
-    rows = np.unique(codes, return_index=True)[1]
-    return pd.Series(words, index=values.index[rows], name=values.name)
-
-
-def _moments(stamps: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
-    rules = StampRules(name, given.timezone)
-    parsed = parse_stamps(stamps, rules)
-    if parsed.utc is None and (parsed.wall == parsed.wall.normalize()).all():
-        return session_close_stamps(parsed.wall.as_unit("ns"), given.calendar)
-    return local_times(stamps, rules, given.calendar)
-
-
-def _read(values: pd.Series, load: Callable[[], pd.DatetimeIndex], name: str) -> pd.DatetimeIndex:
-    """Return load(), what pandas raises of stamps it cannot hold turned into one line."""
-    try:
-        return load()
-    except InputError:
-        raise
-    except (ValueError, OverflowError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:80]
+    found = numbers_in(values)
+    bad = found.bad if percent else found.bad | found.percent
+    if bad.any():
+        row = int(np.argmax(bad))
         raise InputError(
-            f"{name}: {values.name} cannot be read ({reason}); wanted dates or times of one form "
-            "such as 2026-01-02 09:35, mend the file"
-        ) from None
-
-
-def _no_words(values: pd.Series, name: str) -> pd.Series:
-    """Return the stamps, after refusing such as "now", which pandas would take from the clock."""
-    words = ~values.astype("str").str.contains(r"\d", regex=True).to_numpy(dtype=bool)
-    if words.any():
-        raise InputError(
-            f"{name}: {values.name} is {str(values[words].iloc[0])[:40]!r}; wanted a date or time "
-            "such as 2026-01-02 09:35, mend the file"
+            f"row {values.index[row] + 1} is {str(values.iloc[row])[:40]!r}; wanted a number",
+            where=name,
+            field=str(values.name),
+            remedy="fix the file",
         )
-    return values
+    return found.numbers
 
 
-def _expiries(values: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
+def _own_fields(columns: Columns, name: str) -> OccFields | None:
+    """Return what the contract symbols say; None where they are not OCC's and columns say it."""
+    if "contract" not in columns:
+        return None
+    if {"expiry", "strike", "right"} <= set(columns) and not is_occ(columns["contract"]).all():
+        return None
+    return parse_occ(columns["contract"], name=name)
+
+
+def with_expiries(
+    rows: pd.DataFrame,
+    given: Given,
+    *,
+    name: str,
+    names: Mapping[str, str],
+    since: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Return a file's rows with their expiries as dates or moments, told by all of them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Under our names; without a column of expiries it is returned as it is.
+    given, name, names
+        As in `contracts_of`.
+    since : Timestamp, optional
+        Date of the oldest quotes.
+
+    Notes
+    -----
+    The contracts' symbols take the place of a column that is no clear date, or that differs from
+    them by more than a few days.
+    """
+    if "expiry" not in rows:
+        return rows
+    column = rows["expiry"].rename(names.get("expiry", "expiry"))
+    symbols = rows["contract"].drop_duplicates() if "contract" in rows else None
+    said = symbols is not None and bool(is_occ(symbols).all())
+    order = day_first(rows[c].drop_duplicates() for c in ("expiry", "ts") if c in rows)
+    try:
+        found = expiries_of(column, given, name=name, day_first=order, since=since)
+    except InputError:
+        if not said:
+            raise
+        return rows.drop(columns="expiry")
+    if said and found.tz is None:
+        pairs = rows.assign(expiry=found).drop_duplicates(["contract", "expiry"])
+        own = parse_occ(pairs["contract"], name=name).expiry
+        if (np.abs(pairs["expiry"] - own) > _OTHER_DATE).any():
+            return rows.drop(columns="expiry")
+    return rows.assign(expiry=found)
+
+
+def implied_vols(columns: Columns, name: str) -> FloatArray:
+    """Return implied vols as decimals, after refusing percent in their place and the reverse."""
+    if "iv_pct" in columns:
+        column = columns["iv_pct"]
+        percents = numbers_of(column, name, percent=True)
+        known = percents[percents > 100.0 * LEAST_IV]
+        if len(known) and np.median(known) < 1.0:
+            raise InputError(
+                f"a median of {np.median(known):g} % looks like decimals, not percent",
+                where=name,
+                field=str(column.name),
+                remedy=f"give `columns=iv:{column.name}`",
+            )
+        return percents / 100.0
+    column = columns["iv"]
+    found, vols = numbers_in(column), numbers_of(column, name, percent=True)
+    vols = np.where(found.percent, vols / 100.0, vols)
+    known = vols[vols > LEAST_IV]
+    if len(known) and np.median(known) >= PERCENT:
+        raise InputError(
+            f"a median of {np.median(known):g} looks like percent",
+            where=name,
+            field=str(column.name),
+            remedy=f"give `columns=iv_pct:{column.name}`",
+        )
+    return vols
+
+
+def _worth_of_coin(columns: Columns, given: Given, name: str) -> FloatArray | float:
+    """Return what a coin is worth, in the money of the strikes, for each row or for all."""
+    if "spot" in columns:
+        return numbers_of(columns["spot"], name)
+    if isinstance(given.spot, int | float):
+        return float(given.spot)
+    raise InputError(
+        "prices in coin need the price of the underlying", where=name, remedy="give `spot`"
+    )
+
+
+def rights_of(values: pd.Series, name: str) -> npt.NDArray[np.object_]:
+    """Return "C" or "P" for rights in any spelling; shape (n,)."""
     codes, words = pd.factorize(values)
-    if (codes < 0).any():
-        row = values.index[int(np.argmin(codes))] + 1
-        raise InputError(f"{name}: row {row}, expiry is blank; wanted a date, mend the file")
-    unique = _no_words(_firsts(values, codes, words).rename("expiry"), name)
-    return _read(unique, lambda: _expiry_days(unique, given, name), name)[codes]
-
-
-def _expiry_days(stamps: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
-    """Return naive dates, or moments with a zone where the stamps have a time of day."""
-    parsed = parse_stamps(stamps, StampRules(name))
-    if (parsed.wall == parsed.wall.normalize()).all():
-        return parsed.wall.as_unit("ns")
-    return local_times(stamps, StampRules(name, given.timezone), given.calendar)
-
-
-def _times(values: pd.Series, given: Given, name: str) -> pd.DatetimeIndex:
-    """Return the moments of a column that may have blanks (NaT), in UTC; shape (n,)."""
-    known = values.notna().to_numpy()
-    nanos = np.full(len(values), np.iinfo(np.int64).min)
-    if known.any():
-        rules = StampRules(name, given.timezone or NEW_YORK)
-        stamps = _no_words(values[known], name)
-        moments = _read(stamps, lambda: local_times(stamps, rules, given.calendar), name)
-        nanos[known] = np.asarray(moments.asi8)
-    return local_stamps(nanos, given.calendar).tz_convert("UTC")
-
-
-def _rights(values: pd.Series, name: str) -> npt.NDArray[np.object_]:
-    """Return "C" or "P" for rights written C, CE, call, P, PE, put, 1 or -1; shape (n,)."""
-    codes, words = pd.factorize(values)
-    sides = [_SIDES.get(str(w).strip().upper().removesuffix(".0"), "") for w in words]
-    if "" in sides or (codes < 0).any():
-        odd = words[sides.index("")] if "" in sides else "blank"
-        raise InputError(f"{name}: right is {odd!r}; wanted C or P, mend the file")
-    return np.array(sides, dtype=object)[codes]
+    sides = np.array([side_of(word) for word in words] or [np.nan])
+    if np.isnan(sides).any() or (codes < 0).any():
+        odd = np.isnan(np.where(codes < 0, np.nan, sides[codes]))
+        row = int(np.argmax(odd))
+        cell = "blank" if codes[row] < 0 else repr(str(values.iloc[row])[:40])
+        raise InputError(
+            f"row {values.index[row] + 1} is {cell}; wanted C or P",
+            where=name,
+            field=str(values.name),
+            remedy="fix the file",
+        )
+    return np.where(sides > 0.0, "C", "P").astype(object)[codes]

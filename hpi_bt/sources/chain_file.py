@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -14,26 +14,32 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity, did_you_mean
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.columns import LISTED, QUOTES, moved_expiries
 from hpi_bt.options.expiries import expiry_time, timestamp_of
-from hpi_bt.sources.archives import opened
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
     checked_contracts,
     cleaning_report,
+    differing_repeats,
     droppable,
-    negative_quotes,
     oddities,
+    refuse_adjusted,
 )
+from hpi_bt.sources.chain_markers import without_fillers
 from hpi_bt.sources.chain_parity import parity_spot
+from hpi_bt.sources.chain_units import check_units
+from hpi_bt.sources.gatherings import GATHER
 from hpi_bt.sources.hours import session_bounds, session_close_stamps
 
 NEW_YORK = "America/New_York"
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date or moment; beyond lies a typing error
 
 Moment: TypeAlias = str | date | datetime | pd.Timestamp
+Unit: TypeAlias = Literal["coin_prices", "strike_thousandths"]
+UNITS = ("coin_prices", "strike_thousandths")
+SHARES = 100.0  # under a contract, where nothing says otherwise
 
 
 class ChainFile(NamedTuple):
@@ -59,8 +65,8 @@ class Given:
         Zone of stamps without one; New York for the layouts of CBOE and Yahoo.
     rate, dividend : float
         Continuous, per year.
-    multiplier : float
-        Units of the underlying per unit of open interest.
+    multiplier : float, optional
+        Units of the underlying per unit of open interest; 100 where nothing is said.
     calendar : str
         Exchange calendar of expiries and sessions.
     expiry_at : str, optional
@@ -69,6 +75,12 @@ class Given:
         A quote is stale if the last trade is older; else if the last session saw none.
     late_minutes : float
         How much older the quotes are than the stamps of the file.
+    stamp_format : str, optional
+        Layout of stamps and expiries that are not ISO 8601 (%m/%d/%Y).
+    unit : {"coin_prices", "strike_thousandths"}, optional
+        Prices in units of the underlying, or strikes times 1,000: converted.
+    gather : float
+        Minutes within which stamps of different contracts are one snapshot.
     """
 
     as_of: Moment | None = None
@@ -77,11 +89,27 @@ class Given:
     timezone: str | None = None
     rate: float = 0.0
     dividend: float = 0.0
-    multiplier: float = 100.0
+    multiplier: float | None = None
     calendar: str = "XNYS"
     expiry_at: str | None = None
     stale_days: float | None = None
     late_minutes: float = 0.0
+    stamp_format: str | None = None
+    unit: Unit | None = None
+    gather: float = GATHER
+
+    def __post_init__(self) -> None:
+        if self.unit is not None and self.unit not in UNITS:
+            raise InputError(
+                f"{self.unit!r}{did_you_mean(self.unit, UNITS)}", field="unit", remedy="choose one"
+            )
+        if not 0.0 <= self.gather < math.inf:
+            raise InputError(f"{self.gather:g}; wanted minutes, 0 or more", field="gather")
+
+    @property
+    def strike_units(self) -> float:
+        """What strikes of the file are divided by."""
+        return 1000.0 if self.unit == "strike_thousandths" else 1.0
 
 
 class RawChain(NamedTuple):
@@ -90,7 +118,9 @@ class RawChain(NamedTuple):
     `contracts` has expiry (naive dates or moments with a zone), strike, right ("C" or "P") and,
     where known, contract, root, bid, ask, last, iv, delta, gamma, volume, open_interest,
     last_trade (with a zone). `moment` and `spot` are None where the file does not say; `zone` is
-    that of moments given without one, None where the layout has none.
+    that of moments given without one, None where the layout has none. `columns` has the file's
+    names of ours and `others` those of columns not read, for messages; `dated` says that the file
+    gives the moment's date alone.
     """
 
     name: str
@@ -100,6 +130,9 @@ class RawChain(NamedTuple):
     symbol: str
     zone: str | None = None
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None
+    dated: bool = False
+    others: tuple[str, ...] = ()
 
 
 def finished(raw: RawChain, given: Given) -> ChainFile:
@@ -111,17 +144,22 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
         Moment or spot are neither given nor in the file, or the contracts are impossible.
     """
     if raw.contracts.empty:
-        raise InputError(f"{raw.name}: no contracts; wanted at least one row")
+        raise InputError("no contracts; wanted at least one row", where=raw.name)
     notes = list(raw.notes)
     as_of = _as_of(raw, given, notes)
-    contracts, dropped = _kept(checked_contracts(raw.contracts, raw.name), notes)
+    contracts, dropped = _kept(raw, notes)
     symbol = given.symbol or raw.symbol
+    refuse_adjusted(contracts, symbol, given.multiplier, raw.name)
     if not isinstance(contracts["expiry"].dtype, pd.DatetimeTZDtype):
         dates = pd.DatetimeIndex(contracts["expiry"])
         contracts[LISTED], contracts["expiry"] = dates, _expiry_moments(contracts, symbol, given)
         notes.extend(moved_expiries(dates, pd.DatetimeIndex(contracts["expiry"])))
     spot = _spot(raw, contracts, as_of, given, notes)
+    contracts = without_fillers(contracts, spot, notes)
     expired = (contracts["expiry"] <= as_of).to_numpy(dtype=bool)
+    notes.extend(
+        check_units(contracts[~expired], spot, raw.columns or {}, asked=given.unit, name=raw.name)
+    )
     stale = _stale(contracts, as_of, given)
     notes.extend(oddities(contracts))
     report = cleaning_report(
@@ -135,14 +173,14 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
             as_of,
             rate=given.rate,
             dividend=given.dividend,
-            multiplier=given.multiplier,
+            multiplier=SHARES if given.multiplier is None else given.multiplier,
             symbol=symbol,
             notes=(*notes, *report.lines),
             calendar=given.calendar,
             expiry_at=given.expiry_at,
         )
     except InputError as error:
-        raise InputError(f"{raw.name}: {error}") from None
+        raise (error.within(raw.name) if error.field == "contracts" else error) from None
     return ChainFile(chain, report)
 
 
@@ -161,8 +199,9 @@ def moment_of(value: Moment, zone: str | None, calendar: str, name: str) -> pd.T
         known = None if zone is None else ZoneInfo(zone)
     except (ValueError, TypeError, KeyError, OSError):
         raise InputError(
-            f"{name}: as_of {str(value)!r} in {zone or 'no zone'} is no moment; "
-            "wanted one such as 2023-09-14 15:30 and a zone such as America/New_York"
+            f"{str(value)!r} in {zone or 'no zone'} is no moment; wanted one such as "
+            "2023-09-14 15:30 and a zone such as America/New_York",
+            field="as_of",
         ) from None
     _sensible(stamp, name)
     text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip())
@@ -170,7 +209,9 @@ def moment_of(value: Moment, zone: str | None, calendar: str, name: str) -> pd.T
         return pd.Timestamp(session_close_stamps(pd.DatetimeIndex([stamp]), calendar)[0])
     if stamp.tzinfo is None and known is None:
         raise InputError(
-            f"{name}: as_of {value} has no time zone; write its UTC offset or give timezone"
+            f"{value} has no time zone",
+            field="as_of",
+            remedy="write its UTC offset or give `timezone`",
         )
     return stamp.tz_localize(known) if stamp.tzinfo is None else stamp
 
@@ -178,22 +219,26 @@ def moment_of(value: Moment, zone: str | None, calendar: str, name: str) -> pd.T
 def _as_of(raw: RawChain, given: Given, notes: list[str]) -> pd.Timestamp:
     if given.as_of is None:
         if raw.moment is None:
-            raise InputError(f"{raw.name}: does not say when it was made; give as_of")
+            raise InputError("does not say when it was made", where=raw.name, remedy="give `as_of`")
         return _sensible(raw.moment, raw.name) - pd.Timedelta(minutes=given.late_minutes)
     as_of = moment_of(given.as_of, given.timezone or raw.zone, given.calendar, raw.name)
-    if raw.moment is None:
-        notes.append(f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given")
-    elif as_of != raw.moment:
-        moment = raw.moment.tz_convert(as_of.tz)
-        notes.append(
-            f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given; the quotes are of {moment:%Y-%m-%d %H:%M}"
-        )
+    when = f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given"
+    if raw.moment is not None and raw.dated:
+        notes.append(f"{when}; the file gives the date alone, {raw.moment:%Y-%m-%d}")
+    elif raw.moment is not None and as_of != raw.moment:
+        quotes = raw.moment.tz_convert(as_of.tz)
+        text = f"{when}; the quotes are of {quotes:%Y-%m-%d %H:%M}"
+        notes.append(Note(Severity.WARNING, "quotes-of-another-moment", text))
+    elif raw.moment is None:
+        notes.append(when)
     return as_of
 
 
 def _sensible(moment: pd.Timestamp, name: str) -> pd.Timestamp:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InputError(f"{name}: its moment is in the year {moment.year}; give as_of")
+        raise InputError(
+            f"its moment is in the year {moment.year}", where=name, remedy="give `as_of`"
+        )
     return moment
 
 
@@ -209,27 +254,26 @@ def _spot(
     spot = raw.spot if given.spot is None else float(given.spot)
     if spot is None or math.isnan(spot):
         raise InputError(
-            f"{raw.name}: does not say the price of the underlying; give spot (or 'parity')"
+            "does not say the price of the underlying",
+            where=raw.name,
+            remedy="give `spot` (or 'parity')",
         )
     if not 0 < spot < math.inf:
-        raise InputError(f"{raw.name}: spot is {spot:g}; wanted a positive number, give spot")
+        raise InputError(
+            f"spot is {spot:g}; wanted a positive number", where=raw.name, remedy="give `spot`"
+        )
     if given.spot is not None:
         own = "" if raw.spot is None or raw.spot == spot else f"; the file says {raw.spot:g}"
         notes.append(f"spot {spot:g}, as given{own}")
     return spot
 
 
-def _kept(contracts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
-    below = negative_quotes(contracts)
-    if below.any():
-        contracts = contracts[~below]
+def _kept(raw: RawChain, notes: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the contracts, each once and with quotes that a market can have; what was dropped."""
+    contracts = checked_contracts(raw.contracts, raw.name, raw.columns or {}, notes)
     repeated, adjusted = droppable(contracts)
-    differing = repeated & ~contracts.duplicated().to_numpy()
-    if differing.any():
-        notes.append(f"{int(differing.sum())} of the duplicated rows differ from the one kept")
+    notes.extend(differing_repeats(contracts, repeated, raw.name, raw.others))
     dropped = {"duplicated": int(repeated.sum()), "adjusted": int(adjusted.sum())}
-    if below.any():
-        dropped["negative quote"] = int(below.sum())
     out = contracts[~(repeated | adjusted)]
     return out.reset_index(drop=True), dropped
 
@@ -271,26 +315,3 @@ def _last_open(as_of: pd.Timestamp, calendar: str) -> pd.Timestamp:
     if not len(begun):
         return as_of.normalize()
     return pd.Timestamp(begun.max(), tz="UTC")
-
-
-def read_text(path: Path, name: str) -> str:
-    """Return the text of a plain or compressed file, after refusing what is no text.
-
-    Raises
-    ------
-    InputError
-        The file is empty, a web page, binary, broken off, or not in UTF-8.
-    """
-    try:
-        with opened(path, name) as file:
-            text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:80]
-        raise InputError(
-            f"{name}: cannot be read ({reason}); wanted an option chain as text, fetch it again"
-        ) from None
-    if not text.strip():
-        raise InputError(f"{name}: the file is empty; wanted an option chain, fetch it again")
-    if text.lstrip()[:1] == "<":
-        raise InputError(f"{name}: this is a web page; wanted a chain, download the file itself")
-    return text

@@ -8,15 +8,11 @@ from hpi_bt.errors import Note, Severity
 
 #: Words of sentences that tell of a fault in the data: something to look at or to mend.
 _FAULTS = (
-    "imply a spot of",
-    "lies outside the strikes",
     "but no vol, left out",
     "without a known position",
     "that leave out quotes",
     "Dealers hold nothing",
-    "rows differ from the one kept",
     "on no session",
-    "the quotes are of",
     "is 0 everywhere",
     "no quotes at all",
     "no calls",
@@ -26,12 +22,10 @@ _FAULTS = (
     "left out, the first",
     "without any price left out",
     "backward step",
-    "looks like percent",
     "is not known there",
 )
 #: Words of those that tell what was taken for true and moves the answer.
 _ASSUMED = (
-    "delays quotes",
     "No bid or ask is known",
     "on fewer than 5 quotes",
     "on the file's own IV",
@@ -50,7 +44,6 @@ _ASSUMED = (
     "higher of the two vols",
     "put-call parity",
     "older than the stamps",
-    "names no time zone",
     "resting on spot",
     "from the forwards",
     ", assumed: ",

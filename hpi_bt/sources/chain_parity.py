@@ -54,7 +54,9 @@ def parity_spot(
     pairs = sides[0].merge(sides[1], on=["expiry", "strike"], suffixes=("_call", "_put"))
     if pairs.empty:
         raise InputError(
-            f"{name}: no call and put of one strike that both have a price; give spot as a number"
+            "no call and put of one strike that both have a price",
+            where=name,
+            remedy="give `spot` as a number",
         )
     first = pairs["expiry"].min()
     pairs = pairs[pairs["expiry"] == first]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
-from hpi_bt.errors import InputError
-from hpi_bt.options.expiries import expiry_time
+from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.options.expiries import expiry_time, timestamp_of
 from hpi_bt.sources.chain_cleaning import LEAST_IV
-from hpi_bt.sources.chain_columns import ALIASES, contracts_of, find_columns, stamps_of
-from hpi_bt.sources.chain_file import NEW_YORK, Given, RawChain
+from hpi_bt.sources.chain_columns import contracts_of, numbers_of, with_expiries
+from hpi_bt.sources.chain_file import NEW_YORK, Given, Moment, RawChain
 from hpi_bt.sources.chain_gamma import iv_from_dollar_gamma, smoothest_forward
+from hpi_bt.sources.chain_stamps import stamps_of
+from hpi_bt.sources.chain_table import ChainTable, contract_codes, load_chain_table
+from hpi_bt.sources.date_layouts import day_first
+from hpi_bt.sources.gatherings import Gatherings, check_gatherings, gathered, partial_note
 from hpi_bt.sources.hours import calendar_zone
 from hpi_bt.sources.occ import main_root
 from hpi_bt.sources.tables import header, load_table, to_numbers
@@ -25,14 +29,19 @@ _DELAY = pd.Timedelta(15, "min")  # of the feed behind the profile
 _GAMMA_STEP = 0.0001  # CBOE gives gamma to four decimals
 _MOST_LOST = 0.25  # of the gross gamma without a vol; 0.09 at most where spot is of the moment
 _UNIT = 100.0  # shares per SPX contract, in the dollar gammas of the profile
+_HIGH_VOL = 3.0  # a median from here on may be percent
+_STEADY = 0.005  # of spot that prices of one gathering may lie apart without a warning
 
 
-class Snapshots(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Snapshots:
     """A table of one moment or many, its rows in the order of `moments`.
 
     `moments` are in UTC and ascending, empty where the table has no stamps; rows `starts[i]` up to
-    `starts[i + 1]` are those of moment i. `kind` is "tidy" or "profile", `zone` that of stamps
-    which name none, if it is known.
+    `starts[i + 1]` are those of moment i. `kind` is "tidy", "yahoo" or "profile", `zone` that of
+    stamps which name none, if it is known; `columns` has the file's names of ours. `dated` says
+    that the stamps are dates; `gathered` tells how rows were put together, None without stamps.
+    `own` are moment and spot that a file beside a single one tells, `others` columns not read.
     """
 
     name: str
@@ -41,6 +50,12 @@ class Snapshots(NamedTuple):
     moments: pd.DatetimeIndex
     starts: IntArray
     zone: str | None = None
+    columns: dict[str, str] | None = None
+    notes: tuple[str, ...] = ()
+    dated: bool = False
+    gathered: Gatherings | None = None
+    own: tuple[pd.Timestamp | None, float | None] = (None, None)
+    others: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -51,7 +66,9 @@ class Snapshots(NamedTuple):
         moment = self.moments[place] if len(self.moments) else None
         if self.kind == "profile":
             return _profile_chain(rows, moment, given, self.name)
-        return _tidy_chain(rows, moment, given, self.name)
+        raw = _tidy_chain(rows, moment, given, self)
+        partial = partial_note(self.gathered, place) if self.gathered is not None else []
+        return raw._replace(notes=(*self.notes, *partial, *raw.notes), dated=self.dated)
 
 
 def is_profile(names: list[str]) -> bool:
@@ -79,17 +96,48 @@ def tidy_snapshots(path: Path, given: Given, *, name: str, columns: dict[str, st
     InputError
         The file is no table, or holds several symbols and none is chosen.
     """
-    places = find_columns(header(path, name), columns, ALIASES, name=name)
-    select: dict[str, str | float] = (
-        {places["symbol"]: given.symbol} if given.symbol and "symbol" in places else {}
+    return split_snapshots(load_chain_table(path, given, name=name, columns=columns), given)
+
+
+def split_snapshots(found: ChainTable, given: Given, *, kind: str = "tidy") -> Snapshots:
+    """Return a table of contracts split by its stamps, those of one gathering put together."""
+    rows, zone = found.rows, given.timezone
+    if "ts" not in rows:
+        whole = np.array([0, len(rows)], dtype=np.int64)
+        none = pd.DatetimeIndex([], tz="UTC")
+        since = _date(given.as_of)
+        rows = with_expiries(rows, given, name=found.name, names=found.names, since=since)
+        return Snapshots(
+            found.name, kind, rows, none, whole, zone, found.names, found.notes,
+            others=found.others,
+        )  # fmt: skip
+    stamps = [rows[c].drop_duplicates() for c in ("ts", "expiry") if c in rows]
+    utc, dated = stamps_of(
+        rows["ts"].rename(found.names.get("ts", "ts")),
+        given,
+        name=found.name,
+        clock=rows["clock"].rename(found.names["clock"]) if "clock" in rows else None,
+        day_first=day_first(stamps),
     )
-    theirs = list(dict.fromkeys(places.values()))
-    table = load_table(path, theirs, places.get("ts", ""), select, name=name)
-    table = table.rename(columns={their: our for our, their in places.items()})
-    if "symbol" in table and (found := table["symbol"].unique()).size > 1:
-        shown = ", ".join(map(str, found[:10]))
-        raise InputError(f"{name}: holds {shown}; wanted one, give symbol")
-    return _split(table, "tidy", given, name)
+    since = utc.min().tz_localize(None)
+    rows = with_expiries(rows, given, name=found.name, names=found.names, since=since)
+    contract, expiry = contract_codes(rows)
+    groups = gathered(np.asarray(utc.asi8), contract, minutes=given.gather)
+    check_gatherings(groups, contract, expiry, where=found.name, field=found.names.get("ts", "ts"))
+    order = np.argsort(groups.place, kind="stable")
+    starts = np.searchsorted(groups.place[order], np.arange(len(groups.known_at) + 1))
+    moments = pd.DatetimeIndex(groups.known_at.astype("M8[ns]"), name="ts").tz_localize("UTC")
+    table = rows.assign(stamp=utc.asi8).iloc[order]
+    return Snapshots(
+        found.name, kind, table, moments, starts.astype(np.int64), zone, found.names, found.notes,
+        dated, groups, others=found.others,
+    )  # fmt: skip
+
+
+def _date(as_of: Moment | None) -> pd.Timestamp | None:
+    """Return the date of a moment that the caller gives, None where it is none."""
+    stamp = timestamp_of(as_of)
+    return None if stamp is None else stamp.tz_localize(None).normalize()
 
 
 def profile_snapshots(path: Path, given: Given, *, name: str, columns: dict[str, str]) -> Snapshots:
@@ -104,52 +152,88 @@ def profile_snapshots(path: Path, given: Given, *, name: str, columns: dict[str,
     wanted = {c: columns.get(c, c) for c in _PROFILE}
     for ours, theirs in wanted.items():
         if theirs not in names and ours not in ("cvol", "pvol"):
-            found = ", ".join(names)
-            raise InputError(f"{name}: no column {theirs!r} (found: {found}); mend columns")
+            raise InputError(
+                f"no column {theirs!r} (found: {', '.join(names)})",
+                where=name,
+                remedy="fix `columns`",
+            )
     wanted = {ours: theirs for ours, theirs in wanted.items() if theirs in names}
     table = load_table(path, list(wanted.values()), wanted["ts"], {}, name=name)
     table = table.rename(columns={theirs: ours for ours, theirs in wanted.items()})
     if pd.api.types.is_numeric_dtype(table["strike"].dtype):
         table = table.sort_values("strike", kind="stable")
     zoned = given if given.timezone else Given(timezone=NEW_YORK, calendar=given.calendar)
-    return _split(table, "profile", zoned, name)
-
-
-def _split(table: pd.DataFrame, kind: str, given: Given, name: str) -> Snapshots:
-    if "ts" not in table:
-        whole = np.array([0, len(table)], dtype=np.int64)
-        return Snapshots(name, kind, table, pd.DatetimeIndex([], tz="UTC"), whole, given.timezone)
-    stamps = stamps_of(table["ts"], given, name=name)
-    moments, codes = np.unique(stamps.asi8, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(moments) + 1)).astype(np.int64)
-    index = pd.DatetimeIndex(moments.astype("M8[ns]"), name="ts").tz_localize("UTC")
-    return Snapshots(name, kind, table.iloc[order], index, starts, given.timezone)
+    return split_snapshots(ChainTable(name, table, wanted), zoned, kind="profile")
 
 
 def _tidy_chain(
-    rows: pd.DataFrame, moment: pd.Timestamp | None, given: Given, name: str
+    rows: pd.DataFrame, moment: pd.Timestamp | None, given: Given, of: Snapshots
 ) -> RawChain:
-    contracts = contracts_of(rows, given, name=name)
-    spot, notes = None, list[str]()
-    if "spot" in rows:
-        prices = to_numbers(rows["spot"], name)
-        prices = prices[prices > 0]
-        spot = float(np.median(prices)) if len(prices) else None
-        if len(prices) and np.ptp(prices) > 0:
-            notes.append(
-                f"spot from {prices.min():g} to {prices.max():g} in one snapshot; the median taken"
-            )
-    known = contracts["iv"].to_numpy() if "iv" in contracts else np.empty(0)
-    known = known[known > LEAST_IV]
-    if "iv_pct" not in rows and len(known) and np.median(known) > 3:
-        notes.append("IV looks like percent; if it is, map it as iv_pct under columns")
-    own = str(rows["symbol"].iloc[0]) if "symbol" in rows else ""
-    roots = contracts["root"].to_numpy() if "root" in contracts else np.empty(0, dtype=object)
+    names = of.columns or {}
     if moment is not None:
         moment = moment.tz_convert(given.timezone or calendar_zone(given.calendar))
+    contracts = contracts_of(rows, given, name=of.name, names=names)
+    if of.kind == "yahoo":
+        contracts = without_filler(contracts)
+    spot, notes = None, list[str]()
+    if "spot" in rows:
+        spot = _one_spot(rows, names, of.name, notes)
+    known = contracts["iv"].to_numpy() if "iv" in contracts else np.empty(0)
+    known = known[known > LEAST_IV]
+    if "iv_pct" not in rows and len(known) and np.median(known) > _HIGH_VOL:
+        theirs = names.get("iv", "iv")
+        text = f"{theirs} looks like percent; if it is, give `columns=iv_pct:{theirs}`"
+        notes.append(Note(Severity.WARNING, "iv-like-percent", text))
+    notes += _symbol_notes(rows, contracts, given)
+    own = str(rows["symbol"].iloc[0]) if "symbol" in rows else ""
+    roots = contracts["root"].to_numpy() if "root" in contracts else np.empty(0, dtype=object)
     symbol = given.symbol or own or main_root(roots)
-    return RawChain(name, contracts, moment, spot, symbol, given.timezone, tuple(notes))
+    if len(of) == 1:
+        moment, spot = of.own[0] or moment, spot if of.own[1] is None else of.own[1]
+    return RawChain(
+        of.name, contracts, moment, spot, symbol, of.zone, tuple(notes), names, others=of.others
+    )
+
+
+def without_filler(contracts: pd.DataFrame) -> pd.DataFrame:
+    """Return Yahoo's contracts without the vols of those that nobody quotes, its filler."""
+    if not {"bid", "ask", "iv"} <= set(contracts):
+        return contracts
+    quoted = (contracts["bid"] > 0) | (contracts["ask"] > 0)
+    return contracts.assign(iv=contracts["iv"].where(quoted))
+
+
+def _one_spot(
+    rows: pd.DataFrame, names: dict[str, str], name: str, notes: list[str]
+) -> float | None:
+    """Return the median of the prices of the underlying in one snapshot; note where they differ."""
+    prices = numbers_of(rows["spot"].rename(names.get("spot", "spot")), name)
+    known = prices > 0
+    if not known.any():
+        return None
+    spot = float(np.median(prices[known]))
+    low, high = prices[known].min(), prices[known].max()
+    if low < high:
+        stamps = rows["stamp"].to_numpy() if "stamp" in rows else np.zeros(len(rows))
+        each = pd.Series(prices[known]).groupby(stamps[known]).agg(["min", "max"])
+        moving = bool((each["min"] == each["max"]).all()) and high - low <= _STEADY * spot
+        text = f"spot from {low:g} to {high:g} in one snapshot; the median taken"
+        severity = Severity.ASSUMPTION if moving else Severity.WARNING
+        notes.append(Note(severity, "several-spots", text))
+    return spot
+
+
+def _symbol_notes(rows: pd.DataFrame, contracts: pd.DataFrame, given: Given) -> list[Note]:
+    """Return the warning that strikes differ from what the contracts' symbols say."""
+    if "contract" not in contracts or "strike" not in rows:
+        return []
+    strike = pd.to_numeric(rows["strike"], errors="coerce").to_numpy(dtype=np.float64)
+    own = contracts["strike"].to_numpy(dtype=np.float64)
+    other = int((~np.isclose(strike, own) & ~np.isclose(strike, 1000.0 * own)).sum())
+    if not other:
+        return []
+    text = f"{other} strikes differ from those of the contract symbols, which count"
+    return [Note(Severity.WARNING, "strike-not-of-symbol", text)]
 
 
 def _profile_chain(
@@ -157,7 +241,7 @@ def _profile_chain(
 ) -> RawChain:
     """Return calls and puts of one moment, their vols from their own dollar gammas."""
     if moment is None:
-        raise InputError(f"{name}: no stamps; wanted a column ts")
+        raise InputError("no stamps; wanted a column ts", where=name)
     data = _profile_numbers(rows, name)
     said = None if given.spot == "parity" else given.spot
     strike, spot = data["strike"], float(np.median(data["spot"]) if said is None else said)
@@ -200,20 +284,24 @@ def _check_lost(iv: pd.Series, dollar_gamma: FloatArray, spot: float, name: str)
     share = size[lost].sum() / size.sum() if size.sum() > 0.0 else 0.0
     if share > _MOST_LOST:
         raise InputError(
-            f"{name}: the gammas of {int(lost.sum())} of {len(iv)} contracts, {100 * share:.0f} % "
-            f"of the gross, fit no vol at spot {spot:g}, which is of another moment; give spot"
+            f"the gammas of {int(lost.sum())} of {len(iv)} contracts, {100 * share:.0f} % of the "
+            f"gross, fit no vol at spot {spot:g}, which is of another moment",
+            where=name,
+            remedy="give `spot`",
         )
 
 
 def _profile_numbers(rows: pd.DataFrame, name: str) -> dict[str, FloatArray]:
     """Return the columns as numbers, each (n_strikes,); spot and strike must be positive."""
-    data = {c: to_numbers(rows[c], name) for c in rows.columns if c != "ts"}
+    data = {c: to_numbers(rows[c], name) for c in rows.columns if c not in ("ts", "stamp")}
     for column in ("spot", "strike"):
         wrong = ~((data[column] > 0) & np.isfinite(data[column]))
         if wrong.any():
             row = int(np.argmax(wrong))
             raise InputError(
-                f"{name}: row {rows.index[row] + 1}, {column} is {data[column][row]:g}; wanted a "
-                "positive number, mend or remove the row"
+                f"row {rows.index[row] + 1} is {data[column][row]:g}; wanted a positive number",
+                where=name,
+                field=column,
+                remedy="fix or remove the row",
             )
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pandas as pd
 from hpi_bt.errors import InputError
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.chain_columns import contracts_of, find_columns, stamps_of
+from hpi_bt.sources.chain_columns import ALIASES, contracts_of, find_columns
 from hpi_bt.sources.chain_file import NEW_YORK, ChainFile, Given, Moment, RawChain, finished
-from hpi_bt.sources.occ import main_root
-from hpi_bt.sources.tables import header, load_table
+from hpi_bt.sources.chain_table import load_chain_table
+from hpi_bt.sources.chain_tidy import Snapshots, split_snapshots, without_filler
+from hpi_bt.sources.occ import main_root, parse_occ
+from hpi_bt.sources.tables import header
 
 _TABLE = (
     *("contract", "expiry", "strike", "right", "last", "bid", "ask"),
@@ -30,8 +33,8 @@ def is_yahoo(names: list[str]) -> bool:
     return {"contractSymbol", "impliedVolatility", "openInterest"} <= set(names)
 
 
-def yahoo_table(path: Path, given: Given, *, name: str, columns: dict[str, str]) -> RawChain:
-    """Return the contracts of a saved Yahoo chain.
+def yahoo_snapshots(path: Path, given: Given, *, name: str, columns: dict[str, str]) -> Snapshots:
+    """Return a saved Yahoo chain, or several one after the other, split by their stamps.
 
     Parameters
     ----------
@@ -39,9 +42,10 @@ def yahoo_table(path: Path, given: Given, *, name: str, columns: dict[str, str])
         Table with contractSymbol, impliedVolatility and so on; `<SYMBOL>_chain_<date>.csv.gz`
         takes moment (`utc`) and spot (`spot_live`) from `meta_<date>.json` beside it.
     given : Given
-        Needed for moment and spot where there is no such file and no column of them.
+        Needed for moment and spot where there is no such file and no column of them. Stamps that
+        name no zone are New York's.
     name : str
-        The file, which begins a message.
+        The file, for messages.
     columns : dict of str to str
         Our name of a column: its name in the file.
 
@@ -56,32 +60,22 @@ def yahoo_table(path: Path, given: Given, *, name: str, columns: dict[str, str])
     never taken for the spot. Blank volume is no trade. Vols of contracts without any quote are
     Yahoo's filler and left out.
     """
-    names = header(path, name)
-    places = find_columns(names, columns, (*_TABLE, "ts", "spot"), name=name)
-    if "session" in names:
-        places.pop("spot", None)
-    table = load_table(path, list(places.values()), places.get("ts", ""), {}, name=name)
-    table = table.rename(columns={theirs: ours for ours, theirs in places.items()})
-    contracts = _without_filler(contracts_of(table, given, name=name))
-    symbol = given.symbol or main_root(contracts["root"].to_numpy())
-    moment, spot, notes = _meta(path, symbol, name)
-    if moment is None and "ts" in table:
-        moment = stamps_of(table["ts"], given, name=name).max().tz_convert(NEW_YORK)
-    if spot is None and "spot" in table:
-        spot = float(table["spot"].iloc[-1])
-    if spot is None and given.spot is None and "session" in names:
+    session = "session" in header(path, name)
+    wanted = [c for c in ALIASES if not (session and c in ("spot", "underlying"))]
+    found = load_chain_table(path, given, name=name, columns=columns, wanted=wanted)
+    local = given if given.timezone else replace(given, timezone=NEW_YORK)
+    snapshots = split_snapshots(found, local, kind="yahoo")
+    roots = parse_occ(found.rows["contract"].drop_duplicates(), name=name).root
+    moment, spot, notes = _meta(path, given.symbol or main_root(roots), name)
+    if spot is None and given.spot is None and session:
         raise InputError(
-            f"{name}: its spot column is the close before the session, and no meta file with "
-            "spot_live lies beside it; give spot"
+            "its spot column is the close before the session, and no meta file with spot_live "
+            "lies beside it",
+            where=name,
+            remedy="give `spot`",
         )
-    return RawChain(name, contracts, moment, spot, symbol, NEW_YORK, notes)
-
-
-def _without_filler(contracts: pd.DataFrame) -> pd.DataFrame:
-    if not {"bid", "ask", "iv"} <= set(contracts):
-        return contracts
-    quoted = (contracts["bid"] > 0) | (contracts["ask"] > 0)
-    return contracts.assign(iv=contracts["iv"].where(quoted))
+    notes = (*snapshots.notes, *notes)
+    return replace(snapshots, own=(moment, spot), notes=notes, zone=NEW_YORK)
 
 
 def _meta(
@@ -100,8 +94,10 @@ def _meta(
         spot = float(meta["tickers"][symbol]["spot_live"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{name}: {beside.name} beside it has no utc or no spot_live of {symbol} "
-            f"({type(error).__name__}); mend it, or remove it and give as_of and spot"
+            f"{beside.name} beside it has no utc or no spot_live of {symbol} "
+            f"({type(error).__name__})",
+            where=name,
+            remedy="fix it, or remove it and give `as_of` and `spot`",
         ) from None
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
     note = f"moment and spot_live from {beside.name}; a spot column is the prior close"
@@ -118,7 +114,7 @@ def chain_of_yfinance(
     symbol: str | None = None,
     rate: float = 0.0,
     dividend: float = 0.0,
-    multiplier: float = 100.0,
+    multiplier: float | None = None,
     calendar: str = "XNYS",
 ) -> ChainFile:
     """Return the chain of what yfinance's `Ticker.option_chain` answered.
@@ -140,7 +136,8 @@ def chain_of_yfinance(
         Underlying; from the contract symbols by default.
     rate, dividend : float, default=0
         Continuous, per year.
-    multiplier : float, default=100
+    multiplier : float, optional
+        Shares per contract, 100 by default.
     calendar : str, default="XNYS"
         Exchange calendar of expiries and sessions.
 
@@ -168,7 +165,7 @@ def chain_of_yfinance(
     contracts = contracts_of(table[list(ours)].rename(columns=ours), given, name=name)
     roots = contracts["root"].to_numpy() if "root" in contracts else np.array([], dtype=object)
     raw = RawChain(
-        name, _without_filler(contracts), own_moment, own_spot, symbol or main_root(roots), NEW_YORK
+        name, without_filler(contracts), own_moment, own_spot, symbol or main_root(roots), NEW_YORK
     )
     return finished(raw, given)
 
@@ -207,7 +204,7 @@ def fetch_chain(
     where: Locations | None = None,
     rate: float = 0.0,
     dividend: float = 0.0,
-    multiplier: float = 100.0,
+    multiplier: float | None = None,
 ) -> ChainFile:
     """Return the chain that Yahoo shows now; moment and spot are those of its own quote.
 
@@ -221,7 +218,8 @@ def fetch_chain(
         Says whether the network may be used.
     rate, dividend : float, default=0
         Continuous, per year.
-    multiplier : float, default=100
+    multiplier : float, optional
+        Shares per contract, 100 by default.
 
     Raises
     ------

@@ -14,7 +14,9 @@ from hpi_bt.errors import InputError
 
 # the fixed tail of a symbol: yymmdd, C or P, and the strike in eight digits of 0.001
 _TAIL = 15
+_PREFIX, _SYMBOL = r"(?:[A-Z]+:)?", r"[0-9A-Z.^]{1,6} *\d{6}[CP]\d{8}"
 _STRIKE_UNITS = 1000.0
+_WEEKLY = ("W", "P", "PM")
 
 
 class OccFields(NamedTuple):
@@ -31,8 +33,11 @@ class OccFields(NamedTuple):
 
 
 def is_occ(symbols: pd.Series) -> BoolArray:
-    """Return whether each text is a contract symbol in OCC form; shape (n,)."""
-    found = symbols.astype("str").str.fullmatch(r"[0-9A-Z.^]{1,6} *\d{6}[CP]\d{8}")
+    """Return whether each text is a contract symbol in OCC form; shape (n,).
+
+    A vendor's prefix (O:SPY241220C00540000, OPRA:...) is no part of the symbol.
+    """
+    found = symbols.astype("str").str.strip().str.upper().str.fullmatch(_PREFIX + _SYMBOL)
     return found.fillna(False).to_numpy(dtype=bool)
 
 
@@ -52,7 +57,8 @@ def parse_occ(symbols: pd.Series, *, name: str = "") -> OccFields:
     InputError
         A symbol is not of that form, or its date does not exist.
     """
-    text = symbols.astype("str").str.strip()
+    text = symbols.astype("str").str.strip().str.upper()
+    text = text.str.replace("^" + _PREFIX, "", regex=True)
     good = is_occ(text)
     if not good.all():
         _refuse(symbols, int(np.argmin(good)), name)
@@ -102,9 +108,26 @@ def main_root(roots: npt.NDArray[np.object_]) -> str:
     return min(stems, key=len, default=common)
 
 
+def root_families(roots: npt.NDArray[np.object_]) -> dict[str, str]:
+    """Return {root: underlying}: SPX for SPX and SPXW, XOM for XOM and XOM2.
+
+    Roots of one underlying are the same but for digits, which mark an adjusted contract, and a W, P
+    or PM at the end, which mark weekly and afternoon-settled ones.
+    """
+    names = sorted({str(root) for root in roots if root}, key=lambda name: (len(name), name))
+    found: dict[str, str] = {}
+    for name in names:
+        bare = name.strip("0123456789") or name
+        stems = (stem for stem in found.values() if bare in (stem, *(stem + w for w in _WEEKLY)))
+        found[name] = next(stems, bare)
+    return found
+
+
 def _refuse(symbols: pd.Series, row: int, name: str) -> None:
-    prefix = f"{name}: " if name else ""
     raise InputError(
-        f"{prefix}row {symbols.index[row] + 1}, contract is {str(symbols.iloc[row])[:40]!r}; "
-        "wanted an OCC symbol such as SPXW230914C04450000, mend or remove the row"
+        f"row {symbols.index[row] + 1} is {str(symbols.iloc[row])[:40]!r}; wanted an OCC symbol "
+        "such as SPXW230914C04450000",
+        where=name,
+        field=str(symbols.name or "contract"),
+        remedy="fix or remove the row",
     )

@@ -15,35 +15,48 @@ import pandas as pd
 from pydantic import Field
 
 from hpi_bt.arrays import FloatArray, IntArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity, Wording, as_key
 from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.chain_columns import implied_vols, numbers_of, rights_of
+from hpi_bt.sources.chain_file import Given, Unit
+from hpi_bt.sources.chain_stamps import expiries_of, stamps_of
+from hpi_bt.sources.chain_units import check_strikes
+from hpi_bt.sources.date_layouts import day_first
 from hpi_bt.sources.frame import describe
-from hpi_bt.sources.hours import counted, session_bounds, session_hours, session_ordinals
+from hpi_bt.sources.gatherings import GATHER, Gatherings, check_gatherings, gathered
+from hpi_bt.sources.hours import (
+    counted,
+    local_stamps,
+    session_bounds,
+    session_hours,
+    session_ordinals,
+)
 from hpi_bt.sources.oi_timing import snapshot_timing
 from hpi_bt.sources.outside import Stamps, outside_notes
 from hpi_bt.sources.snapshots import (
     PricedSnapshots,
     SnapshotChain,
-    first_per_group,
     increments,
     note_late,
     parity_forward,
     snapshot_bars,
 )
-from hpi_bt.sources.stamps import StampRules, local_times, parse_stamps
-from hpi_bt.sources.tables import header, load_table, match_columns, to_numbers
+from hpi_bt.sources.tables import header, load_table, match_columns
 
 _NEEDED = ("strike", "right", "cum_volume", "open_interest")
 _PRICES = ("spot", "last")
 _DAY = 86_400 * 10**9  # nanoseconds
-_READING = ("path", "symbol", "columns", "timezone", "stamp_format")  # what the rows depend on
+#: What the rows depend on.
+_READING = ("path", "symbol", "columns", "timezone", "stamp_format", "unit", "gather")
+_STEADY = 0.005  # of spot that prices of one gathering may lie apart without a warning
 
 
 class OptionSnapshotsSource(Settings):
     """Snapshots of an option chain (CSV or Parquet) as bars with put and call flow.
 
     Columns: ts, expiry (optional), strike, right (C/P), cum_volume since the open,
-    open_interest, and spot or last (the options' own prices) or both; iv (decimals) for features.
+    open_interest, and spot or last (the options' own prices) or both; iv (decimals) or iv_pct for
+    features.
     """
 
     kind: Literal["option_snapshots"] = "option_snapshots"
@@ -55,7 +68,12 @@ class OptionSnapshotsSource(Settings):
     timezone: str | None = None
     """Zone of stamps that carry none."""
     stamp_format: str | None = None
-    """Layout of stamps that are not ISO 8601."""
+    """Layout of stamps and expiries that the file does not show by itself (%d/%m/%Y)."""
+    unit: Unit | None = None
+    """What is not in the money of spot: coin_prices (last, in units of the underlying) or
+    strike_thousandths (strikes times 1,000); converted."""
+    gather: float = Field(GATHER, ge=0, allow_inf_nan=False)
+    """Minutes within which stamps of different contracts are one snapshot, known at the newest."""
     bar_minutes: float = Field(5.0, gt=0, lt=1440)
     """Length of the bars made."""
     lot_size: float = Field(1.0, gt=0)
@@ -90,10 +108,14 @@ class OptionSnapshotsSource(Settings):
         """
         path, settings = where.find(self.path), self.model_dump_json(include=set(_READING))
         stat = path.stat()
-        return _read_once(settings, path, stat.st_mtime_ns, stat.st_size, calendar)
+        try:
+            return _read_once(settings, path, stat.st_mtime_ns, stat.st_size, calendar)
+        except InputError as error:
+            raise error.in_words(Wording(as_key)) from None
 
     def _snapshots(self, path: Path, calendar: str) -> PricedSnapshots:
-        chain, notes = self._chain(path, calendar), list[str]()
+        notes = list[str]()
+        chain = self._chain(path, calendar, notes)
         opens, _, _ = session_bounds(chain.session, calendar)
         moments = np.unique(chain.moment)
         stamps = Stamps(moments, self.bar_minutes, self.timezone, None, noun="snapshots")
@@ -110,16 +132,17 @@ class OptionSnapshotsSource(Settings):
         notes.extend(snapshot_timing(*facts, calendar))
         return PricedSnapshots(chain, price, flow, tuple(notes))
 
-    def _chain(self, path: Path, calendar: str) -> SnapshotChain:
+    def _chain(self, path: Path, calendar: str, notes: list[str]) -> SnapshotChain:
         names = header(path, self.path)
-        wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol", "iv"))
+        wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol", "iv", "iv_pct"))
         places = match_columns(names, self.columns, wanted, name=self.path, stamp="ts")
         lacking = [c for c in _NEEDED if c not in places]
         if lacking or not places.keys() & set(_PRICES):
             missing = repr(lacking[0]) if lacking else "'spot' or 'last'"
             raise InputError(
-                f"{self.path}: no column {missing} (found: {', '.join(names)}); "
-                "name it under columns"
+                f"no column {missing} (found: {', '.join(names)})",
+                where=self.path,
+                remedy="name it under columns",
             )
         select: dict[str, str | float] = (
             {places["symbol"]: self.symbol} if self.symbol and "symbol" in places else {}
@@ -127,15 +150,22 @@ class OptionSnapshotsSource(Settings):
         table = load_table(path, list(places.values()), places["ts"], select, name=self.path)
         if "symbol" in places and (found := table[places["symbol"]].unique()).size > 1:
             raise InputError(
-                f"{self.path}: holds {', '.join(map(str, found[:10]))}; wanted one, set symbol"
+                f"holds {', '.join(map(str, found[:10]))}; wanted one",
+                where=self.path,
+                field=places["symbol"],
+                remedy="set symbol",
             )
-        rules = StampRules(self.path, self.timezone, stamp_format=self.stamp_format)
-        return _parsed(table.rename(columns={v: k for k, v in places.items()}), rules, calendar)
+        given = Given(
+            timezone=self.timezone, calendar=calendar, stamp_format=self.stamp_format,
+            unit=self.unit, gather=self.gather,
+        )  # fmt: skip
+        columns = {ours: table[theirs] for ours, theirs in places.items()}
+        return _parsed(columns, given, self.path, notes)
 
     def _priced(self, chain: SnapshotChain, notes: list[str]) -> tuple[SnapshotChain, FloatArray]:
         """Return the rows of snapshots with a price, and that price; each (n_rows,)."""
         moments, place = np.unique(chain.moment, return_inverse=True)
-        price = first_per_group(place, chain.spot, len(moments))
+        price = _spots(chain, place, len(moments), notes)
         blank = np.isnan(price)
         if blank.any():
             price = np.where(blank, parity_forward(chain, place, len(moments)), price)
@@ -151,32 +181,78 @@ class OptionSnapshotsSource(Settings):
             )
         if lost.any():
             notes.append(f"{counted(int(lost.sum()), 'snapshot')} without any price left out")
+        field = self.columns.get("strike", "strike")
+        check_strikes(chain.strike, float(np.nanmedian(price)), field, self.unit, self.path)
         keep = ~lost[place]
         return chain.where(keep), price[place][keep]
 
 
-def _parsed(table: pd.DataFrame, rules: StampRules, calendar: str) -> SnapshotChain:
-    codes, moments = pd.factorize(table["ts"])
-    first = pd.Series(moments, name="ts")
-    stamps = local_times(first, rules, calendar)
-    at = np.asarray(stamps.asi8)[codes]
-    session = session_ordinals(stamps, calendar)[codes]
-    expiry = np.zeros(len(table), dtype=np.int64)
-    expires = np.full(len(table), -1)
-    if "expiry" in table:
-        expiry, expires = _expiries(table["expiry"], rules)
-    strike, right = to_numbers(table["strike"], rules.name), _rights(table["right"], rules.name)
+def _parsed(
+    columns: dict[str, pd.Series], given: Given, name: str, notes: list[str]
+) -> SnapshotChain:
+    """Return the rows, oldest first, those of one gathering at its newest stamp."""
+    order = day_first(columns[c].drop_duplicates() for c in ("ts", "expiry") if c in columns)
+    stamps = stamps_of(columns["ts"], given, name=name, day_first=order).utc
+    n = len(stamps)
+    expiry, expires = np.zeros(n, dtype=np.int64), np.full(n, -1)
+    if "expiry" in columns:
+        since = stamps.min().tz_localize(None)
+        expiry, expires = _expiries(columns["expiry"], given, name, order, since)
+    strike = numbers_of(columns["strike"], name) / given.strike_units
+    right = _rights(columns["right"], name)
     strikes, _ = pd.factorize(strike)
     contract = (expiry * (strikes.max() + 1) + strikes) * 2 + (right > 0)
-    blank = np.full(len(table), np.nan)
-    columns = [
-        to_numbers(table[c], rules.name) if c in table else blank
-        for c in ("cum_volume", "open_interest", "spot", "last", "iv")
-    ]
-    columns[2:] = [np.where(c > 0, c, np.nan) for c in columns[2:]]
-    chain = SnapshotChain(at, session, contract, expiry, expires, strike, right, *columns)
-    order = np.argsort(at, kind="stable")
-    return chain.where(order)
+    groups = gathered(np.asarray(stamps.asi8), contract, minutes=given.gather)
+    check_gatherings(groups, contract, expiry, where=name, field=str(columns["ts"].name))
+    notes += _gathering_notes(groups)
+    at = groups.known_at[groups.place]
+    session = session_ordinals(local_stamps(groups.known_at, given.calendar), given.calendar)
+    values = {c: _known(columns.get(c), n, name) for c in ("cum_volume", "open_interest")}
+    vols = implied_vols(columns, name) if {"iv", "iv_pct"} & set(columns) else np.full(n, np.nan)
+    prices = [*(_known(columns.get(c), n, name) for c in ("spot", "last")), vols]
+    prices = [np.where(c > 0, c, np.nan) for c in prices]
+    if given.unit == "coin_prices":
+        prices[1] = prices[1] * prices[0]
+    chain = SnapshotChain(
+        at, session[groups.place], contract, expiry, expires, strike, right, *values.values(),
+        *prices,
+    )  # fmt: skip
+    return chain.where(np.argsort(at, kind="stable"))
+
+
+def _known(values: pd.Series | None, n: int, name: str) -> FloatArray:
+    """Return a column as numbers, NaN where they are unknown or mark none (-1)."""
+    if values is None:
+        return np.full(n, np.nan)
+    numbers = numbers_of(values, name)
+    return np.where(numbers < 0.0, np.nan, numbers)
+
+
+def _spots(chain: SnapshotChain, place: IntArray, n: int, notes: list[str]) -> FloatArray:
+    """Return the price of the underlying in each snapshot, shape (n,); note where prices differ."""
+    each = pd.Series(chain.spot).groupby(place).agg(["median", "min", "max"]).reindex(range(n))
+    apart = (each["max"] - each["min"] > _STEADY * each["median"]).to_numpy()
+    if apart.any():
+        first = each[apart].iloc[0]
+        text = (
+            f"{counted(int(apart.sum()), 'snapshot')} with several spots, the first from "
+            f"{first['min']:g} to {first['max']:g}; the median taken"
+        )
+        notes.append(Note(Severity.WARNING, "several-spots", text))
+    return each["median"].to_numpy(dtype=np.float64)
+
+
+def _gathering_notes(groups: Gatherings) -> list[Note]:
+    """Return how many snapshots are partial."""
+    partial = groups.partial
+    if not partial.any():
+        return []
+    first = pd.Timestamp(groups.known_at[np.argmax(partial)], tz="UTC")
+    text = (
+        f"{counted(int(partial.sum()), 'snapshot')} of {len(partial)} partial, with less than half "
+        f"of the usual contracts, the first at {first:%Y-%m-%d %H:%M %Z}"
+    )
+    return [Note(Severity.WARNING, "partial-snapshot", text)]
 
 
 @lru_cache(maxsize=2)
@@ -186,23 +262,16 @@ def _read_once(
     return OptionSnapshotsSource.model_validate_json(settings)._snapshots(path, calendar)
 
 
-def _expiries(values: pd.Series, rules: StampRules) -> tuple[IntArray, IntArray]:
+def _expiries(
+    values: pd.Series, given: Given, name: str, order: bool | None, since: pd.Timestamp
+) -> tuple[IntArray, IntArray]:
     """Return 0 for the nearest expiry of the file, 1 for the next and so on; and the dates."""
-    codes, dates = pd.factorize(values)
-    if (codes < 0).any():
-        raise InputError(f"{rules.name}: expiry is blank in a row; wanted a date, mend the file")
-    wall = parse_stamps(pd.Series(dates, name="expiry"), rules).wall
+    found = expiries_of(values, given, name=name, day_first=order, since=since)
+    wall = found if found.tz is None else found.tz_localize(None)
     rank: IntArray = np.unique(wall.asi8, return_inverse=True)[1].astype(np.int64)
-    days = wall.as_unit("ns").asi8 // _DAY
-    return rank[codes], days[codes]
+    return rank, wall.as_unit("ns").asi8 // _DAY
 
 
 def _rights(values: pd.Series, name: str) -> IntArray:
-    """Return +1 for calls and -1 for puts, written C, CE, call, P, PE, put, 1 or -1."""
-    codes, words = pd.factorize(values)
-    known = {"C": 1, "CE": 1, "CALL": 1, "1": 1, "P": -1, "PE": -1, "PUT": -1, "-1": -1}
-    signs = [known.get(str(w).strip().upper().removesuffix(".0"), 0) for w in words]
-    if 0 in signs or (codes < 0).any():
-        odd = words[signs.index(0)] if 0 in signs else "blank"
-        raise InputError(f"{name}: right is {odd!r}; wanted C or P, mend the file")
-    return np.array(signs, dtype=np.int64)[codes]
+    """Return +1 for calls and -1 for puts, in any spelling."""
+    return np.where(rights_of(values, name) == "C", 1, -1).astype(np.int64)

@@ -53,14 +53,6 @@ class PricedSnapshots(NamedTuple):
     notes: tuple[str, ...]
 
 
-def first_per_group(place: IntArray, values: FloatArray, n: int) -> FloatArray:
-    """Return the first value that is not NaN of each group, shape (n,)."""
-    out = np.full(n, np.nan)
-    given = np.flatnonzero(np.isfinite(values))[::-1]
-    out[place[given]] = values[given]  # the last assignment, hence the first row, stays
-    return out
-
-
 def parity_forward(chain: SnapshotChain, place: IntArray, n: int) -> FloatArray:
     """Return the median of K + C - P over the strikes nearest the money, shape (n_snapshots,).
 

@@ -14,6 +14,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean, shortened
 from hpi_bt.sources.archives import BROKEN, check_size, opened
+from hpi_bt.sources.numbers import numbers_in
 
 STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
@@ -68,7 +69,9 @@ def match_columns(
     return places
 
 
-def _is_parquet(path: Path, name: str) -> bool:
+def is_parquet(path: Path, name: str) -> bool:
+    """Return whether a file is a Parquet file."""
+
     def marked() -> bool:
         with path.open("rb") as file:
             return file.read(4) == b"PAR1"
@@ -78,16 +81,24 @@ def _is_parquet(path: Path, name: str) -> bool:
 
 def header(path: Path, name: str) -> list[str]:
     """Return the column names, after refusing what is no table at all."""
-    if _is_parquet(path, name):
+    if is_parquet(path, name):
         return [str(c) for c in _guarded(name, lambda: _parquet_schema(path))]
     _refuse_foreign(path, name)
 
     def head() -> pd.DataFrame:
         with opened(path, name) as file:
-            return pd.read_csv(file, nrows=0, index_col=False, encoding="utf-8-sig")
+            return pd.read_csv(
+                file, nrows=0, index_col=False, encoding="utf-8-sig", skipinitialspace=True
+            )
 
     table = _guarded(name, head)
-    return [str(c) for c in table.columns]
+    return _named([str(c) for c in table.columns])
+
+
+def _named(names: list[str]) -> list[str]:
+    """Return the names without blanks around them, as long as they stay different."""
+    bare = [name.strip() for name in names]
+    return bare if len(set(bare)) == len(bare) else names
 
 
 def _parquet_schema(path: Path) -> list[str]:
@@ -145,7 +156,7 @@ def load_table(
 
 
 def _table(path: Path, columns: list[str], stamp: str, name: str) -> pd.DataFrame:
-    if _is_parquet(path, name):
+    if is_parquet(path, name):
         import pyarrow.parquet as pq
 
         rows = pq.read_metadata(path).num_rows
@@ -165,8 +176,10 @@ def _table(path: Path, columns: list[str], stamp: str, name: str) -> pd.DataFram
             dtype={stamp: "str"},
             na_values=_BLANKS,
             encoding="utf-8-sig",
+            skipinitialspace=True,
             low_memory=False,
         )
+    table.columns = pd.Index(_named([str(c) for c in table.columns]))
     return table[columns]
 
 
@@ -186,7 +199,7 @@ def _selected(table: pd.DataFrame, column: str, value: str | float, name: str) -
 
 
 def to_numbers(values: pd.Series, name: str) -> FloatArray:
-    """Return a column as float64, blanks as NaN.
+    """Return a column as float64, blanks as NaN; 1,234 and 209.81K are read as they are meant.
 
     Raises
     ------
@@ -195,19 +208,15 @@ def to_numbers(values: pd.Series, name: str) -> FloatArray:
     """
     if pd.api.types.is_datetime64_any_dtype(values.dtype) or values.dtype.kind == "m":
         raise InputError(f"{name}: {values.name} holds dates or times; wanted numbers")
-    try:
-        numbers = pd.to_numeric(values, errors="coerce")
-    except OverflowError:  # an integer of hundreds of digits
-        numbers = pd.to_numeric(values.astype("str"), errors="coerce")
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        bad = (numbers.isna() & values.notna()).to_numpy(dtype=bool)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InputError(
-                f"{name}: row {values.index[row] + 1}, {values.name} is "
-                f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
-            )
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    found = numbers_in(values)
+    bad = found.bad | found.percent
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{name}: row {values.index[row] + 1}, {values.name} is "
+            f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
+        )
+    return found.numbers
 
 
 def finite_numbers(values: pd.Series, name: str) -> FloatArray:

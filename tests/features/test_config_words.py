@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pandas as pd
@@ -10,9 +11,9 @@ from chain_files import DAY, SPOT, ZONE, bars, table, write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity, restored, stored
 from hpi_bt.features.compute import cleaning_joined, merged
-from hpi_bt.features.config_words import in_config
+from hpi_bt.features.config_words import in_config, refusal_in_config
 from hpi_bt.features.hedge_flow import HedgeFlowFeature
 from hpi_bt.features.snapshots import FileChains
 from hpi_bt.sources.base import Locations
@@ -30,36 +31,48 @@ def test_snapshots_after_the_close_are_counted_without_an_argument_of_python(tmp
     notes = feature.add(bars(["15:45", "16:00"]), where, "XNYS").attrs["notes"]
     (blank,) = [note for note in notes if "left blank" in note]  # both in one line
     assert blank.startswith(f"2 snapshots left blank, the first {DAY} 21:00 UTC: chains.csv: ")
-    assert blank.endswith("all 62 have expired; right after a close, else mend timezone or "
-                          "late_minutes")  # fmt: skip
+    assert blank.endswith(
+        "; fix its stamp (a column ts), or timezone and late_minutes under chains"
+    )
     assert not any(ARGUMENT.search(note) for note in notes)
 
 
 @pytest.mark.parametrize(
-    ("said", "ours"),
+    ("remedy", "ours"),
     [
-        (DELAYED, "late_minutes and known_at: {delay_minutes: ...} say so"),
-        ("x.csv: does not say when it was made; give as_of", "add a column ts"),
-        ("x.csv: its moment is in the year 1066; give as_of", "year 1066; mend its stamp"),
-        ("mend it, or remove it and give as_of and spot", "give spot and a column ts"),
-        ("No attractor above spot on these prices; a wider range may hold one.", "range_pct may"),
-        ("x: no column 'expiry' (found: a); name it under columns", "under chains (columns: ...)"),
-        (
-            "iv has a median of 18, give decimals, or in a file map it as iv_pct under columns",
-            "or map it under chains (columns: {iv_pct: iv})",
-        ),
-        ("x: no time zone; name it under source (timezone: UTC)", "under chains (timezone: UTC)"),
+        ("give `as_of`", "fix its stamp (a column ts), or timezone and late_minutes under chains"),
+        ("fix it, or remove it and give `as_of` and `spot`", "fix its stamp (a column ts)"),
+        ("give `spot`", "give spot"),
+        ("give `columns=iv_pct:IV`", "give columns: {iv_pct: IV}"),
+        ("give `timezone=UTC`", "give timezone: UTC"),
+        ("give `unit=strike_thousandths`", "give unit: strike_thousandths"),
     ],
 )
-def test_messages_name_keys_of_the_config(said, ours):
-    assert ours in in_config(said)
-    assert not ARGUMENT.search(in_config(said))
+def test_remedies_name_keys_of_the_config(remedy, ours):
+    said = str(refusal_in_config(InputError("wrong", where="x.csv", remedy=remedy)))
+    assert said.startswith(f"x.csv: wrong; {ours}")
+    assert not ARGUMENT.search(said)
 
 
-def test_a_file_that_cannot_be_opened_is_told_in_the_configs_words(tmp_path):
+def test_notes_name_keys_of_the_config():
+    assert "give late_minutes and known_at: {delay_minutes: ...} to say when" in in_config(DELAYED)
+    assert in_config("plain `as_of`") == "plain `as_of`"
+
+
+def test_notes_of_many_chains_keep_their_fields_and_lie_in_the_cache():
+    note = Note(Severity.WARNING, "several-spots", "spot from 1 to 2; give `spot`")
+    other = Note(Severity.WARNING, "several-spots", "spot from 1 to 3; give `spot`")
+    (joined,) = merged([[note], [other], []])
+    assert joined == "warning: 2 of 3 snapshots: spot from 1 to 2..3; give spot"
+    assert (joined.severity, joined.code) == (Severity.WARNING, "several-spots")
+    (kept, plain) = restored(json.loads(json.dumps(stored([joined, "plain"]))))
+    assert (kept, kept.severity, plain) == (joined, Severity.WARNING, "plain")
+
+
+def test_a_file_that_cannot_be_opened_is_refused_in_the_configs_words(tmp_path):
     write(tmp_path, table(["10:05"], [SPOT]))
     chains = FileChains(path="chains.csv")
-    with pytest.raises(InputError, match=r"name it under chains \(timezone: "):
+    with pytest.raises(InputError, match=r"no time zone; give timezone: America/New_York"):
         chains.open(Locations((tmp_path,)), "XNYS").times  # noqa: B018
 
 

@@ -139,3 +139,30 @@ def test_rate_and_yield_are_those_of_the_chain_report(given, tmp_path):
     found = flow_values(chain, OF_ALL).columns
     assert_allclose(found["hedge_gex"], report.flow.exposures.gex, rtol=1e-12)
     assert_allclose(found["hedge_impulse"], report.flow.curve.impulse, rtol=1e-12)
+
+
+def test_a_file_in_another_unit_layout_and_gathering_is_read_as_told(tmp_path):
+    usual = table(TAKEN, SPOTS, expiries=("2024-03-06",))
+    write(tmp_path, usual)
+    chains = opened(tmp_path)
+    second = np.arange(len(usual)) % 50
+    own = pd.to_datetime(usual["ts"]) - pd.to_timedelta(second, unit="s")
+    other = usual.assign(
+        ts=own.dt.strftime("%d/%m/%Y %H:%M:%S"), expiry="06/03/2024", strike=1000 * usual["strike"]
+    )
+    write(tmp_path, other, "other.csv")
+    with pytest.raises(InputError, match=r"give stamp_format: %m/%d/%Y or stamp_format: %d/%m/%Y"):
+        opened(tmp_path, path="other.csv").times  # noqa: B018
+    # times of day and dates have a layout each: the one given reads what it can
+    other["expiry"] = "2024-03-06"
+    write(tmp_path, other, "other.csv")
+    told = {"path": "other.csv", "stamp_format": "%d/%m/%Y %H:%M:%S"}
+    with pytest.raises(InputError, match=r"strike: .* give unit: strike_thousandths"):
+        opened(tmp_path, **told).chain_at(0)
+    found = opened(tmp_path, unit="strike_thousandths", **told)
+    assert clock(found.times) == TAKEN
+    for i in (0, 1):
+        left, right = found.chain_at(i), chains.chain_at(i)
+        assert_allclose(np.sort(left.strike), np.sort(right.strike))
+        assert left.open_interest.sum() == right.open_interest.sum()
+    assert len(opened(tmp_path, gather=0, unit="strike_thousandths", **told).times) == 100

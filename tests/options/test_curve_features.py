@@ -142,7 +142,7 @@ def test_a_missing_attractor_is_flagged() -> None:
     one_sided = features(padded([0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
     assert one_sided.attractor_below == 998.0
     assert one_sided.flags == (
-        "No attractor above spot on these prices; a wider range may hold one.",
+        "No attractor above spot on these prices; a wider range_pct may hold one.",
     )
 
 

@@ -190,18 +190,28 @@ def test_the_order_of_rows_changes_no_count(tmp_path_factory, strikes, random):
         (SPX.replace(",", ";"), "separated by semicolons; wanted commas"),
         (SPX[:-60], r"breaks off in its last line, \d+ of 22 columns"),
         ("\n".join(SPX.splitlines()[:4]), "a header but no contracts"),
-        (SPX.replace(",150,0.1213", ",-150,0.1213"), "volume is -150.0; wanted 0 or more"),
+        (
+            SPX.replace(",150,0.1213", ",-150,0.1213"),
+            r"volume: row 6 .* is -150.0; wanted 0 or more",
+        ),
         (SPX.replace(",150,0.1213", ",lots,0.1213"), "row 6, volume is 'lots'; wanted a number"),
-        (SPX.replace("SPX230915C", "SPX230915Q"), "row 6, contract is 'SPX230915Q04500000'"),
+        (SPX.replace("SPX230915C", "SPX230915Q"), "contract: row 6 is 'SPX230915Q04500000'"),
         (SPX.replace("Last: 4505.50", "Closed"), "does not say the price of the underlying; give"),
         (SPX.replace("Last: 4505.50", "Last: 0"), "spot is 0; wanted a positive number"),
         (SPX.replace("September 14, 2023 at 3:31 PM EDT", "today"), "when it was made; give as_of"),
-        (SPX.replace("3:31 PM EDT", "3:31 PM IST"), "zone 'IST', which many share; give as_of"),
-        (SPX.replace("September 14", "Smarch 14"), "the date line says"),
+        (
+            SPX.replace("3:31 PM EDT", "3:31 PM IST"),
+            "zone 'IST', which many share; give timezone or as_of",
+        ),
+        (
+            SPX.replace("September 14", "Smarch 14"),
+            r"its date line 'Date: Smarch 14, .* give as_of",
+        ),
         (SPX.replace("2023 at 3:31", "2033 at 3:31"), "all 10 have expired"),
         (SPX.replace("Strike", "Level"), "no column Strike"),
         (SPX.replace("Date,Calls", "Date,Calls and more"), "no column Calls"),
-        (SPX.replace("September 14, 2023", "September 14, 0203"), "the date line says"),
+        (SPX.replace("September 14, 2023", "September 14, 0203"), "in the year 203; give as_of"),
+        (SPX + SPX, "holds several quote tables, the second from line 13 on; save each in a file"),
     ],
 )
 def test_a_file_that_is_no_chain_is_refused_in_one_line(tmp_path, text, message):
@@ -214,13 +224,18 @@ def test_a_file_that_is_no_chain_is_refused_in_one_line(tmp_path, text, message)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "cboe"}, "kind: 'cboe' is none; wanted auto, cboe_csv"),
-        ({"kind": "cboe_csv", "columns": {"bid": "B"}}, "columns do not apply"),
-        ({"as_of": "2023-14-09"}, "as_of '2023-14-09' in America/New_York is no moment"),
-        ({"as_of": "now"}, "as_of 'now' in America/New_York is no moment"),  # never the clock
+        ({"kind": "cboe"}, r"kind: 'cboe' \(did you mean 'cboe_csv'\?\); choose one"),
+        (
+            {"kind": "cboe_csv", "columns": {"bid": "B"}},
+            "columns: is no setting of CBOE's layouts; leave it out",
+        ),
+        ({"kind": "cboe_csv", "unit": "coin_prices"}, "unit: is no setting of CBOE's layouts"),
+        ({"stamp_format": "%d/%m/%Y"}, "stamp_format: is no setting of CBOE's layouts"),
+        ({"as_of": "2023-14-09"}, "as_of: '2023-14-09' in America/New_York is no moment"),
+        ({"as_of": "now"}, "as_of: 'now' in America/New_York is no moment"),  # never the clock
         ({"timezone": "Mars/Base", "as_of": "2023-09-14 12:00"}, "Mars/Base"),
         ({"spot": -1}, "spot is -1; wanted a positive number"),
-        ({"as_of": pd.NaT}, "as_of 'NaT' in .* is no moment"),
+        ({"as_of": pd.NaT}, "as_of: 'NaT' in .* is no moment"),
         ({"as_of": "0203-09-14 15:00"}, "its moment is in the year 203; give as_of"),
     ],
 )
@@ -283,12 +298,16 @@ def test_delayed_json_without_a_price_takes_the_close_and_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"data": {}}, "no data.options"),
-        ({"data": {"options": []}}, "no data.options"),
+        ({"data": {}}, r"no list of objects in it \(keys data.*data.options"),
+        ({"data": {"options": []}}, r"no list of objects in it \(keys data.*data.options"),
+        ({"a": 1}, r"no list of objects in it \(keys a\)"),
         ({"data": {"options": [JSON["data"]["options"][0], 7]}}, "no data.options"),
-        (JSON | {"timestamp": "noon"}, "timestamp is 'noon'"),
+        (JSON | {"timestamp": "noon"}, "timestamp: 'noon'; wanted a time"),
         (JSON | {"timestamp": "0203-09-14 15:00"}, "its moment is in the year 203; give as_of"),
-        (JSON | {"data": JSON["data"] | {"current_price": "high"}}, "current_price is 'high'"),
+        (
+            JSON | {"data": JSON["data"] | {"current_price": "high"}},
+            "current_price: 'high'; wanted a number; give spot",
+        ),
         (JSON | {"timestamp": ""}, "when it was made; give as_of"),
     ],
 )

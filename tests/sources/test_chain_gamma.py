@@ -208,7 +208,7 @@ def test_a_profile_with_an_impossible_price_is_refused(saved, tmp_path, column):
     table = pd.read_csv(saved)
     table.loc[3, column] = -1.0
     table.to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(InputError, match=f"row 4, {column} is -1; wanted a positive number"):
+    with pytest.raises(InputError, match=f"{column}: row 4 is -1; wanted a positive number"):
         read_chain(tmp_path / "p.csv", as_of="2026-08-18 15:00")
 
 

@@ -15,10 +15,10 @@ from hpi_bt.sources.chain_importance import by_importance, severity_of
 PACKAGE = Path(chain_importance.__file__).resolve().parents[1]
 SAID = [
     "Moment and spot_live from meta_2026-08-14.json.",
-    "CBOE delays quotes by about 15 minutes; give as_of to say when they were made.",
+    "The smile rests on the file's IV.",
     "DEMO: chains every 30 minutes",
     "3 of 9 snapshots: Contracts without a known position, none in exposures: 1..4.",
-    "No attractor below spot on these prices; a wider range may hold one.",
+    "No attractor below spot on these prices; a wider range_pct may hold one.",
 ]
 
 

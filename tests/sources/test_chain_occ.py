@@ -38,7 +38,7 @@ def test_a_symbol_that_is_written_reads_back(contracts):
     ["SPY C600", "SPXW230914X04450000", "SPXW231341C04450000", "", "TOOLONG230914C04450000"],
 )
 def test_a_text_that_is_no_symbol_is_refused_with_its_row(symbol):
-    with pytest.raises(InputError, match=r"^f.csv: row 2, contract is .*; wanted an OCC symbol"):
+    with pytest.raises(InputError, match=r"^f.csv: contract: row 2 is .*; wanted an OCC symbol"):
         parse_occ(pd.Series(["SPXW230914C04450000", symbol]), name="f.csv")
 
 

@@ -154,9 +154,9 @@ def test_a_symbol_selects_its_rows(tmp_path):
     table = pd.concat([frame(rows()).assign(symbol="AAA"), frame(rows(spot=50)).assign(symbol="B")])
     path = saved(tmp_path, table)
     assert read_chain(path, timezone=NEW_YORK, symbol="B").chain.spot == 50.0
-    with pytest.raises(InputError, match="holds AAA, B; wanted one, give symbol"):
+    with pytest.raises(InputError, match="holds AAA, B; wanted one; give symbol='AAA'"):
         read_chain(path, timezone=NEW_YORK)
-    with pytest.raises(InputError, match="no row with symbol = 'C'"):
+    with pytest.raises(InputError, match=r"symbol: no row of 'C' .found: AAA, B.; fix symbol"):
         read_chain(path, timezone=NEW_YORK, symbol="C")
 
 
@@ -201,21 +201,21 @@ def test_parity_finds_the_spot_of_consistent_prices(spot, rate, dividend, tau):
     ("change", "options", "message"),
     [
         ({"drop": "strike"}, {}, "no column 'strike'"),
-        ({"right": "X"}, {}, "right is 'X'; wanted C or P"),
-        ({"right": None}, {}, "right is 'blank'; wanted C or P"),
-        ({"strike": "many"}, {}, "row 1, strike is 'many'; wanted a number"),
-        ({"strike": None}, {}, "row 1, strike is nan; wanted a positive number"),
-        ({"strike": -5.0}, {}, "row 1, strike is -5.0; wanted a positive number"),
-        ({"bid": -0.5}, {}, "row 1, bid is -0.5; wanted 0 or more"),
-        ({"open_interest": -1}, {}, "row 1, open_interest is -1"),
-        ({"iv": np.inf}, {}, "row 1, iv is inf; wanted a decimal"),
-        ({"expiry": None}, {}, "row 1, expiry is blank"),
-        ({"expiry": "today"}, {}, "expiry is 'today'; wanted a date"),
-        ({"expiry": "2026-03-32"}, {}, "expiry is '2026-03-32'; wanted a date"),
+        ({"right": "X"}, {}, "right: row 1 is 'X'; wanted C or P"),
+        ({"right": None}, {}, "right: row 1 is blank; wanted C or P"),
+        ({"strike": "many"}, {}, "strike: row 1 is 'many'; wanted a number"),
+        ({"strike": None}, {}, "strike: row 1 is nan; wanted a positive number"),
+        ({"strike": -5.0}, {}, "strike: row 1 is -5.0; wanted a positive number"),
+        ({"bid": -0.5}, {}, "bid: row 1 is -0.5; wanted 0 or more"),
+        ({"open_interest": -7}, {}, "open_interest: row 1 is -7"),
+        ({"iv": np.inf}, {}, "iv: row 1 is inf; wanted a decimal"),
+        ({"expiry": None}, {}, "expiry: row 1 is blank"),
+        ({"expiry": "today"}, {}, "expiry: row 1 is 'today'; wanted a date"),
+        ({"expiry": "2026-03-32"}, {}, "expiry: row 1 is '2026-03-32'; wanted a date"),
         ({"expiry": "7026-03-06"}, {}, "row 1, expiry is .*; wanted a year from 1678 to 2261"),
         ({"ts": "7026-03-06 10:00"}, {}, "row 1, ts is .*; wanted a year from 1678"),
-        ({"ts": None}, {}, "row 1, ts is blank"),
-        ({"ts": "now"}, {}, "ts is 'now'; wanted a date or time"),
+        ({"ts": None}, {}, "ts: row 1 is blank"),
+        ({"ts": "now"}, {}, "ts: row 1 is 'now'; wanted a date or time"),
         ({}, {"timezone": None}, "have no time zone"),
         ({}, {"columns": {"bid": "Bidd"}}, r"no column 'Bidd' for 'bid' \(known: ask"),
         ({}, {"columns": {"bidd": "bid"}}, r"columns: 'bidd' is no column \(did you mean 'bid'"),
@@ -246,7 +246,7 @@ def test_what_is_odd_about_a_whole_chain_is_said(tmp_path):
     mixed = frame(rows())
     mixed.loc[0, "spot"] = 101.0
     notes = read_chain(saved(tmp_path, mixed), timezone=NEW_YORK).report.notes
-    assert notes == ("spot from 100 to 101 in one snapshot; the median taken",)
+    assert notes == ("warning: spot from 100 to 101 in one snapshot; the median taken",)
 
 
 def test_vols_from_last_prices_are_not_said_to_rest_on_the_files_iv(tmp_path):

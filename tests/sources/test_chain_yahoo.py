@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, read_chain
+from hpi_bt.sources.chains import chain_of_yfinance, fetch_chain, open_chains, read_chain
 
 LAYOUTS = Path(__file__).parent / "layouts"
 TABLE = "IWM_chain_2026-03-05.csv"
@@ -183,3 +183,40 @@ def test_an_answer_without_price_is_refused_and_offline_fetches_nothing(monkeypa
     monkeypatch.setattr(Ticker, "quote", {})
     with pytest.raises(InputError, match="no price or no time with the chain"):
         fetch_chain("IWM")
+
+
+def saved_twice(folder, stamps, **columns):
+    """Save two snapshots of Yahoo's columns, one after the other, and return the file."""
+    parts = []
+    for i, stamp in enumerate(stamps):
+        strikes = np.arange(95.0, 106.0)
+        for right in "CP":
+            symbols = [f"IWM260320{right}{int(1000 * k):08d}" for k in strikes]
+            mid = np.maximum((strikes - 100.0) * (-1 if right == "C" else 1), 0.0) + 2.0
+            table = {"contractSymbol": symbols, "strike": strikes, "bid": mid, "ask": mid + 0.1}
+            table |= {"openInterest": 10 * (i + 1), "impliedVolatility": 0.2, "spot": 100.0 + i}
+            parts.append(pd.DataFrame(table).assign(timestamp=stamp, **columns))
+    path = folder / "iwm.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    return path
+
+
+def test_snapshots_saved_one_after_the_other_are_read_apart(tmp_path):
+    path = saved_twice(tmp_path, ["2026-03-05 09:45", "2026-03-05 15:45"])  # New York's
+    last = read_chain(path).chain
+    assert (last.spot, last.open_interest.max()) == (101.0, 20.0)
+    assert last.as_of == pd.Timestamp("2026-03-05 15:45", tz="America/New_York")
+    first = read_chain(path, as_of="2026-03-05 10:00").chain
+    assert (first.spot, first.open_interest.max()) == (100.0, 10.0)
+    assert [len(file.chain) for file in open_chains(path)] == [22, 22]
+
+
+def test_a_column_underlying_that_is_the_symbol_is_no_price(tmp_path):
+    path = saved_twice(tmp_path, ["2026-03-05 15:45"], underlying="IWM")
+    assert read_chain(path).chain.symbol == "IWM"
+
+
+def test_snapshots_without_stamps_are_refused(tmp_path):
+    path = saved_twice(tmp_path, ["2026-03-05"] * 2)
+    with pytest.raises(InputError, match="22 rows repeat a contract with other numbers"):
+        read_chain(path)

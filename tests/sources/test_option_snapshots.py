@@ -199,11 +199,11 @@ def test_later_snapshots_change_nothing_before_them(tmp_path, rows, cut):
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ([row("09:20", 100, "X", 1)], {}, r"right is 'X'; wanted C or P"),
-        ([row("09:20", 100, None, 1)], {}, r"right is 'blank'"),
-        ([row("09:20", 100, "C", "x")], {}, r"row 1, cum_volume is 'x'; wanted a number"),
-        ([row("09:20", 100, "C", 1, expiry="soon")], {}, r"expiry is 'soon'; wanted a date"),
-        ([row("09:20", 100, "C", 1, expiry=None)], {}, r"expiry is blank in a row"),
+        ([row("09:20", 100, "X", 1)], {}, r"right: row 1 is .X.; wanted C or P"),
+        ([row("09:20", 100, None, 1)], {}, r"right: row 1 is blank"),
+        ([row("09:20", 100, "C", "x")], {}, r"cum_volume: row 1 is .x.; wanted a number"),
+        ([row("09:20", 100, "C", 1, expiry="soon")], {}, r"expiry: row 1 is .soon.; wanted a date"),
+        ([row("09:20", 100, "C", 1, expiry=None)], {}, r"expiry: row 1 is blank"),
         ([row("09:20", 100, "C", 1)], {"timezone": None}, r"have no time zone"),
         ([row("09:20", 100, "C", 1, spot=np.nan)], {}, r"no snapshot has a spot"),
         ([row("04:00", 100, "C", 1)], {}, r"no snapshot has a spot.*check timezone"),
@@ -226,7 +226,7 @@ def test_a_missing_column_and_a_mix_of_symbols_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"^nse.csv: no column 'spot' or 'last'"):
         source().read(where, "XBOM")
     table.assign(symbol=["A", "B"]).to_csv(tmp_path / "nse.csv", index=False)
-    with pytest.raises(InputError, match=r"^nse.csv: holds A, B; wanted one, set symbol"):
+    with pytest.raises(InputError, match=r"^nse.csv: symbol: holds A, B; wanted one; set symbol"):
         source().read(where, "XBOM")
     assert source(symbol="B").read(where, "XBOM")["put_volume"].item() == 1.0
 
@@ -292,3 +292,61 @@ def test_a_collector_that_runs_before_and_after_the_session_is_no_wrong_zone(tmp
     frame = read(tmp_path, snapshots_of("Asia/Kolkata"))
     built = build_frame(frame, calendar="XBOM", where=Locations((tmp_path,)))
     assert not [n for n in built.attrs["notes"] if getattr(n, "code", "") == "bars-outside-hours"]
+
+
+BOOK = [(k, r) for k in range(80, 125, 5) for r in "CP"]
+
+
+def whole(minutes, seconds=lambda _: 0, **options) -> list[tuple[object, ...]]:
+    """Rows of snapshots of the whole book, each contract at its own second."""
+    return [
+        row(f"09:{m:02d}:{seconds(i):02d}", k, r, 10 * (at + 1), 5 + at, **options)
+        for at, m in enumerate(minutes)
+        for i, (k, r) in enumerate(BOOK)
+    ]
+
+
+def test_contracts_with_stamps_of_their_own_are_one_snapshot_known_at_the_newest(tmp_path):
+    frame = read(tmp_path, whole([20, 25, 30], lambda i: 3 * i))
+    usual = read(tmp_path, whole([21, 26, 31]))  # 51 seconds later: in the bar that comes next
+    assert_frame_equal(frame, usual)
+    assert frame["call_oi"].iloc[0] == 5 * len(BOOK) / 2
+
+
+def test_stamps_of_last_quotes_and_strikes_in_thousandths_are_refused(tmp_path):
+    rows = whole([20], lambda _: 0)
+    spread = [(f"2026-01-06 09:{16 + 2 * i:02d}", *r[1:]) for i, r in enumerate(rows)]
+    with pytest.raises(InputError, match=r"nse\.csv: ts: the stamps are of last quotes"):
+        read(tmp_path, spread)
+    large = [(r[0], r[1], 1000.0 * r[2], *r[3:]) for r in rows]
+    with pytest.raises(InputError, match=r"strike: 80,000 .* give unit: strike_thousandths"):
+        read(tmp_path, large)
+    assert_frame_equal(read(tmp_path, large, unit="strike_thousandths"), read(tmp_path, rows))
+
+
+def test_partial_snapshots_and_several_spots_are_warnings(tmp_path):
+    rows = whole([20, 25, 30, 35])[:-12]
+    rows[0] = (*rows[0][:6], 104.0, rows[0][7])
+    notes = read(tmp_path, rows).attrs["notes"]
+    assert (
+        "warning: 1 snapshot with several spots, the first from 100 to 104; the median taken"
+        in (notes)
+    )
+    assert any(n.startswith("warning: 1 snapshot of 4 partial") for n in notes)
+    assert not any("warning" in n for n in read(tmp_path, whole([20, 25, 30])).attrs["notes"])
+
+
+@pytest.mark.parametrize("expiry", ["27-Jan-2026", "27/01/2026", "27JAN26", 1769452200])
+def test_expiries_are_dates_in_any_notation(tmp_path, expiry):
+    where = Locations((tmp_path,))  # 1769452200 is midnight of that day in Kolkata
+    pd.DataFrame(whole([20], expiry=expiry), columns=NAMES).to_csv(tmp_path / "nse.csv")
+    expires = source().snapshots(where, "XBOM").chain.expires
+    assert set(expires.tolist()) == {pd.Timestamp(EXPIRY).toordinal() - 719_163}
+
+
+def test_rights_in_words_and_markers_of_none_are_read(tmp_path):
+    rows = [(*r[:3], {"C": "calls", "P": "puts"}[r[3]], *r[4:]) for r in whole([20, 25])]
+    assert_frame_equal(read(tmp_path, rows), read(tmp_path, whole([20, 25])))
+    rows = whole([20, 25])
+    rows[0] = (*rows[0][:5], -1, *rows[0][6:])
+    assert read(tmp_path, rows)["call_oi"].iloc[0] == 5 * (len(BOOK) / 2 - 1)

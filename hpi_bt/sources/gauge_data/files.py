@@ -37,7 +37,7 @@ def cboe_index(rows: Rows) -> pd.DataFrame:
     """Return `close`, points, of CBOE's VIX_History.csv, VIX3M_History.csv and their like.
 
     DATE (MM/DD/YYYY), OPEN, HIGH, LOW, CLOSE, or DATE and one value (VVIX, SKEW). The file does
-    not say which index it is of the five-column kind.
+    not say which index it is of the five-column kind, whose names may begin with one (VIX Close).
     """
     return rows.table({"close": rows.header[-1]}, "Cboe")
 
@@ -58,14 +58,14 @@ def treasury_par_yields(rows: Rows) -> pd.DataFrame:
 
 
 def fred_series(rows: Rows) -> pd.DataFrame:
-    """Return one series of FRED's CSV (observation_date, its code), holidays left out.
+    """Return the series of FRED's CSV (observation_date, their codes), holidays left out.
 
-    The column has our name (`sofr`, `y10`, `oas` ...) where we have one, else the code in small
+    A column has our name (`sofr`, `y10`, `oas` ...) where we have one, else the code in small
     letters. Percent a year.
     """
-    code = rows.header[1]
-    ours = FRED.get(code.upper(), code.lower())
-    return _without_blank_days(rows.table({ours: code}, f"FRED {code.upper()}"))
+    codes = {FRED.get(code.upper(), code.lower()): code for code in rows.header[1:]}
+    names = ", ".join(code.upper() for code in codes.values())
+    return _without_blank_days(rows.table(codes, f"FRED {names}"))
 
 
 def yahoo_bars(rows: Rows) -> pd.DataFrame:
@@ -122,13 +122,17 @@ def _kind(rows: Rows) -> tuple[str, Callable[[Rows], pd.DataFrame]] | None:
     """Return the layout's name and its reader: the first whose mark the header bears."""
     names = [h.lower() for h in rows.header]
     bare, pair = not names, len(names) == 2
-    of_fred = pair and (names[0] == "observation_date" or rows.header[1] in FRED)
+    known = len(names) > 1 and set(rows.header[1:]) <= set(FRED)
+    of_fred = known or (pair and names[0] == "observation_date")
+    last_words = [n.split()[-1] for n in names[1:] if n]  # "VIX Close"
+    ratio = {"puts", "calls", "p/c ratio"} <= set(names) and len(names) == 5
     marks: list[tuple[bool, str, Callable[[Rows], pd.DataFrame]]] = [
         (bare and len(rows.cells.columns) == 5, "put_call", put_call_archive),
         (bool({"10 yr", "3 mo"} & set(names)), "treasury", treasury_par_yields),
         (any(n.endswith("put_call_ratio") for n in names), "put_call_ratios", put_call_ratios),
         (names[1:2] in (["call"], ["calls"]) and len(names) == 5, "put_call", put_call_archive),
-        (names[1:] == _OHLC and not rows.iso, "cboe", cboe_index),
+        (ratio, "put_call", put_call_archive),
+        (last_words == _OHLC and not rows.iso, "cboe", cboe_index),
         (set(_OHLC) <= set(names), "yahoo", yahoo_bars),
         (of_fred and rows.iso, "fred", fred_series),
         (pair and names[1] in LIMITS, "own", own_series),

@@ -32,8 +32,11 @@ def put_call_archive(rows: Rows) -> pd.DataFrame:
     InputError
         A row whose total is not its puts and calls.
     """
-    date_, calls, puts, total, ratio = rows.cells.columns[:5]
-    del date_
+    calls, puts, total, ratio = rows.cells.columns[1:5]
+    named = {str(n).lower(): str(n) for n in rows.header[1:]}
+    if {"puts", "calls", "p/c ratio"} <= set(named):  # in any order
+        calls, puts, ratio = (named.pop(n) for n in ("calls", "puts", "p/c ratio"))
+        (total,) = named.values()
     columns = {"calls": calls, "puts": puts, "total": total, "printed": ratio}
     frame = rows.table(columns, "Cboe put/call archive")
     wrong = (frame["calls"] + frame["puts"] - frame["total"]).abs() > 0.5

@@ -12,9 +12,9 @@ import pandas as pd
 
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.gauge_data.files import read_gauge_file
+from hpi_bt.sources.gauge_data.files import FRED, read_gauge_file
 from hpi_bt.sources.gauge_data.kept import kept_frames
-from hpi_bt.sources.gauge_data.series import GIVEN_AS
+from hpi_bt.sources.gauge_data.series import GIVEN_AS, YIELDS
 from hpi_bt.sources.gauge_data.text import FutureError, UnknownLayoutError
 from hpi_bt.sources.paths import user_path
 
@@ -72,7 +72,9 @@ def read_files(
             )
         for path in [paths] if isinstance(paths, str | Path) else paths:
             frame = read_gauge_file(where.find(path), str(path), today=today)
-            read.append(ReadFile(frame, given_as, str(path)))
+            several = [(one, _given(one, given_as)) for one in _single(frame)]
+            wanted = [ReadFile(one, said, str(path)) for one, said in several if said]
+            read += wanted or [ReadFile(frame, given_as, str(path))]
     return read, notes
 
 
@@ -100,13 +102,36 @@ def _of_folder(where: Locations, folder: Path, product: str, today: date) -> Raw
                 raise
             ignored.append(path.name)
             continue
-        if given_as := _told_by(frame, path.stem.lower(), product):
-            read.append(ReadFile(frame, given_as, path.name))
-        else:
+        told = [(one, _told_by(one, path.stem.lower(), product)) for one in _single(frame)]
+        inputs = [ReadFile(one, given_as, path.name) for one, given_as in told if given_as]
+        read += inputs
+        if not inputs:
             ignored.append(path.name)
     if ignored:
         notes.append(f"no input of the gauge, ignored: {', '.join(ignored)}")
     return read, notes
+
+
+def _single(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return a file of several FRED series as one frame each, any other as it is."""
+    if frame.attrs["layout"] != "fred" or len(frame.columns) == 1:
+        return [frame]
+    codes = {ours: code for code, ours in FRED.items()}
+    frames = [frame[[column]].dropna() for column in frame]
+    for one in frames:
+        name = str(one.columns[0])
+        one.attrs = {**frame.attrs, "source": f"FRED {codes.get(name, name.upper())}"}
+    return frames
+
+
+def _given(frame: pd.DataFrame, given_as: str) -> str:
+    """Return what one series of a file is given as, "" where another one is wanted."""
+    if frame.attrs["layout"] != "fred":
+        return given_as
+    column = str(frame.columns[0])
+    if given_as == "treasury":
+        return given_as if column in YIELDS else ""
+    return given_as if column == given_as else ""
 
 
 def _told_by(frame: pd.DataFrame, stem: str, product: str) -> str | None:

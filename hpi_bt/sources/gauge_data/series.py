@@ -31,7 +31,7 @@ GIVEN_AS = {
 }
 #: What a note on values that are left out as no market's has after the series' name.
 FAULT = ": data fault: "
-_YIELDS = ("y10", "y2", "bill3m", "t10y3m")
+YIELDS = ("y10", "y2", "bill3m", "t10y3m")
 _POSITIVE = ("spy", "vix", "vix3m", "put_call")
 _YAHOO = {"spy": "SPY", "vix": "^VIX", "vix3m": "^VIX3M", "y10": "^TNX"}
 
@@ -118,9 +118,9 @@ def _one_series(frame: pd.DataFrame, given_as: str, name: str) -> Piece:
     """Return the series of a file that names it: FRED's or one's own, which goes last."""
     series, own = str(frame.columns[0]), frame.attrs["layout"] == "own"
     source = PurePath(name).name if own else frame.attrs["source"]
-    if series != given_as and not (given_as == "treasury" and series in _YIELDS):
+    if series != given_as and not (given_as == "treasury" and series in YIELDS):
         raise InputError(f"{name}: given as {given_as}, but it holds {series if own else source}")
-    rule = "h15" if series in _YIELDS else "sofr" if series == "sofr" else "fred"
+    rule = "h15" if series in YIELDS else "sofr" if series == "sofr" else "fred"
     if own:  # at the close like its market's, else as late as FRED, since nobody says when
         rule = {"put_call": "evening"}.get(series, "close" if series in _POSITIVE else rule)
     return Piece(series, source, 3 if own else 1, rule, frame[series])

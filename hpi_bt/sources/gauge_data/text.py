@@ -15,7 +15,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.tables import to_numbers
 
-DATE_NAMES = ("date", "observation_date", "fecha")
+DATE_NAMES = ("date", "observation_date", "trade_date", "fecha")
 
 _PREAMBLE = 5  # lines that may stand before the header
 _BLANKS = [".", "-", "ND"]  # besides what pandas knows; FRED and the Fed write these
@@ -176,6 +176,8 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
     for at, line in enumerate(lines[: _PREAMBLE + 1]):
         cells = [c.strip().strip('"').strip() for c in _cells(line)]
         if cells[0].lower() in DATE_NAMES:
+            if at > 1 and not any(cells[1:]):
+                return at, _stacked_header(lines[at - 2 : at + 1], name)
             if len(set(cells)) < len(cells):
                 raise InputError(f"{name}: a column name stands twice ({line.strip()[:80]})")
             return at, cells
@@ -192,6 +194,17 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
         f"{name}: no line begins with a date column (found: {shown}); "
         "the layout is not known, fetch the file again or name another"
     )
+
+
+def _stacked_header(lines: list[str], name: str) -> list[str]:
+    """Return the names of yfinance's three header lines: fields, symbols, and Date alone."""
+    fields, symbols, _ = ([c.strip() for c in _cells(line)] for line in lines)
+    if len(set(symbols[1:])) > 1 or len(set(fields)) < len(fields):
+        shown = " | ".join(line.strip()[:60] for line in lines)
+        raise InputError(
+            f"{name}: three header lines of several symbols ({shown}); save one symbol to a file"
+        )
+    return ["Date", *fields[1:]]
 
 
 def _dates(cells: pd.Series, name: str) -> tuple[pd.DatetimeIndex, bool]:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.files import read_gauge_file, read_gauge_text
 from hpi_bt.sources.gauge_data.put_call import splice_put_call
+from hpi_bt.sources.gauge_data.reading import read_files
 
 law = settings(max_examples=40, deadline=None)
 TODAY = date(2026, 11, 20)
@@ -343,3 +345,55 @@ def test_the_archive_without_header_is_the_one_with_it_and_goes_on(real_data):
     long = read_gauge_file(folder / "totalpc_to_2019-10-04_noheader.csv")["put_call"]
     assert long[short.index].equals(short)
     assert long.index[-1] == pd.Timestamp("2019-10-04")
+
+
+# -- layouts of other places ---------------------------------------------------------------------
+
+
+def test_several_series_of_fred_in_one_file():
+    text = "observation_date,DGS10,DGS2,DGS3MO\n2024-01-02,3.95,4.33,5.46\n2024-01-03,3.91,,5.48\n"
+    frame = read_gauge_text(text, "x")
+    assert frame.loc["2024-01-02"].tolist() == [3.95, 4.33, 5.46]
+    assert list(frame) == ["y10", "y2", "bill3m"]
+
+
+def test_several_series_of_fred_are_several_inputs(tmp_path):
+    text = "observation_date,DGS10,SOFR\n2024-01-02,3.95,5.40\n2024-01-03,3.91,5.39\n"
+    (tmp_path / "rates.csv").write_text(text)
+    where = Locations((tmp_path,))
+    read, _ = read_files(".", where, "total", TODAY, None)
+    assert [(one.given_as, list(one.frame)) for one in read] == [
+        ("y10", ["y10"]),
+        ("sofr", ["sofr"]),
+    ]
+    read, _ = read_files(
+        {"treasury": "rates.csv", "sofr": "rates.csv"}, where, "total", TODAY, None
+    )
+    assert [(one.given_as, list(one.frame)) for one in read] == [
+        ("treasury", ["y10"]),
+        ("sofr", ["sofr"]),
+    ]
+    assert read[0].frame.attrs["source"] == "FRED DGS10"
+
+
+def test_names_that_begin_with_the_index():
+    text = "Date,VIX Open,VIX High,VIX Low,VIX Close\n1/2/2018,10.95,11.07,9.52,9.77\n"
+    assert read_gauge_text(text, "x")["close"].tolist() == [9.77]
+
+
+def test_put_call_columns_in_another_order():
+    text = "PRODUCT: VIX,,\nTrade_date,P/C Ratio,Puts,Calls,Total Options\n"
+    text += "10/03/2019,1.5,300,200,500\n"
+    frame = read_gauge_text(text, "x")
+    assert (frame["put_call"].item(), frame.attrs["product"]) == (1.5, "vix")
+    with pytest.raises(InputError, match="do not add up"):
+        read_gauge_text(text.replace("500", "501"), "x")
+
+
+def test_three_header_lines_of_one_symbol():
+    text = "Price,Close,High\nTicker,SPY,SPY\nDate,,\n2024-01-02,472.65,473.67\n"
+    text = text.replace("High", "High,Low,Open").replace("SPY\nDate,,", "SPY,SPY,SPY\nDate,,,,")
+    text = text.replace("473.67", "473.67,470.49,472.16")
+    assert read_gauge_text(text, "x")["close"].tolist() == [472.65]
+    with pytest.raises(InputError, match="x: three header lines of several symbols"):
+        read_gauge_text(text.replace("Ticker,SPY", "Ticker,QQQ"), "x")

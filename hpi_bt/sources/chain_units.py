@@ -1,0 +1,149 @@
+"""Units of strikes and prices: coin prices and strikes in thousandths, seen by what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import InputError, Note, Severity
+
+_SCALES = (1000.0, 100.0, 10_000.0)  # that strikes are written in; spot lies within them then
+_DEEP = 0.02  # of spot that a contract is in the money by
+_FAR_BELOW = 0.5  # of intrinsic value
+_NEARLY = 0.9  # of intrinsic value that an option is worth, and of the contracts that must be
+_FEWEST = 4  # contracts in the money that tell anything
+
+
+def check_units(
+    contracts: pd.DataFrame,
+    spot: float,
+    columns: Mapping[str, str],
+    *,
+    asked: str | None,
+    name: str,
+) -> list[Note]:
+    """Return what is odd of strikes and prices beside spot; refuse those in another unit.
+
+    Parameters
+    ----------
+    contracts : DataFrame of n rows
+        strike, right ("C" or "P") and, where known, bid and ask; none that has expired.
+    spot : float
+        Price of the underlying, in the money of the strikes.
+    columns : mapping of str to str
+        Our name of a column: the file's.
+    asked : str, optional
+        The unit that the file was read in.
+    name : str
+        The file.
+
+    Raises
+    ------
+    InputError
+        Strikes are 1,000 (or 100, or 10,000) times spot; most mids in the money lie far below
+        intrinsic value and are option prices once multiplied by spot.
+    """
+    if contracts.empty:
+        return []
+    strike = contracts["strike"].to_numpy(dtype=np.float64)
+    check_strikes(strike, spot, columns.get("strike", "strike"), asked, name)
+    quotes = [c for c in ("bid", "ask") if c in contracts and contracts[c].gt(0.0).any()]
+    quotes = quotes if len(quotes) > 1 else [c for c in ("last",) if c in contracts] * 2
+    if not quotes:
+        return []
+    bid, ask = (contracts[c].to_numpy(dtype=np.float64) for c in quotes)
+    call = contracts["right"].to_numpy() == "C"
+    intrinsic = np.where(call, spot - strike, strike - spot)
+    mid = 0.5 * (bid + ask)
+    worth = _Worth(mid, intrinsic, np.where(call, spot, strike))
+    told = (bid > 0.0) & (ask >= bid) & (intrinsic >= _DEEP * spot)
+    if told.sum() < _FEWEST:
+        return []
+    names = " and ".join(dict.fromkeys(columns.get(c, c) for c in quotes))
+    return _check_prices(
+        worth.where(told), spot, names, columns.get("strike", "strike"), asked, name
+    )
+
+
+class _Worth(NamedTuple):
+    """Mids of contracts, what they are worth at least and at most; each of shape (n,)."""
+
+    mid: FloatArray
+    intrinsic: FloatArray
+    most: FloatArray
+
+    def where(self, keep: BoolArray) -> _Worth:
+        """Return some of the contracts."""
+        return _Worth(*(values[keep] for values in self))
+
+    def fits(self, factor: float) -> bool:
+        """Return whether nearly all mids are worth an option once multiplied."""
+        mid = factor * self.mid
+        good = (mid >= _NEARLY * self.intrinsic) & (mid <= self.most / _NEARLY)
+        return bool(good.mean() >= _NEARLY)
+
+
+def _check_prices(
+    worth: _Worth, spot: float, quotes: str, strike: str, asked: str | None, name: str
+) -> list[Note]:
+    """Return the warning that mids in the money are none of the market's; refuse other units."""
+    n, at = len(worth.mid), f"at spot {spot:,.10g}"
+    above = int((worth.mid > worth.most).sum())
+    if 2 * above > n:
+        raise InputError(
+            f"{quotes} of {above} of {n} contracts in the money are above what an option can be "
+            f"worth {at}: they are in another unit",
+            where=name,
+            remedy="leave out `unit`" if asked else "divide them in the file, or give `spot`",
+        )
+    below = int((worth.mid < _FAR_BELOW * worth.intrinsic).sum())
+    if 2 * below <= n:
+        return []
+    found = f"{below} of {n} contracts in the money are quoted far below their intrinsic value {at}"
+    if asked is None and worth.fits(spot):
+        raise InputError(
+            f"{quotes} look like prices in coin: {found}",
+            where=name,
+            remedy="give `unit=coin_prices`",
+        )
+    if asked is None and worth.fits(_SCALES[0]):
+        raise InputError(
+            f"looks like thousandths: {found}",
+            where=name,
+            field=strike,
+            remedy="give `unit=strike_thousandths`",
+        )
+    text = f"{found}: prices, strikes or spot are of another unit, moment or underlying"
+    return [Note(Severity.WARNING, "below-intrinsic", text)]
+
+
+def check_strikes(
+    strike: FloatArray, spot: float, column: str, asked: str | None, name: str
+) -> None:
+    """Refuse strikes that spot lies far outside of, and within once multiplied by 1,000 or so."""
+    low, high = float(strike.min()), float(strike.max())
+    if low <= spot <= high:
+        return
+    scale = next((s for s in _SCALES if low <= s * spot <= high), None)
+    if scale is not None:
+        thousandths = scale == _SCALES[0] and asked is None
+        raise InputError(
+            f"{low:,.10g} to {high:,.10g}, which is {scale:,.0f} times spot {spot:,.10g}",
+            where=name,
+            field=column,
+            remedy="give `unit=strike_thousandths`" if thousandths else "divide them in the file",
+        )
+    scale = next((s for s in _SCALES if low <= spot / s <= high), None)
+    if scale is not None:
+        divided = asked == "strike_thousandths" and scale == _SCALES[0]
+        raise InputError(
+            f"{low:,.10g} to {high:,.10g}{' after division by 1,000' if divided else ''}, but spot "
+            f"is {spot:,.10g}, {scale:,.0f} times as much",
+            where=name,
+            field=column,
+            remedy="leave out `unit`" if divided else "give `spot`",
+        )
