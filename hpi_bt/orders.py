@@ -19,9 +19,11 @@ from hpi_bt.sources.base import Settings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-NO_EXIT, SIGNAL, REVERSE, TIME, FLAT, LATE_FLAT, STOP, TARGET, RUIN = range(9)
+NO_EXIT, SIGNAL, REVERSE, TIME, FLAT, LATE_FLAT, STOP, TARGET, RUIN, WINDOW_END = range(10)
 #: What `exit_reason` says in trades.csv, by the codes above.
-REASONS = ("", "signal", "reverse", "time", "flat", "late_flat", "stop", "target", "ruin")
+REASONS = (
+    "", "signal", "reverse", "time", "flat", "late_flat", "stop", "target", "ruin", "window end",
+)  # fmt: skip
 
 FIXED, PERCENT, RISK = range(3)
 

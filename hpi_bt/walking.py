@@ -13,20 +13,25 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
-from hpi_bt.backtest.fast import fills_of
-from hpi_bt.backtest.fast_loop import COUNTS
+from hpi_bt.backtest.account_notes import config_notes, ruin_notes
 from hpi_bt.backtest.points import MAX_POINTS, Point
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.backtest.result import Result
-from hpi_bt.backtest.sweep import Outcomes, Prepared, cerebro_record, fast_targets, prepare
-from hpi_bt.backtest.walk_forward import Window, bars_of, evaluate_windows, stretch, windows_of
+from hpi_bt.backtest.sweep import Outcomes, Prepared, prepare
+from hpi_bt.backtest.walk_forward import (
+    Window,
+    bars_of,
+    evaluate_windows,
+    stretches,
+    windows_of,
+)
 from hpi_bt.config import Config, resolved_yaml
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.report.folder import Story, write_run
-from hpi_bt.runs import assumptions
+from hpi_bt.runs import assumptions, orders_of
 from hpi_bt.searches import Count, Search, all_outcomes, jobs_of, no_count, open_search
 from hpi_bt.sources.paths import user_path
-from hpi_bt.stats.metrics import performance
+from hpi_bt.stats.metrics import Metrics, performance, session_changes
 
 
 def walk_forward(
@@ -92,7 +97,8 @@ def _story(
     """Return what the folder says beside the run: the windows and how stable the choice was."""
     rule = search.config.walk_forward
     how = f"{rule.select}, {rule.mode}" if rule else ""
-    table = _window_table(search, ready, windows, outcomes, chosen)
+    tests = _tested(ready, windows, record)
+    table = _window_table(search, ready, windows, outcomes, chosen, tests)
     stability = _stability(search.points, chosen)
     return Story(
         name=f"{search.config.name} walk-forward",
@@ -102,7 +108,7 @@ def _story(
             ("Parameters", f"chosen anew in {len(windows)} windows by {how}"),
         ],
         benchmark=search.config.benchmark == "buy_and_hold",
-        figures=_figures(search, outcomes, windows, chosen, ready.year),
+        figures=_figures(search, outcomes, windows, chosen, tests),
         pages={
             "windows.csv": lambda path: table.to_csv(path, index=False),
             "stability.csv": lambda path: stability.to_csv(path, index=False),
@@ -111,129 +117,53 @@ def _story(
 
 
 def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: IntArray) -> Record:
-    """Return the record of the test windows one after another, cash carried over."""
-    pieces = _fast_pieces if search.task.engine == "fast" else _cut_pieces
+    """Return the record of the test windows one after another, one account."""
+    config, engine = search.config, search.task.engine
     first = bars_of(ready.ends, windows[0].test_from, windows[-1].test_to)
     frame = ready.frame.iloc[first]
     frame.attrs = dict(ready.frame.attrs)
-    equity, position, fills, counts = pieces(search, ready, windows, chosen)
-    fills["bar"] = fills["bar"] - first.start
-    symbol = str(frame.attrs.get("symbol", ""))
     best = [search.points[i] for i in chosen]
+    spans = [bars_of(ready.ends, w.test_from, w.test_to) for w in windows]
+    pieces = list(stretches(ready, engine, best, spans))
+    equity = np.concatenate([piece.equity for piece in pieces])
+    fills = [
+        piece.fills.assign(bar=piece.fills["bar"] + (bars.start - first.start))
+        for piece, bars in zip(pieces, spans, strict=True)
+        if len(piece.fills)
+    ]
+    counts = {k: sum(p.counts.get(k, 0) for p in pieces) for k in pieces[0].counts}
+    made = pd.concat(fills, ignore_index=True) if fills else fills_frame([])
+    orders = orders_of(config, ready.strategy)
+    symbol = str(frame.attrs.get("symbol", ""))
     return Record(
-        engine=search.task.engine,
+        engine=engine,
         strategy=ready.strategy.__name__,
         params={k: _most_frequent([p[k] for p in best]) for k in best[0]},
         frame=frame,
-        cash=search.config.broker.cash,
+        cash=config.broker.cash,
         equity=equity,
-        position=position,
-        fills=fills,
+        position=np.concatenate([piece.position for piece in pieces]),
+        fills=made,
         signals=pd.DataFrame(index=frame.index),
-        multipliers={symbol: search.config.broker.commission.multiplier},
+        multipliers={symbol: config.broker.commission.multiplier},
         counts=counts,
-        remarks=[_how(search.task.engine), *search.notes],
+        remarks=[
+            _WINDOWS,
+            *search.notes,
+            *ruin_notes(equity, frame.index, closed_out=True),
+            *config_notes(config.broker, orders, counts, len(made)),
+        ],
         demo=str(frame.attrs.get("demo", "")),
         code=search.source,
     )
 
 
-def _how(engine: str) -> str:
-    if engine == "fast":
-        return "each window starts flat; what is open at its end is valued at the last close"
-    return "returns are cut from runs over all bars: a position may be carried into a window"
-
-
-_Pieces = tuple[FloatArray, FloatArray, pd.DataFrame, dict[str, int]]
-
-
-def _fast_pieces(
-    search: Search, ready: Prepared, windows: list[Window], chosen: IntArray
-) -> _Pieces:
-    cash = search.config.broker.cash
-    equity, position, fills = [], [], []
-    counts = np.zeros(len(COUNTS), dtype=np.int64)
-    symbol = str(ready.frame.attrs.get("symbol", ""))
-    points = [(int(i), search.points[i]) for i in chosen]
-    for window, (config, target) in zip(windows, fast_targets(ready, points), strict=True):
-        account, _ = stretch(ready, config, target, window.test_from, window.test_to, cash)
-        equity.append(account.equity.copy())
-        position.append(account.position.copy())
-        counts += account.counts
-        bars = bars_of(ready.ends, window.test_from, window.test_to)
-        made = fills_of(account, ready.frame.iloc[bars], symbol)
-        made["bar"] += bars.start
-        fills.append(_closed_out(made, account.position[-1], ready, bars.stop - 1))
-        cash = float(account.equity[-1])
-    counted = {k: int(v) for k, v in zip(COUNTS, counts, strict=True)}
-    return np.concatenate(equity), np.concatenate(position), pd.concat(fills), counted
-
-
-def _closed_out(fills: pd.DataFrame, left: float, ready: Prepared, bar: int) -> pd.DataFrame:
-    """Return a window's fills, what is open at its end sold at the last close without costs."""
-    if not left:
-        return fills
-    close = float(ready.market.close[bar])
-    row = {
-        "bar": bar, "time": ready.frame.index[bar], "data": fills["data"].iloc[-1], "size": -left,
-        "price": close, "commission": 0.0, "slippage": 0.0, "kind": "exit",
-        "reason": "window end", "closed": -left, "closed_commission": 0.0,
-    }  # fmt: skip
-    return pd.concat([fills, fills_frame([row])], ignore_index=True)
-
-
-def _cut_pieces(
-    search: Search, ready: Prepared, windows: list[Window], chosen: IntArray
-) -> _Pieces:
-    value = search.config.broker.cash
-    equity, position, fills = [], [], []
-    records: dict[int, Record] = {}
-    for window, i in zip(windows, chosen.tolist(), strict=True):
-        if i not in records:
-            records[i] = cerebro_record(ready, search.points[i])
-        record = records[i]
-        bars = bars_of(ready.ends, window.test_from, window.test_to)
-        base = record.equity[bars.start - 1] if bars.start else record.cash
-        scale = value / base
-        equity.append(record.equity[bars] * scale)
-        position.append(record.position[bars] * scale)
-        fills.append(_cut_fills(record, ready, bars, scale))
-        value = float(equity[-1][-1])
-    return np.concatenate(equity), np.concatenate(position), pd.concat(fills), {"rejected": 0}
-
-
-def _cut_fills(record: Record, ready: Prepared, bars: slice, scale: float) -> pd.DataFrame:
-    """Return a window's fills, scaled; what is held at its ends is taken over and closed out."""
-    inside = record.fills[record.fills["bar"].between(bars.start, bars.stop - 1)].copy()
-    for name in ("size", "commission", "slippage", "closed", "closed_commission"):
-        inside[name] = inside[name].astype(np.float64) * scale
-    symbol = str(ready.frame.attrs.get("symbol", ""))
-    parts = [inside]
-    carried = float(record.position[bars.start - 1]) * scale if bars.start else 0.0
-    if carried:
-        close = float(ready.market.close[bars.start - 1])
-        parts.insert(0, _row(ready, symbol, bars.start, carried, close, "window start"))
-    left = float(record.position[bars.stop - 1]) * scale
-    if left:
-        close = float(ready.market.close[bars.stop - 1])
-        parts.append(_row(ready, symbol, bars.stop - 1, -left, close, "window end"))
-    return (
-        pd.concat([p for p in parts if len(p)], ignore_index=True)
-        if any(map(len, parts))
-        else inside
-    )
-
-
-def _row(
-    ready: Prepared, symbol: str, bar: int, size: float, price: float, reason: str
-) -> pd.DataFrame:
-    leaving = reason == "window end"
-    row = {
-        "bar": bar, "time": ready.frame.index[bar], "data": symbol, "size": size, "price": price,
-        "commission": 0.0, "slippage": 0.0, "kind": "exit" if leaving else "entry",
-        "reason": reason, "closed": size if leaving else 0.0, "closed_commission": 0.0,
-    }  # fmt: skip
-    return fills_frame([row])
+_WINDOWS = Note(
+    Severity.INFO,
+    "test-windows",
+    "the test windows are one account: a window's first order follows the signal of the close "
+    "before it, and what is open at its end is closed at the last close, with costs",
+)
 
 
 def _dates(ready: Prepared, first: int, last: int) -> tuple[str, str]:
@@ -241,10 +171,14 @@ def _dates(ready: Prepared, first: int, last: int) -> tuple[str, str]:
     return str(stamps[0].date()), str(stamps[1].date())
 
 
-def _tested(windows: list[Window], outcomes: Outcomes, w: int, point: int) -> FloatArray:
-    """Return a point's session returns in the test of window `w`."""
-    offset = windows[w].test_from - windows[0].test_from
-    return outcomes.returns[point, offset : offset + windows[w].test_to - windows[w].test_from]
+def _tested(ready: Prepared, windows: list[Window], record: Record) -> list[Metrics]:
+    """Return the figures of the account in the test of each window."""
+    first = windows[0].test_from
+    start = bars_of(ready.ends, first, first + 1).start
+    ends = ready.ends[first : windows[-1].test_to] - start
+    returns = session_changes(record.equity, ends, record.cash)
+    own = (returns[w.test_from - first : w.test_to - first] for w in windows)
+    return [performance(part, periods_per_year=ready.year) for part in own]
 
 
 def _window_table(
@@ -253,10 +187,11 @@ def _window_table(
     windows: list[Window],
     outcomes: Outcomes,
     chosen: IntArray,
+    tests: list[Metrics],
 ) -> pd.DataFrame:
     rows = []
     for w, (window, i) in enumerate(zip(windows, chosen.tolist(), strict=True)):
-        tested = performance(_tested(windows, outcomes, w, i), periods_per_year=ready.year)
+        tested = tests[w]
         train = _dates(ready, window.train_from, window.train_to)
         test = _dates(ready, window.test_from, window.test_to)
         rows.append({
@@ -292,15 +227,15 @@ def _stability(points: list[Point], chosen: IntArray) -> pd.DataFrame:
 
 
 def _figures(
-    search: Search, outcomes: Outcomes, windows: list[Window], chosen: IntArray, year: int
+    search: Search,
+    outcomes: Outcomes,
+    windows: list[Window],
+    chosen: IntArray,
+    tests: list[Metrics],
 ) -> dict[str, Any]:
     """Return what summary.json says of the walk beside the figures of the stitched run."""
     rule = search.config.walk_forward
     inside = outcomes.figures[chosen, np.arange(len(windows))]
-    tested = [
-        performance(_tested(windows, outcomes, w, int(i)), periods_per_year=year).sharpe
-        for w, i in enumerate(chosen)
-    ]
     totals = [_totals(windows, outcomes, w) for w in range(len(windows))]
     ranks = [float((total <= total[i]).mean()) for total, i in zip(totals, chosen, strict=True)]
     return {
@@ -309,7 +244,7 @@ def _figures(
         "points": len(search.points),
         "select": rule.select if rule else "",
         "in_sample_mean": _mean(inside),
-        "out_of_sample_sharpe_mean": _mean(np.array(tested)),
+        "out_of_sample_sharpe_mean": _mean(np.array([t.sharpe for t in tests])),
         "out_of_sample_rank_mean": float(np.mean(ranks)),
     }
 

@@ -144,3 +144,136 @@ def test_windows_longer_than_the_data_and_a_missing_rule_are_refused(shop):
     none = config() | {"walk_forward": None}
     with pytest.raises(InputError, match="walk_forward: is missing; add"):
         hpi_bt.walk_forward(none, results="r")
+
+
+COSTLY = {"cash": 100_000, "commission": {"kind": "per_share", "amount": 0.1}, "slippage_bps": 10}
+
+
+def flat_bars(folder, n=30):
+    days = pd.bdate_range("2024-03-18", periods=n + 5).difference(["2024-03-29"])[:n]
+    stamps = [d + pd.Timedelta(hours=10, minutes=30 * i) for d in days for i in range(13)]
+    prices = dict.fromkeys(("open", "high", "low", "close"), 50.0)
+    pd.DataFrame({"datetime": stamps, **prices, "volume": 1.0}).to_csv(
+        folder / "bars.csv", index=False
+    )
+
+
+LONG = """
+import backtrader as bt
+import numpy as np
+from hpi_bt import KernelStrategy, Orders, defaults_of
+
+def long(close, *, level=1.0, state=None):
+    return np.full(close.size, level)
+
+class Long(KernelStrategy):
+    inputs = ("close",)
+    signal_kernel = staticmethod(long)
+    params = defaults_of(long)
+    orders = Orders(size={"kind": "fixed", "amount": 100.0})
+
+class Plain(bt.Strategy):
+    params = dict(length=3)
+
+    def __init__(self):
+        self.mean = bt.ind.SMA(self.data.close, period=self.p.length)
+        self.refused = 0
+
+    def notify_order(self, order):
+        self.refused += order.status == order.Rejected
+
+    def next(self):
+        if not self.position:
+            self.buy(size=100)
+"""
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_each_window_pays_for_its_way_in_and_its_way_out(shop, engine):
+    flat_bars(shop)
+    (shop / "swing.py").write_text(LONG)
+    always = config() | {"strategy": {"class": "swing.py:Long"}, "broker": COSTLY}
+    always["sweep"] = {"level": [1.0, 2.0]}
+    result = hpi_bt.walk_forward(always, results="r", engine=engine, jobs=1)
+    # six windows x 100 shares x two sides x (0.10 + 0.1 % of 50)
+    assert result.summary["end_value"] == pytest.approx(100_000 - 6 * 100 * 2 * 0.15)
+    assert result.summary["costs"] == pytest.approx(180.0)
+    trades = result.trades
+    assert len(trades) == 6
+    assert trades["exit_reason"].eq("window end").all()
+    assert trades["net"].sum() == pytest.approx(-180.0)
+    # in at the first open of each window, on the signal of the close before; out at the last close
+    edges = np.array([(4 * w * 13, min(4 * w + 4, 22) * 13 - 1) for w in range(6)])
+    assert trades[["entry_bar", "exit_bar"]].to_numpy().tolist() == edges.tolist()
+    assert result.equity["position"].to_numpy()[edges[:, 1]].tolist() == [0.0] * 6
+    assert result.equity["equity"].iloc[0] == pytest.approx(100_000 - 15.0)
+
+
+ORDERS = [
+    {"size": {"kind": "percent", "percent": 50.0}, "size_step": 0.0},
+    {"size": {"kind": "fixed", "amount": 900.0}},
+    {"size": {"kind": "risk", "percent": 1.0}, "stop": {"period": 5, "multiple": 2.0},
+     "target": {"multiple": 3.0}, "time_stop_bars": 9},
+    {"size": {"kind": "fixed", "amount": 7.0}, "flat_at_close": True, "direction": "short"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("orders", ORDERS, ids=["percent", "fixed", "risk", "flat"])
+@pytest.mark.parametrize(
+    "broker",
+    [
+        COSTLY,
+        {"cash": 50_000, "slippage_bps": 3,
+         "commission": {"kind": "per_contract", "amount": 2.0, "multiplier": 20, "margin": 900}},
+    ],
+    ids=["stock", "future"],
+)  # fmt: skip
+def test_both_engines_walk_alike_to_the_last_bit(shop, orders, broker):
+    bars(shop)
+    both = config() | {"orders": orders, "broker": broker}
+    fast, slow = (
+        hpi_bt.walk_forward(both, results="r", engine=name, jobs=1) for name in ("fast", "cerebro")
+    )
+    pd.testing.assert_frame_equal(fast.equity, slow.equity, check_exact=True)
+    pd.testing.assert_frame_equal(fast.trades, slow.trades, check_exact=True)
+    pd.testing.assert_frame_equal(windows(fast), windows(slow), check_exact=True)
+    assert len(fast.trades) > 3
+    for name in ("rejected", "capped", "commission", "slippage", "total_return"):
+        assert fast.summary.get(name) == slow.summary.get(name)
+
+
+def test_windows_after_a_ruin_trade_nothing(shop):
+    bars(shop)
+    broke = config() | {
+        "orders": {"size": {"kind": "fixed", "amount": 20.0}, "direction": "long"},
+        "broker": {"cash": 3_000, "commission": {
+            "kind": "per_contract", "amount": 1.0, "multiplier": 300, "margin": 100}},
+    }  # fmt: skip
+    for engine in ("fast", "cerebro"):
+        result = hpi_bt.walk_forward(broke, results="r", engine=engine, jobs=1)
+        equity = result.equity["equity"].to_numpy()
+        ruin = int(np.flatnonzero(equity <= 0.0)[0])
+        assert (equity[ruin + 1 :] == equity[-1]).all()
+        assert result.trades["entry_bar"].max() <= ruin
+        assert any("account ruined on" in line for line in result.summary["remarks"])
+
+
+def test_a_plain_strategy_trades_within_the_windows_alone_and_sees_what_was_before(shop):
+    flat_bars(shop)
+    (shop / "swing.py").write_text(LONG)
+    plain = config() | {"strategy": {"class": "swing.py:Plain"}, "broker": COSTLY}
+    plain["sweep"] = {"length": [20, 90]}  # the first training window is 104 bars long
+    result = hpi_bt.walk_forward(plain, results="r", jobs=1)
+    assert result.trades["entry_bar"].tolist() == [4 * w * 13 for w in range(6)]
+    assert result.summary["rejected"] == 0
+    assert result.summary["end_value"] == pytest.approx(100_000 - 180.0)
+
+
+def test_a_training_window_shorter_than_an_indicator_needs_has_no_trade(shop):
+    flat_bars(shop)
+    (shop / "swing.py").write_text(LONG)
+    plain = config() | {"strategy": {"class": "swing.py:Plain"}, "broker": COSTLY}
+    plain["sweep"] = {"length": [120, 150]}
+    result = hpi_bt.walk_forward(plain, results="r", jobs=1)
+    # bars 104 on are tested: with 120 the first close that it knows is in the first window
+    assert result.trades["entry_bar"].iloc[0] == 120 - 104

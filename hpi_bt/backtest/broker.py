@@ -210,7 +210,11 @@ class HedgeBroker(LeanBroker):
     ----------
     ruined : bool
         Whether the account has been at or below 0.
+    first_close : int
+        Number of bars of the first data, at the last of which the first order may be sent.
     """
+
+    first_close = 0
 
     def init(self) -> None:
         """Begin with an account that is not ruined."""
@@ -219,9 +223,15 @@ class HedgeBroker(LeanBroker):
         self._limit = self._asked = math.nan
         self._below, self._above = -math.inf, math.inf  # closes from which on ruin is possible
 
+    @property
+    def idle(self) -> bool:
+        """Whether every order would be rejected."""
+        return self.ruined or len(self.cerebro.datas[0]) < self.first_close
+
     def submit(self, order: Any, check: bool = True) -> Any:
-        """Take an order, or reject it where the account is ruined."""
-        if self.ruined and order.info.get("reason") != "ruin":
+        """Take an order, or reject it where the account is ruined or its time has not come."""
+        if self.idle and order.info.get("reason") != "ruin":
+            order.too_early = not self.ruined
             order.reject(self)
             self.notify(order)
             return order

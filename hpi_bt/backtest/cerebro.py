@@ -65,6 +65,7 @@ def run_cerebro(
     progress: Progress | None = None,
     style: Style = None,
     call: Call | None = None,
+    first_close: int = 0,
 ) -> Record:
     """Return the record of one strategy on one frame.
 
@@ -88,6 +89,8 @@ def run_cerebro(
         {column: {option: value}} over what indicators declare: their alerts' texts, or none.
     call : callable, optional
         Called with each `Alert` at the close of its bar.
+    first_close : int, default=0
+        Bars that the strategy sees before its first order may be sent, at the close of the last.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def run_cerebro(
     broker = broker or Broker()
     cerebro = HedgeCerebro()
     cerebro.broker = HedgeBroker()
+    cerebro.broker.first_close = first_close
     feed: Any = HedgeData
     cerebro.adddata(feed(frame), name=str(frame.attrs.get("symbol", "")))
     leverage = orders.max_leverage if orders else 1.0

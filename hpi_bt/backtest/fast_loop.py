@@ -21,6 +21,7 @@ from hpi_bt.orders import (
     STOP,
     TARGET,
     TIME,
+    WINDOW_END,
     Rules,
     allowed_target,
     entry_size,
@@ -431,3 +432,42 @@ def _simulate(  # noqa: PLR0912, PLR0915 - one loop, its three steps in the brok
 
 
 _interpreted: Callable[..., Account] = interpreted(_simulate)
+
+
+def from_bar(account: Account, first: int) -> Account:
+    """Return an account from bar `first` on, before which nothing was filled; bars count from 0."""
+    return account._replace(
+        equity=account.equity[first:],
+        position=account.position[first:],
+        fill_bar=account.fill_bar - first,
+    )
+
+
+def way_out(
+    costs: Costs, multiplier: float, size: float, close: float
+) -> tuple[float, float, float]:
+    """Return (price, commission, slippage) of closing a position of `size` at a close."""
+    price = _worse.py_func(close, -1 if size > 0.0 else 1, costs.slippage)
+    slippage = (price - close) * -size * multiplier
+    return price, _commission.py_func(costs, size, price), slippage
+
+
+def closed_out(account: Account, rules: Rules, costs: Costs, close: float) -> Account:
+    """Return an account whose position is closed at the last bar's close, with what that costs."""
+    size = float(account.position[-1])
+    if size == 0.0:
+        return account
+    price, commission, slippage = way_out(costs, rules.multiplier, size, close)
+    equity, position = account.equity.copy(), account.position.copy()
+    equity[-1] -= slippage + commission
+    position[-1] = 0.0
+    fill = [-size, price, commission, slippage, -size]
+    return Account(
+        equity,
+        position,
+        np.append(account.fill_bar, position.size - 1),
+        np.append(account.fill_code, WINDOW_END),
+        np.vstack((account.fills, fill)),
+        account.counts,
+        np.vstack((account.protection, [np.nan, np.nan])),
+    )

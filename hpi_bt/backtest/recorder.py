@@ -68,7 +68,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
     def notify_order(self, order: Any) -> None:
         """Note rejections and every execution since the last notification."""
         if order.status in (order.Margin, order.Rejected):
-            self._rejected += 1
+            self._rejected += not getattr(order, "too_early", False)
         if order.status in (order.Submitted, order.Accepted):
             # its executions may be known already; they are told in their turn
             if order.status == order.Accepted:
@@ -260,13 +260,17 @@ def _reference(order: Any, coc: bool) -> float:
     return float(order.executed.exbits[-1].price)
 
 
+class ShortHistoryError(InputError):
+    """There are fewer bars than the indicators of a strategy need."""
+
+
 def _check_length(strategy: Any) -> None:
     """Refuse a data with fewer bars than what is computed of it needs."""
     several = len(strategy.datas) > 1
     for data, own in zip(strategy.datas, strategy._minperiods, strict=True):
         have, needed = data.buflen(), own if several else strategy._minperiod
         if have and have < needed:
-            raise InputError(
+            raise ShortHistoryError(
                 f"{data._name or 'data'}: {have} bars, but {type(strategy).__name__} needs "
                 f"{needed}; give more data or shorter lookbacks"
             )

@@ -31,7 +31,7 @@ from hpi_bt.backtest.fast import (
     runs_fast,
     target_of,
 )
-from hpi_bt.backtest.fast_loop import Account, Market, simulate
+from hpi_bt.backtest.fast_loop import Account, Costs, Market, simulate
 from hpi_bt.backtest.points import Point
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import alive, made_folder
@@ -39,7 +39,7 @@ from hpi_bt.config import Config, overridden, validated
 from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import Inputs, kernel_series
 from hpi_bt.loading import load_strategy
-from hpi_bt.orders import Orders
+from hpi_bt.orders import Orders, Rules
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.metrics import performance, session_changes, session_ends
 from hpi_bt.stats.summary import summarise
@@ -238,28 +238,37 @@ def _run_fast(
         yield figures_of(returns, account, config.broker.commission.multiplier, ready.year), returns
 
 
-def account_of(
-    ready: Prepared,
-    config: Config,
-    target: FloatArray,
-    bars: slice = slice(None),
-    cash: float | None = None,
-) -> Account:
-    """Return the account of one target under one config, over all bars or a stretch of them.
+def account_of(ready: Prepared, config: Config, target: FloatArray) -> Account:
+    """Return the account of one target under one config.
 
     Its equity and position are overwritten by the next call in the same thread.
     """
+    whole = slice(0, target.size)
+    return simulated(ready, target, whole, *terms_of(ready, config))
+
+
+def terms_of(ready: Prepared, config: Config) -> tuple[FloatArray, Rules, Costs]:
+    """Return average true range, rules and costs of one config."""
     orders = config.orders or ready.strategy.orders
-    costs = costs_of(config.broker, orders.max_leverage)
-    atr = atr_of(orders, ready.market)
-    return simulate(
-        Market(*(column[bars] for column in ready.market)),
-        target[bars],
-        atr[bars],
+    return (
+        atr_of(orders, ready.market),
         rules_of(orders, config.broker, ready.frame),
-        costs if cash is None else costs._replace(cash=cash),
-        room=_room(target[bars].size),
+        costs_of(config.broker, orders.max_leverage),
     )
+
+
+def simulated(
+    ready: Prepared,
+    target: FloatArray,
+    bars: slice,
+    atr: FloatArray,
+    rules: Rules,
+    costs: Costs,
+) -> Account:
+    """Return the account of one target over some bars, as `account_of` does."""
+    market = Market(*(column[bars] for column in ready.market))
+    room = _room(market.close.size)
+    return simulate(market, target[bars], atr[bars], rules, costs, room=room)
 
 
 def _room(n_bars: int) -> tuple[FloatArray, FloatArray]:
@@ -288,19 +297,29 @@ def figures_of(returns: FloatArray, account: Account, multiplier: float, year: i
     return np.array([*named, float(net.size), won, held, costs])
 
 
-def cerebro_record(ready: Prepared, point: Point) -> Record:
-    """Return the record of one point, run in Cerebro."""
+def cerebro_record(
+    ready: Prepared, point: Point, bars: slice = slice(None), cash: float | None = None
+) -> Record:
+    """Return the record of one point, run in Cerebro.
+
+    Of some bars alone: the strategy sees all before them and none after, and its first order goes
+    out at the close before them, on an account of `cash`.
+    """
     from hpi_bt.backtest.cerebro import run_cerebro
 
     config = with_point(ready.config, point, ready.strategy)
+    frame = ready.frame.iloc[: bars.stop]
+    frame.attrs = ready.frame.attrs
+    own = {} if cash is None else {"cash": cash}
     return run_cerebro(
         ready.strategy,
         config.strategy.params,
-        ready.frame,
+        frame,
         orders=config.orders,
-        broker=config.broker,
+        broker=config.broker.model_copy(update=own),
         allow_demo=config.demo,
         allow_intraday=config.allow_intraday,
+        first_close=bars.start or 0,
     )
 
 

@@ -161,7 +161,7 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
         held = len(self) - self._entry_bar + 1
         if side and held == 1 and rules.stop:
             self._count_breach(side)
-        if getattr(self.broker, "ruined", False):  # it has sent the last exit itself
+        if getattr(self.broker, "idle", False):  # after ruin it has sent the last exit itself
             return
         if side:
             new_session = session != self._entry_session
