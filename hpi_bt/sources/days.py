@@ -23,6 +23,7 @@ from hpi_bt.sources.steps import refuse_no_days
 
 _DAILY = 1440.0
 _CONTINUOUS = 16 * 60 * MINUTE  # markets that are open longer have sessions that touch
+_NEVER = np.iinfo(np.int64).min  # earlier than any moment
 _STRADDLE = 120 * MINUTE  # by which a day's bar may reach into the next session, by summer time
 
 
@@ -47,7 +48,7 @@ def ends_of_days(
 ) -> BarEnds:
     """Return the closes of bars of a day and more; `dates` are those of stamps without a time."""
     notes: list[Note] = []
-    late = np.zeros(len(stamps.wall), dtype=np.int64)  # when a bar ends beyond its session
+    late = np.full(len(stamps.wall), _NEVER)  # when a bar ends beyond its session
     if dates is None:
         at = _moments(stamps, rules, calendar, notes)
         refuse_no_days(at, rules)
@@ -78,10 +79,10 @@ def _sessions_of(
 ) -> tuple[IntArray, IntArray]:
     """Return the session (days from 1970-01-01) of each daily stamp with a time of day.
 
-    And when its bar ends (UTC ns), where that is well after that session; else 0.
+    And when its bar ends (UTC ns), where that is well after that session; else `_NEVER`.
     """
     closing = session_ordinals(local_stamps(at, calendar), calendar) - EPOCH
-    none = np.zeros(len(at), dtype=np.int64)
+    none = np.full(len(at), _NEVER)
     if rules.bar_label == "close":
         return closing, none
     opening, late = _opening_sessions(at, calendar)
@@ -113,13 +114,13 @@ def _opening_sessions(at: IntArray, calendar: str) -> tuple[IntArray, IntArray]:
     """Return the session that holds the minute after each stamp, or is the next to open.
 
     Where sessions touch, a day's bar belongs to the one that holds most of it; one that reaches
-    hours beyond even that is known when it ends (second array, else 0).
+    hours beyond even that is known when it ends (second array, else `_NEVER`).
     """
     begin, end = at + MINUTE, at + DAY
     own = session_ordinals(local_stamps(begin, calendar), calendar)
     following = next_sessions(own, own, calendar)
     _, closes, known = session_bounds(own, calendar)
-    none = np.zeros(len(at), dtype=np.int64)
+    none = np.full(len(at), _NEVER)
     if not _touching(own - EPOCH, calendar):
         return np.where(begin > closes, following, own) - EPOCH, none
     weekend = ~known & ((own - 1) % 7 >= 5)

@@ -108,6 +108,14 @@ def test_dates_need_no_label_and_none_moves_them():
         assert f"{ends[1]:%H:%M}" == "16:00"
 
 
+@pytest.mark.parametrize("calendar", ["XNYS", "CMES", "XBOM", "24/7"])
+@pytest.mark.parametrize("start", ["1928-01-03", "1959-07-01", "1969-12-29"])
+def test_dates_before_1970_are_sessions_like_any_other(calendar, start):
+    days = dates("B", 10, start)
+    ends = bars(days, calendar).closes - pd.Timedelta(seconds=1)  # before a close at midnight
+    assert list(ends.strftime("%Y-%m-%d")) == days
+
+
 # ---- weeks and months
 
 WEEK, MONTH = {"bar": "1w"}, {"bar": "1mo"}
