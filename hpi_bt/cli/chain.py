@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 
 from hpi_bt.cli.options import DataDir, Results
 from hpi_bt.cli.screen import hanging
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -166,9 +167,12 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 def _number(option: str, text: str, wanted: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InputError(f"{option} {text}: give {wanted}") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{option} {shortened(text)}: give {wanted}")
+    return number
 
 
 def _show(made: ChainReport) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.chain_cboe import DELAYED
 from hpi_bt.sources.chain_cleaning import NUMBERS
@@ -17,6 +17,7 @@ from hpi_bt.sources.occ import main_root, parse_occ
 from hpi_bt.sources.tables import to_numbers
 
 _JSON_FIELDS = {n: n for n in NUMBERS} | {"last": "last_trade_price"}
+_MOST = 1e15  # dollars
 _LIVE = pd.Timedelta(30, "min")  # since the last trade, while the market is open
 
 
@@ -44,8 +45,9 @@ def cboe_json(text: str, given: Given, *, name: str) -> RawChain:
     """
     try:
         answer = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{name}: no whole JSON ({error}); download it again") from None
+    except (ValueError, RecursionError) as error:
+        reason = shortened(str(error), 120)
+        raise InputError(f"{name}: no whole JSON ({reason}); download it again") from None
     data = answer.get("data") if isinstance(answer, dict) else None
     options = data.get("options") if isinstance(data, dict) else None
     rows = options if isinstance(options, list) else []
@@ -106,9 +108,10 @@ def _json_spot(data: dict[str, Any], notes: list[str], name: str) -> float | Non
         value = data.get(key)
         if value is None or value == 0:
             continue
-        if not isinstance(value, int | float):
+        number = value if isinstance(value, int | float) and abs(value) < _MOST else None
+        if number is None or isinstance(value, bool):
             raise InputError(f"{name}: {key} is {str(value)[:40]!r}; wanted a number, give spot")
         if key == "close":
             notes.append("spot is the close: the answer has no current price")
-        return float(value)
+        return float(number)
     return None

@@ -134,7 +134,7 @@ def _tidy_chain(
     spot, notes = None, list[str]()
     if "spot" in rows:
         prices = to_numbers(rows["spot"], name)
-        prices = prices[prices > 0]
+        prices = prices[(prices > 0) & np.isfinite(prices)]
         spot = float(np.median(prices)) if len(prices) else None
         if len(prices) and np.ptp(prices) > 0:
             notes.append(

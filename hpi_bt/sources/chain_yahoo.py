@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_columns import contracts_of, find_columns, stamps_of
 from hpi_bt.sources.chain_file import NEW_YORK, ChainFile, Given, Moment, RawChain, finished
 from hpi_bt.sources.occ import main_root
 from hpi_bt.sources.tables import header, load_table
+from hpi_bt.sources.yahoo_download import bounded_session
 
 _TABLE = (
     *("contract", "expiry", "strike", "right", "last", "bid", "ask"),
@@ -63,6 +64,9 @@ def yahoo_table(path: Path, given: Given, *, name: str, columns: dict[str, str])
     table = load_table(path, list(places.values()), places.get("ts", ""), {}, name=name)
     table = table.rename(columns={theirs: ours for ours, theirs in places.items()})
     contracts = _without_filler(contracts_of(table, given, name=name))
+    if "root" not in contracts:
+        found = shortened(", ".join(names), 200)
+        raise InputError(f"{name}: no column 'contractSymbol' (found: {found}); give kind auto")
     symbol = given.symbol or main_root(contracts["root"].to_numpy())
     moment, spot, notes = _meta(path, symbol, name)
     if moment is None and "ts" in table:
@@ -98,7 +102,7 @@ def _meta(
         if moment is None:
             raise ValueError
         spot = float(meta["tickers"][symbol]["spot_live"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{name}: {beside.name} beside it has no utc or no spot_live of {symbol} "
             f"({type(error).__name__}); mend it, or remove it and give as_of and spot"
@@ -253,7 +257,7 @@ def _download(
     import yfinance
 
     try:
-        ticker = yfinance.Ticker(symbol)
+        ticker = yfinance.Ticker(symbol, session=bounded_session())
         answers = [ticker.option_chain(day) for day in ticker.options[:expiries]]
     except Exception as error:  # whatever its HTTP layers raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]

@@ -27,6 +27,7 @@ from hpi_bt.sources.chain_file import (
 from hpi_bt.sources.chain_tidy import Snapshots, is_profile, profile_snapshots, tidy_snapshots
 from hpi_bt.sources.chain_yahoo import chain_of_yfinance, fetch_chain, is_yahoo, yahoo_table
 from hpi_bt.sources.hours import counted
+from hpi_bt.sources.stamps import zone_named
 from hpi_bt.sources.tables import header
 
 __all__ = [
@@ -223,6 +224,8 @@ def _opened(
     if kind not in KINDS:
         raise InputError(f"kind: {kind!r} is none; wanted {', '.join(KINDS)}")
     found, name = where.find(path), Path(path).name
+    if given.timezone:
+        zone_named(given.timezone, name)
     kind = _layout(found, name) if kind == "auto" else kind
     if kind in ("cboe_csv", "cboe_json") and columns:
         raise InputError(f"{name}: columns do not apply to CBOE's layout; leave them out")

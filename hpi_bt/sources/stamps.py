@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.sources.hours import (
     calendar_zone,
     local_stamps,
@@ -216,19 +216,24 @@ def _localize(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
             f"{rules.name}: stamps such as {wall[0]} have no time zone; "
             "name it under source (timezone: America/New_York)"
         )
-    try:
-        zone = ZoneInfo(rules.timezone)
-    except (KeyError, ValueError, OSError):
-        raise InputError(
-            f"{rules.name}: timezone {rules.timezone!r} is unknown; "
-            "wanted an IANA name such as America/New_York"
-        ) from None
+    zone = zone_named(rules.timezone, rules.name)
     try:
         return wall.tz_localize(zone, ambiguous="infer")
     except ValueError as error:
         raise InputError(
             f"{rules.name}: a stamp does not exist, or exists twice, in {rules.timezone} "
             f"({str(error).splitlines()[0][:80]}); write stamps with their UTC offset"
+        ) from None
+
+
+def zone_named(text: str, name: str) -> ZoneInfo:
+    """Return the time zone of that name; `name` begins the message where there is none."""
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise InputError(
+            f"{name}: timezone {shortened(text)!r} is unknown; "
+            "wanted an IANA name such as America/New_York"
         ) from None
 
 
