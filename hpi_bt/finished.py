@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 
 from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.config.loader import load_yaml
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.sources.paths import user_path
 from hpi_bt.stats.held import without_flows
@@ -160,7 +161,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_config(folder: Path) -> dict[str, Any]:
     """Return config.yaml as plain values; also that of hb.Report, which is no config to run."""
     try:
-        found = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+        found = load_yaml((folder / "config.yaml").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise InputError(f"{folder / 'config.yaml'}: is damaged ({said}); run it again") from None

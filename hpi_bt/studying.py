@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from hpi_bt.backtest.result import Result, whole_folder, write_json
 from hpi_bt.config import Config, Study, configs_of, resolved_yaml
-from hpi_bt.errors import InputError
+from hpi_bt.config.loader import load_yaml
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.frames import Stage, locations, no_stage, read_config
 from hpi_bt.report.folder import caveats, folder_name
 from hpi_bt.report.index import update_index
@@ -216,7 +217,7 @@ def subject_of(result: Result) -> Subject:
         bars, trades, account = result.signals, result.trades, result.equity
         symbol = str(result.summary["symbol"])
         year = int(result.summary.get("sessions_per_year", 252))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{folder}: damaged ({reason}); run its config again") from None
     if not panes:
@@ -230,10 +231,16 @@ def subject_of(result: Result) -> Subject:
 def _redrawn(result: Result, changed: Mapping[str, Any]) -> Signals:
     """Return the study of a finished run, its page and tables written anew."""
     subject, summary = subject_of(result), result.summary
-    kept = yaml.safe_load((result.folder / "config.yaml").read_text("utf-8"))
-    banner = [(str(what), str(how)) for what, how in summary["assumptions"]]
-    study = _study([result], _rules({**(kept.get("study") or {}), **changed}))
-    vetoes = pd.read_csv(result.folder / "vetoed.csv", parse_dates=["time"])
+    try:
+        kept = load_yaml((result.folder / "config.yaml").read_text("utf-8"))
+        style = kept.get("chart") or {}
+        banner = [(str(what), str(how)) for what, how in summary["assumptions"]]
+        vetoes = pd.read_csv(result.folder / "vetoed.csv", parse_dates=["time"])
+        rules = {**(kept.get("study") or {}), **changed}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
+        reason = shortened(" ".join(str(error).split()), 120)
+        raise InputError(f"{result.folder}: damaged ({reason}); run its config again") from None
+    study = _study([result], _rules(rules))
 
     def chart(path: Path) -> None:
         write_signals(
@@ -245,7 +252,7 @@ def _redrawn(result: Result, changed: Mapping[str, Any]) -> Signals:
             banner=[*banner, *caveats(summary, warnings_only=True)],
             demo=str(summary["demo"]),
             vetoes=vetoes,
-            style=kept.get("chart") or {},
+            style=style,
             symbol=subject.symbol,
             study=study,
         )

@@ -172,9 +172,12 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 def _number(option: str, text: str, wanted: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InputError(f"{option} {text}: give {wanted}") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{option} {shortened(text)}: give {wanted}")
+    return number
 
 
 def _show(made: ChainReport) -> None:

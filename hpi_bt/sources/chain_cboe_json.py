@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.chain_cboe import DELAYED
 from hpi_bt.sources.chain_cleaning import NUMBERS
@@ -16,6 +16,7 @@ from hpi_bt.sources.occ import main_root, parse_occ
 from hpi_bt.sources.tables import to_numbers
 
 _JSON_FIELDS = {n: n for n in NUMBERS} | {"last": "last_trade_price"}
+_MOST = 1e15  # dollars
 _LIVE = pd.Timedelta(30, "min")  # since the last trade, while the market is open
 
 
@@ -112,5 +113,5 @@ def _json_spot(data: dict[str, Any], notes: list[str], name: str) -> float | Non
             )
         if key == "close":
             notes.append("spot is the close: the answer has no current price")
-        return float(value)
+        return float(number)
     return None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_columns import ALIASES, contracts_of, find_columns
@@ -92,7 +92,7 @@ def _meta(
         if moment is None:
             raise ValueError
         spot = float(meta["tickers"][symbol]["spot_live"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{beside.name} beside it has no utc or no spot_live of {symbol} "
             f"({type(error).__name__})",
@@ -251,7 +251,7 @@ def _download(
     import yfinance
 
     try:
-        ticker = yfinance.Ticker(symbol)
+        ticker = yfinance.Ticker(symbol, session=bounded_session())
         answers = [ticker.option_chain(day) for day in ticker.options[:expiries]]
     except Exception as error:  # whatever its HTTP layers raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]

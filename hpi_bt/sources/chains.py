@@ -259,6 +259,8 @@ def _opened(
     if kind not in KINDS:
         raise InputError(f"{kind!r}{did_you_mean(kind, KINDS)}", field="kind", remedy="choose one")
     found, name = where.find(path), Path(path).name
+    if given.timezone:
+        zone_named(given.timezone, name)
     kind = _layout(found, name) if kind == "auto" else kind
     if kind == "cboe_csv":
         _refuse_unused(given, columns, name)

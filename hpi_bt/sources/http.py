@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LONGEST_WAIT = 30.0  # seconds that a server's Retry-After may ask for
 _PATIENCE = 15  # a whole answer may take that many times the timeout, however steadily it drips
 _PIECE = 1024  # bytes
+MOST_BYTES = 200_000_000  # of an answer, unpacked; the largest file in use has 2 million
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -36,6 +37,10 @@ _REASONS = {
 
 class _TooSlowError(Exception):
     """An answer that goes on and on."""
+
+
+class _TooLargeError(Exception):
+    """An answer of more bytes than any source has."""
 
 
 class _CappedRetry(Retry):
@@ -64,7 +69,8 @@ def fetch_text(
     Raises
     ------
     InputError
-        No complete answer; the message names the address without its query, and the reason.
+        No complete answer, or one of more than 200 MB; the message names the address without its
+        query, and the reason.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -86,6 +92,9 @@ def fetch_text(
         except _TooSlowError:
             allowed = f"no whole answer within {_PATIENCE * timeout:g} s"
             raise InputError(f"{_shown(url)}: {allowed}; try again later") from None
+        except _TooLargeError:
+            many = f"the answer holds more than {MOST_BYTES:,} bytes"
+            raise InputError(f"{_shown(url)}: {many}; check the address") from None
         except requests.RequestException as error:
             raise InputError(f"{_shown(url)}: {_reason(error, timeout)}") from None
     if not answer.ok:
@@ -96,9 +105,12 @@ def fetch_text(
 
 def _body(answer: Response, timeout: float) -> bytes:
     """Return all of an answer, or give up on one that never ends."""
-    begun, pieces = monotonic(), []
+    begun, pieces, size = monotonic(), [], 0
     for piece in answer.iter_content(_PIECE):
         pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise _TooLargeError
         if monotonic() - begun > _PATIENCE * timeout:
             raise _TooSlowError
     return b"".join(pieces)

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+MOST_BYTES = 200_000_000  # of an answer, unpacked
+_GIVE_UP = 0xFFFFFFFF  # libcurl's CURL_WRITEFUNC_ERROR
 _COLUMNS = ["open", "high", "low", "close", "volume", "split"]
 
 
@@ -50,6 +53,7 @@ def download_bars(
     daily = interval == "1d"
     folder.mkdir(parents=True, exist_ok=True)
     yfinance.set_tz_cache_location(str(folder / "yfinance"))
+    session = bounded_session()
     with _errors_of_yfinance() as errors:
         try:
             got = yfinance.download(
@@ -64,10 +68,13 @@ def download_bars(
                 multi_level_index=False,
                 progress=False,
                 threads=False,
+                session=session,
             )
         except Exception as error:  # whatever its HTTP layers raise
             errors.append(repr(error))
             got = None
+    if getattr(session, "overflow", False):
+        raise DownloadError(f"Yahoo's answer holds more than {MOST_BYTES:,} bytes")
     if got is None or got.empty or "Close" not in got:
         raise DownloadError(_reason(" ".join(errors)))
     renamed = got.rename(columns=str.lower).rename(columns={"stock splits": "split"})
@@ -75,6 +82,34 @@ def download_bars(
     raw.index = pd.DatetimeIndex(raw.index).as_unit("ns")
     bars: pd.DataFrame = raw.tz_localize(None) if daily else raw.tz_convert("UTC")
     return bars
+
+
+def bounded_session() -> Any:
+    """Return a session for yfinance, as it makes them, that gives up on endless answers.
+
+    None where yfinance works without curl_cffi: it then makes its own.
+    """
+    try:
+        from curl_cffi import requests
+    except ImportError:
+        return None
+
+    class Bounded(requests.Session[Any]):
+        overflow = False
+
+        def request(self, method: Any, url: str, **how: Any) -> Any:  # type: ignore[override]
+            body = bytearray()
+
+            def keep(piece: bytes) -> int:
+                body.extend(piece)
+                self.overflow = len(body) > MOST_BYTES
+                return _GIVE_UP if self.overflow else len(piece)
+
+            answer = super().request(method, url, content_callback=keep, **how)
+            answer.content = bytes(body)
+            return answer
+
+    return Bounded(impersonate="chrome")
 
 
 class _Collect(logging.Handler):

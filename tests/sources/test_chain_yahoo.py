@@ -136,7 +136,7 @@ class Ticker:
     quote: dict[str, object] = {"regularMarketPrice": 254.9, "regularMarketTime": 1772810520}
     options = ("2026-03-06", "2026-03-09")
 
-    def __init__(self, symbol: str):
+    def __init__(self, symbol: str, session: object = None):
         if symbol == "DOWN":
             raise ConnectionError("Failed to connect\nand more")
         if symbol == "NONE":

@@ -180,3 +180,15 @@ def test_a_server_that_drips_is_waited_for_but_not_for_ever(address, monkeypatch
             fetch_text(address, timeout=1, retries=0)
     finally:
         Page.pause = 0.0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_of_too_many_bytes_is_refused(address, monkeypatch, packed):
+    monkeypatch.setattr(http, "MOST_BYTES", 50_000)
+    body = b"a" * 60_000
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    Page.answers = [(200, headers, gzip.compress(body) if packed else body)]
+    with pytest.raises(InputError, match="holds more than 50,000 bytes; check the address"):
+        fetch_text(address)
+    Page.answers = [(200, {}, body[:50_000])]
+    assert len(fetch_text(address)) == 50_000

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from yfinance.data import YfData
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources import yahoo_download
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.yahoo import YahooSource
 
@@ -290,6 +291,15 @@ def test_a_failure_is_one_line_with_its_reason(exchange, read, failure, capsys):
     assert message.startswith("yahoo IWM 1day: ")
     assert message.endswith("and nothing in the cache; try again later")
     assert "\n" not in message
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_answer_without_end_is_given_up(exchange, read, monkeypatch, capsys):
+    monkeypatch.setattr(yahoo_download, "MOST_BYTES", 1_000)
+    exchange.add("1d", [f"{d} 09:30" for d in DAYS])
+    with pytest.raises(InputError, match="Yahoo's answer holds more than 1,000 bytes") as caught:
+        read(start=date(2024, 7, 1))
+    assert "\n" not in str(caught.value)
     assert capsys.readouterr() == ("", "")
 
 

@@ -101,7 +101,7 @@ def sofr_rates(text: str, name: str, *, today: date | None = None) -> pd.DataFra
             for rate in rates
             if rate.get("type", "SOFR") == "SOFR"
         ]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: not the New York Fed's list of rates (refRates with effectiveDate and "
             "percentRate); the answer broke off or its layout changed, fetch it again"

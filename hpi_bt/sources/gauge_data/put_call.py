@@ -84,7 +84,7 @@ def daily_ratios(text: str, name: str, *, today: date | None = None) -> pd.DataF
     day = re.search(r"\d{4}-\d{2}-\d{2}", name)
     try:
         listed = {str(r["name"]).upper(): r["value"] for r in json.loads(text)["ratios"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         listed = {}
     suffix = " PUT/CALL RATIO"
     plain = {n.removesuffix(suffix): v for n, v in listed.items() if n.endswith(suffix)}
