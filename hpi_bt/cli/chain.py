@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Sequence
 from inspect import signature
@@ -13,7 +14,7 @@ import typer
 
 from hpi_bt.cli.options import DataDir, Results
 from hpi_bt.cli.screen import hanging
-from hpi_bt.errors import InputError, Wording, in_words
+from hpi_bt.errors import InputError, Wording, in_words, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -107,9 +107,13 @@ def _json_spot(data: dict[str, Any], notes: list[str], name: str) -> float | Non
         value = data.get(key)
         if value is None or value == 0:
             continue
-        if not isinstance(value, int | float):
+        number = value if isinstance(value, int | float) and abs(value) < _MOST else None
+        if number is None or isinstance(value, bool):
             raise InputError(
-                f"{str(value)[:40]!r}; wanted a number", where=name, field=key, remedy="give `spot`"
+                f"{shortened(str(value), 40)!r}; wanted a number",
+                where=name,
+                field=key,
+                remedy="give `spot`",
             )
         if key == "close":
             notes.append("spot is the close: the answer has no current price")

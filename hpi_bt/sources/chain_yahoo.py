@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError, shortened
+from hpi_bt.errors import InputError
 from hpi_bt.options.expiries import timestamp_of
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.chain_columns import ALIASES, contracts_of, find_columns
@@ -21,6 +21,7 @@ from hpi_bt.sources.chain_table import load_chain_table
 from hpi_bt.sources.chain_tidy import Snapshots, split_snapshots, without_filler
 from hpi_bt.sources.occ import main_root, parse_occ
 from hpi_bt.sources.tables import header
+from hpi_bt.sources.yahoo_download import bounded_session
 
 _TABLE = (
     *("contract", "expiry", "strike", "right", "last", "bid", "ask"),

@@ -32,6 +32,7 @@ from hpi_bt.sources.chain_tidy import Snapshots, is_profile, profile_snapshots, 
 from hpi_bt.sources.chain_yahoo import chain_of_yfinance, fetch_chain, is_yahoo, yahoo_snapshots
 from hpi_bt.sources.gatherings import GATHER
 from hpi_bt.sources.hours import calendar_zone, counted, session_close_stamps
+from hpi_bt.sources.stamps import zone_named
 from hpi_bt.sources.tables import header
 
 __all__ = [

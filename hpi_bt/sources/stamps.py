@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.sources.hours import local_stamps
 from hpi_bt.sources.numerals import NUMBERS, dates_of, unix_time
 
@@ -215,6 +215,18 @@ def local_times(values: pd.Series, rules: StampRules, calendar: str) -> pd.Datet
     return local_stamps(at.as_unit("ns").asi8, calendar)
 
 
+def zone_named(text: str, name: str) -> ZoneInfo:
+    """Return the time zone of that name; `name` begins the message where there is none."""
+    zone = _zone(text)
+    if zone is None:
+        raise InputError(
+            f"timezone {shortened(text)!r} is unknown",
+            where=name,
+            remedy="wanted an IANA name such as America/New_York",
+        )
+    return zone
+
+
 def localized(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
     """Return wall times in the zone that the settings name.
 
@@ -228,12 +240,7 @@ def localized(wall: pd.DatetimeIndex, rules: StampRules) -> pd.DatetimeIndex:
             f"{rules.name}: stamps such as {wall[0]} have no time zone; "
             "name it under source (timezone: America/New_York)"
         )
-    zone = _zone(rules.timezone)
-    if zone is None:
-        raise InputError(
-            f"{rules.name}: timezone {rules.timezone!r} is unknown; "
-            "wanted an IANA name such as America/New_York"
-        )
+    zone = zone_named(rules.timezone, rules.name)
     try:
         return wall.tz_localize(zone, ambiguous="infer")
     except ValueError as error:
