@@ -11,7 +11,10 @@ from typing import Any
 from hpi_bt.errors import InputError, did_you_mean
 
 Kernel = Callable[..., Any]
-_LIBRARIES = ("backtrader.", "hpi_bt.indicators.base", "hpi_bt.strategy.kernel_strategy")
+_LIBRARIES = (
+    *("backtrader.", "hpi_bt.indicators.base", "hpi_bt.indicators.bulk"),
+    "hpi_bt.strategy.kernel_strategy",
+)
 
 
 def defaults_of(kernel: Kernel) -> dict[str, Any]:
@@ -61,6 +64,22 @@ def check_texts(name: str, members: Mapping[str, Any], fields: Iterable[str]) ->
                 field=field,
                 remedy=f"write {field} = ({value!r},)",
             )
+
+
+def check_pairs(name: str, members: Mapping[str, Any]) -> None:
+    """Refuse `params` that are no names with values, such as one pair without its comma."""
+    params = members.get("params", {})
+    named = isinstance(params, Mapping) or (
+        isinstance(params, (tuple, list))
+        and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in params)
+    )
+    if not named:
+        raise InputError(
+            f"{params!r} is no mapping of names to values",
+            where=name,
+            field="params",
+            remedy="write params = dict(period=14)",
+        )
 
 
 def check_kernel(
