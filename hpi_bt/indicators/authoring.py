@@ -66,6 +66,22 @@ def check_texts(name: str, members: Mapping[str, Any], fields: Iterable[str]) ->
             )
 
 
+def check_pairs(name: str, members: Mapping[str, Any]) -> None:
+    """Refuse `params` that are no names with values, such as one pair without its comma."""
+    params = members.get("params", {})
+    named = isinstance(params, Mapping) or (
+        isinstance(params, (tuple, list))
+        and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in params)
+    )
+    if not named:
+        raise InputError(
+            f"{params!r} is no mapping of names to values",
+            where=name,
+            field="params",
+            remedy="write params = dict(period=14)",
+        )
+
+
 def check_kernel(
     cls: Any, attribute: str, series: tuple[str, ...], params: Iterable[str], used: Iterable[str]
 ) -> None:

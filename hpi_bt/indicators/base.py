@@ -24,6 +24,7 @@ from hpi_bt.indicators.authoring import (
     check_arguments,
     check_begun,
     check_kernel,
+    check_pairs,
     check_texts,
     defaults_of,
     kernel_home,
@@ -205,6 +206,7 @@ class _MetaKernelIndicator(type(Bulk)):  # type: ignore[misc]
     def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
         """Return the class; names that are no lists, or lines named twice, are refused."""
         check_texts(name, members, ("inputs", "optional_inputs", "lines"))
+        check_pairs(name, members)
         cls = super().__new__(meta, name, bases, members)
         lines = cls.lines._getlines()
         twice = next((n for i, n in enumerate(lines) if n in lines[:i]), None)

@@ -8,7 +8,12 @@ from typing import Any
 import backtrader as bt
 
 from hpi_bt.errors import InputError
-from hpi_bt.indicators.authoring import check_arguments, check_begun, check_texts
+from hpi_bt.indicators.authoring import (
+    check_arguments,
+    check_begun,
+    check_pairs,
+    check_texts,
+)
 from hpi_bt.orders import Orders
 
 
@@ -22,6 +27,15 @@ class MetaAuthored(type(bt.Strategy)):  # type: ignore[misc]
     def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
         """Return the class; bases in the wrong order are refused."""
         check_texts(name, members, ("inputs", "optional_inputs"))
+        check_pairs(name, members)
+        shown = members.get("shows")
+        if isinstance(shown, type):
+            raise InputError(
+                f"is the class {shown.__name__}, no list of classes",
+                where=name,
+                field="shows",
+                remedy=f"write shows = ({shown.__name__},)",
+            )
         if isinstance(members.get("orders"), Mapping):
             members["orders"] = Orders(**members["orders"])
         strategies = [base for base in bases if issubclass(base, bt.Strategy)]

@@ -161,6 +161,16 @@ def test_one_name_in_brackets_is_no_list(field, value):
         declared(**{field: value})
 
 
+@pytest.mark.parametrize("params", [("by", 2.0), ("by",), "by", [("by", 2.0, 3.0)]])
+def test_params_that_are_no_names_with_values_are_refused(params):
+    with pytest.raises(hb.InputError, match=r"Tilt: params: .* no mapping .*write params = dict\("):
+        declared(params=params)
+
+
+def test_params_may_be_pairs_as_backtrader_has_them():
+    assert len(seen(declared(params=(("by", 3.0),))))
+
+
 def test_an_indicator_without_a_kernel_says_how_to_give_one():
     bare = type("Tilt", (hb.KernelIndicator,), {"inputs": ("close",), "lines": ("tilt",)})
     with pytest.raises(hb.InputError, match=r"Tilt: has no kernel; write kernel = staticmethod\("):

@@ -139,6 +139,13 @@ def test_a_keyword_that_is_no_parameter_is_named_with_the_one_that_is_meant():
         run_cerebro(declared(), {"levle": 1.0}, frame())
 
 
+def test_one_class_to_show_is_no_list():
+    with pytest.raises(
+        hb.InputError, match=r"Mine: shows: is the class HerrickRSI.*\(HerrickRSI,\)"
+    ):
+        declared(shows=hb.HerrickRSI)
+
+
 @pytest.mark.parametrize("name", ["inputs", "optional_inputs"])
 def test_one_name_in_brackets_is_no_list(name):
     with pytest.raises(hb.InputError, match=rf"Mine: {name}: is the text 'close'.*\('close',\)"):
