@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, shortened
 from hpi_bt.sources.chain_columns import ALIASES, find_columns
 from hpi_bt.sources.chain_file import Given
 from hpi_bt.sources.chain_table import chain_table, wide_columns
@@ -54,6 +54,11 @@ def parsed_json(text: str, name: str) -> Any:
             ) from None
         raise InputError(
             f"no whole JSON ({error})", where=name, remedy="download it again"
+        ) from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
+        reason = shortened(str(error), 120)
+        raise InputError(
+            f"no usable JSON ({reason})", where=name, remedy="download it again"
         ) from None
 
 

@@ -184,7 +184,9 @@ def _localized(wall: pd.DatetimeIndex, given: Given, field: str, name: str) -> p
 
 def _different(values: pd.Series, name: str) -> tuple[npt.NDArray[np.intp], pd.Series]:
     """Return each cell's place among the different values, and these at the rows they begin in."""
-    codes, words = pd.factorize(values.mask(_blank(values)))
+    codes, words = pd.factorize(values)
+    none = _blank(pd.Series(words))
+    codes = np.where((codes >= 0) & np.append(none, False)[codes], -1, codes)
     if (codes < 0).any():
         row = values.index[int(np.argmin(codes))] + 1
         raise InputError(

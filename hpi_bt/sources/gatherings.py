@@ -82,8 +82,9 @@ def gathered(stamps: IntArray, contract: IntArray, *, minutes: float = GATHER) -
     n = int(group[-1]) + 1 if len(group) else 0
     newest = np.zeros(n, dtype=np.int64)
     newest[group] = moments  # ascending: the last assignment stays
-    pairs = pd.DataFrame({"place": place, "contract": contract}).drop_duplicates()
-    contracts = np.bincount(pairs["place"], minlength=n)
+    contract = contract - contract.min(initial=0)
+    apart = int(contract.max(initial=0)) + 1
+    contracts = np.bincount(np.unique(place * apart + contract) // apart, minlength=n)
     usual = pd.Series(contracts).shift().rolling(_BEFORE, min_periods=1).median()
     return Gatherings(
         place,
@@ -96,11 +97,12 @@ def gathered(stamps: IntArray, contract: IntArray, *, minutes: float = GATHER) -
 
 def _seen_before(at: IntArray, contract: IntArray, n: int) -> IntArray:
     """Return the last earlier moment at which any contract of each moment was seen, -1 for none."""
-    rows = pd.DataFrame({"at": at, "contract": contract}).drop_duplicates()
-    rows = rows.sort_values("at", kind="stable")
-    before = rows.groupby("contract", sort=False)["at"].shift(fill_value=-1)
+    order = np.lexsort((at, contract))
+    moment, same = at[order], contract[order]
+    again = np.zeros(len(order), dtype=bool)
+    again[1:] = (same[1:] == same[:-1]) & (moment[1:] > moment[:-1])
     latest = np.full(n, -1, dtype=np.int64)
-    np.maximum.at(latest, rows["at"].to_numpy(), before.to_numpy())
+    np.maximum.at(latest, moment[again], np.roll(moment, 1)[again])
     return latest
 
 
