@@ -41,6 +41,10 @@ class Note(str):
         note.severity, note.code, note.text, note.where = severity, code, text, where
         return note
 
+    def saying(self, text: str) -> Note:
+        """Return a note of the same severity, code and place with another text."""
+        return Note(self.severity, self.code, text, self.where)
+
     def __getnewargs__(self) -> tuple[Severity, str, str, str]:  # type: ignore[override]
         """Return what a copy or a pickle is made of."""
         return self.severity, self.code, self.text, self.where
@@ -91,6 +95,16 @@ class InputError(ValueError):
             "problem": self.problem,
             "remedy": self.remedy,
         }
+
+
+def packed(notes: Iterable[str]) -> list[str | dict[str, str]]:
+    """Return notes as JSON can hold them: their fields, plain text as it is."""
+    return [note.as_dict() if isinstance(note, Note) else note for note in notes]
+
+
+def unpacked(kept: Iterable[str | Mapping[str, str]]) -> list[str]:
+    """Return the notes that `packed` gave."""
+    return [note if isinstance(note, str) else Note.from_dict(note) for note in kept]
 
 
 def diagnostics(notes: Iterable[object]) -> list[Mapping[str, str]]:

@@ -45,6 +45,6 @@ class Feature(Settings, ABC):
         out = join_rows(
             frame, rows, self.known_at, calendar, name=self.name, max_age_days=self.max_age_days
         )
-        out = add_notes(out, *map(str, rows.attrs.get("notes", ())))
+        out = add_notes(out, *rows.attrs.get("notes", ()))
         out.attrs["demo"] = out.attrs.get("demo") or str(rows.attrs.get("demo", ""))
         return out

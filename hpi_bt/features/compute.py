@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, packed, unpacked
 from hpi_bt.features.ahead import Progress, no_progress
 from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
@@ -22,7 +22,7 @@ from hpi_bt.features.snapshots import CODE, Snapshots
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.chain_cleaning import KINDS_FOUND
-from hpi_bt.sources.chain_importance import by_importance
+from hpi_bt.sources.chain_importance import by_importance, severity_of
 from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
 from hpi_bt.sources.hours import counted
 
@@ -98,7 +98,8 @@ def computed(
     damaged = tuple(cache.problems)
     if found is not None:
         known = found[1].parameters
-        return Computed(found[0], (*damaged, *known["notes"]), tuple(known["flags"]), kept=True)
+        notes, flags = unpacked(known["notes"]), unpacked(known["flags"])
+        return Computed(found[0], (*damaged, *notes), tuple(flags), kept=True)
     times = snapshots.times
     if not len(times):
         raise InputError("chains: no snapshot in them; give a file with at least one")
@@ -108,7 +109,7 @@ def computed(
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": notes, "flags": flags, "options": options._asdict()}
+    about = {"notes": packed(notes), "flags": packed(flags), "options": options._asdict()}
     versions = package_versions("hpi_bt", "numpy", "scipy")
     said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
     lost = _kept(cache, key, rows, said)
@@ -220,10 +221,13 @@ def merged(said: Sequence[Sequence[str]]) -> list[str]:
         The sentences of each chain. One that not all of them say begins with how many do.
     """
     found: dict[str, list[list[str]]] = {}
+    first: dict[str, str] = {}
     for sentences in said:
         for sentence in sentences:
-            numbers = found.setdefault(_NUMBER.sub("\0", sentence), [])
-            numbers.append(_NUMBER.findall(sentence))
+            text = sentence.text if isinstance(sentence, Note) else sentence
+            frame = _NUMBER.sub("\0", text)
+            found.setdefault(frame, []).append(_NUMBER.findall(text))
+            first[frame] = min(first.get(frame, sentence), sentence, key=severity_of)
     out = []
     for frame, numbers in found.items():
         ranges = [_range(column) for column in zip(*numbers, strict=True)]
@@ -231,7 +235,9 @@ def merged(said: Sequence[Sequence[str]]) -> list[str]:
         text = words[0] + "".join(a + b for a, b in zip(ranges, words[1:], strict=True))
         some = len(numbers) < len(said)
         text = in_config(text)
-        out.append(f"{len(numbers)} of {len(said)} snapshots: {text}" if some else text)
+        text = f"{len(numbers)} of {len(said)} snapshots: {text}" if some else text
+        note = first[frame]
+        out.append(note.saying(text) if isinstance(note, Note) else text)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Codes of the regimes: the sign of a squeeze is its direction.
+#: Codes of the regimes: the sign of a squeeze is its direction. NaN is unknown.
 REGIME_CODES = {
     "expansion": -2.0, "squeeze_down": -1.0, "neutral": 0.0, "squeeze_up": 1.0, "pinned": 2.0,
 }  # fmt: skip
@@ -32,3 +32,4 @@ class FlowOptions(NamedTuple):
     reach_multiple: float
     zone_threshold: float
     calendar: str
+    vols: str = "quotes"

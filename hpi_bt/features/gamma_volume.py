@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, packed, unpacked
 from hpi_bt.features.ahead import Ahead, Progress, no_progress
 from hpi_bt.features.base import Feature
 from hpi_bt.features.contract_rows import TableChains, rows_of
@@ -128,12 +128,12 @@ class GammaVolumeFeature(Feature):
         found = [cache.load(f"{key}/{part}") for part in ("rows", "by_strike")]
         damaged = tuple(cache.problems)
         if found[0] is not None and found[1] is not None:
-            notes = (*damaged, *found[0][1].parameters["notes"])
+            notes = (*damaged, *unpacked(found[0][1].parameters["notes"]))
             return GammaFlow(found[0][0], found[1][0], notes, kept=True)
         made = self._made(snapshots, where, calendar)
         versions = package_versions("hpi_bt", "numpy", "scipy")
         last = made.rows.index[-1].to_pydatetime()  # nothing was downloaded
-        about = Provenance(self.name, {"notes": list(made.notes)}, last, versions)
+        about = Provenance(self.name, {"notes": packed(made.notes)}, last, versions)
         cache.store(f"{key}/rows", made.rows, about)
         cache.store(f"{key}/by_strike", made.by_strike, about)
         return made._replace(notes=(*damaged, *made.notes))

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from hpi_bt.arrays import BoolArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Severity
 from hpi_bt.features.ahead import Ahead, Progress, no_progress, session_table
 from hpi_bt.features.base import Feature
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
@@ -18,6 +18,7 @@ from hpi_bt.features.snapshots import FileChains, snapshots_of
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache
+from hpi_bt.sources.chain_importance import severity_of
 from hpi_bt.sources.demo_chains import DemoChains
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import Delay, join_rows
@@ -48,6 +49,8 @@ class HedgeFlowFeature(Feature):
     """dealers_long_calls_short_puts, dealers_short_calls_long_puts, or a column of positions."""
     mode: Literal["canonical", "flow_delta", "live", "volume"] = "canonical"
     """Open interest; the session's customer trades; both; or volume."""
+    vols: Literal["quotes", "smile"] = "quotes"
+    """Vols of the strikes' own quotes where they have good ones, or of the smiles throughout."""
     ssr: float = Field(1.5, allow_inf_nan=False)
     """Skew-stickiness ratio; 1 is sticky strike."""
     coupling: float | None = Field(None, allow_inf_nan=False)
@@ -112,7 +115,8 @@ class HedgeFlowFeature(Feature):
         )
         snapshots = snapshots_of(self.chains, where, calendar)
         found = computed(snapshots, options, Cache(where.cache), progress=progress)
-        found.rows.attrs = {"notes": list(found.notes), "demo": snapshots.demo}
+        warnings = [f for f in found.flags if severity_of(f) is Severity.WARNING]
+        found.rows.attrs = {"notes": [*found.notes, *warnings], "demo": snapshots.demo}
         return found
 
     def ahead(self, where: Locations, calendar: str, *, progress: Progress = no_progress) -> Ahead:
@@ -151,7 +155,7 @@ class HedgeFlowFeature(Feature):
         out = frame.drop(columns=[c for c in COLUMNS if c in frame])
         out = out.join(pd.DataFrame(values, columns=list(COLUMNS), index=frame.index))
         out.attrs = dict(joined.attrs)
-        out = add_notes(out, *map(str, rows.attrs.get("notes", ())), _coverage(known))
+        out = add_notes(out, *rows.attrs.get("notes", ()), _coverage(known))
         out.attrs["demo"] = out.attrs.get("demo") or str(rows.attrs.get("demo", ""))
         return out
 
