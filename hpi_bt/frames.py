@@ -83,8 +83,9 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         derived=data.derive,
         resample_minutes=data.resample_minutes,
     )
+    bare = frame
     for feature in config.features:
-        frame = feature.add(frame, where, data.calendar)
+        frame = feature.joined(frame, bare, where, data.calendar)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
 

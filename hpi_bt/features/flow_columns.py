@@ -16,6 +16,8 @@ LINES = (
 ZONES = ("stable_below", "stable_above", "unstable_below", "unstable_above")
 ZONE_LINES = tuple(f"{zone}_{part}" for zone in ZONES for part in ("low", "high", "strength"))
 COLUMNS = tuple(f"hedge_{name}" for name in (*LINES, *ZONE_LINES))
+#: Code of the note on open interest that no vol is known for.
+BOOK_WITHOUT_VOLS = "opening-book-without-vols"
 UNTIL = "until"  # beside them in the rows: when their numbers stop meaning anything
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from hpi_bt.arrays import BoolArray
-from hpi_bt.errors import InputError, Severity
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.features.ahead import Ahead, Progress, no_progress, session_table
 from hpi_bt.features.base import Feature
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
@@ -18,7 +18,6 @@ from hpi_bt.features.snapshots import FileChains, snapshots_of
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache
-from hpi_bt.sources.chain_importance import severity_of
 from hpi_bt.sources.demo_chains import DemoChains
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import Delay, join_rows
@@ -37,8 +36,6 @@ _PLACE = "hedge_place"  # a column for the length of the join: which row a bar r
 
 class HedgeFlowFeature(Feature):
     """Impulse, exposures, levels, charm, regime and zones of each snapshot of a chain."""
-
-    name: ClassVar[str] = "hedge_flow"
 
     kind: Literal["hedge_flow"] = "hedge_flow"
     chains: Chains
@@ -115,7 +112,8 @@ class HedgeFlowFeature(Feature):
         )
         snapshots = snapshots_of(self.chains, where, calendar)
         found = computed(snapshots, options, Cache(where.cache), progress=progress)
-        warnings = [f for f in found.flags if severity_of(f) is Severity.WARNING]
+        notes = [flag for flag in found.flags if isinstance(flag, Note)]
+        warnings = [note for note in notes if note.severity is Severity.WARNING]
         found.rows.attrs = {"notes": [*found.notes, *warnings], "demo": snapshots.demo}
         return found
 
@@ -123,7 +121,7 @@ class HedgeFlowFeature(Feature):
         """Compute every snapshot and return what there is to see, a row a session."""
         found = self.computed(where, calendar, progress=progress)
         table = session_table(found.rows, calendar)
-        return Ahead(self.name, table, found.rows, found.notes, found.flags, found.kept)
+        return Ahead(self.label, table, found.rows, found.notes, found.flags, found.kept)
 
     def rows(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
         """Return COLUMNS and `until` by the moment of each snapshot; NaN where one says nothing.
@@ -143,7 +141,7 @@ class HedgeFlowFeature(Feature):
         rows = self.rows(frame, where, calendar)
         numbers = pd.DataFrame({_PLACE: np.arange(len(rows), dtype=np.float64)}, index=rows.index)
         joined = join_rows(
-            frame, numbers, self.known_at, calendar, name=self.name, max_age_days=self.max_age_days
+            frame, numbers, self.known_at, calendar, name=self.kind, max_age_days=self.max_age_days
         )
         place = joined[_PLACE].to_numpy()
         known = np.isfinite(place)

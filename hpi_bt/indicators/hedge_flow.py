@@ -151,7 +151,8 @@ class HedgeFlow(KernelIndicator):
     up, 0 neutral, -1 squeeze down, -2 expansion; NaN unknown), low, high and strength of the
     nearest stability and acceleration zones, stability_touch and acceleration_touch (+1 long, -1
     short; where the price moves into a zone), stability_bound and acceleration_bound (the price
-    reached there). Takes one data with the columns of the feature `hedge_flow`; those that it lacks stay unknown.
+    reached there). Takes one data with the columns of the feature `hedge_flow`; those that it
+    lacks stay unknown.
 
     Every line at a bar rests on the columns at that bar and the ranges up to it; nothing looks
     ahead. That the columns themselves were known is the feature's `known_at`.

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
-from hpi_bt.indicators.base import Kernel, KernelIndicator, StandIns, defaults_of
+from hpi_bt.indicators.base import (
+    Inputs,
+    Kernel,
+    KernelIndicator,
+    StandIns,
+    defaults_of,
+    inputs_under,
+)
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
@@ -150,8 +157,8 @@ class HedgePressureIndex(KernelIndicator):
     it has them), or separate lines: (put_volume, call_volume, net_oi), as the script's three
     symbols, or (put_volume, call_volume, put_oi, call_oi[, session[, slot]]). proxy="gamma" takes
     put_gamma_volume, call_gamma_volume, put_gamma_oi and call_gamma_oi of the data in their place
-    (dollars of delta per 1 % move; the feature `gamma_volume` makes them); separate lines are
-    taken as given.
+    (dollars of delta per 1 % move; the feature `gamma_volume` makes them), source="odte" those of
+    the feature of that name (odte_put_gamma_volume ...); separate lines are taken as given.
     """
 
     alias = ("HedgePressure",)
@@ -165,7 +172,7 @@ class HedgePressureIndex(KernelIndicator):
     )
     stand_ins: ClassVar[StandIns] = {"proxy": PROXIES}
     lines: Any = ("oi", "flow", "spread", "hpi", "cross", "extreme")
-    params = {**defaults_of(hedge_pressure_lines), "proxy": "volume"}
+    params = {**defaults_of(hedge_pressure_lines), "proxy": "volume", "source": ""}
     kernel: ClassVar[Kernel] = staticmethod(hedge_pressure_lines)
     plotinfo: Any = dict(plothlines=[-1.5, 0.0, 1.5])
     plotlines = dict(
@@ -203,22 +210,35 @@ class HedgePressureIndex(KernelIndicator):
         if self.p.scale != "ratio" or self.demo:
             return
         lines = self.data.lines.getlinealiases() if len(self.datas) == 1 else ()
-        sides = [PROXIES[self.p.proxy].get(name, name) for name in ("put_oi", "call_oi")]
+        sides = self.inputs_for(self.p._getkwargs()).optional[:2]
         if len(self.datas) < 4 and not set(sides) <= set(lines):
             raise ValueError(f"scale='ratio' needs {' and '.join(sides)}; net_oi alone will not do")
+
+    @classmethod
+    def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
+        """Return the columns that it takes from a data, those of the feature `source` if named."""
+        source = params.get("source", "")
+        named = inputs_under(cls, {**params, "proxy": "gamma"} if source else params)
+        if not source:
+            return named
+        own = PROXIES["gamma"].values()
+        return Inputs(*(tuple(f"{source}_{n}" if n in own else n for n in of) for of in named))
 
     @classmethod
     def remarks(
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
     ) -> list[str]:
         """Return the counts of crosses and extremes, and what speaks against trusting them."""
-        found = hedge_pressure_remarks(frame, lines, options)
-        contracts = not cls.demo and options.get("proxy", "volume") == "volume"
+        sides = () if cls.demo else cls.inputs_for(options).optional[:2]
+        found = hedge_pressure_remarks(frame, lines, options, interest=sides)
+        gamma = options.get("proxy") == "gamma" or options.get("source")
+        contracts = not (cls.demo or gamma)
         return [r for r in found if contracts or not r.startswith("only net_oi")]
 
     def _plotlabel(self) -> list[object]:
         proxy = [] if self.p.proxy == "volume" else [self.p.proxy]
-        return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale, *proxy]
+        own = [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]
+        return [*own, *([self.p.source] if self.p.source else proxy)]
 
 
 class DemoHedgePressureIndex(HedgePressureIndex):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import Note
+from hpi_bt.features.flow_columns import BOOK_WITHOUT_VOLS
 from hpi_bt.kernels.herrick import herrick_payoff
 
 CLOCK_LIMIT = 0.3
@@ -30,9 +32,16 @@ def correlation(x: FloatArray, y: FloatArray) -> float:
 
 
 def hedge_pressure_remarks(
-    frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
+    frame: pd.DataFrame,
+    lines: Mapping[str, FloatArray],
+    options: Mapping[str, Any],
+    *,
+    interest: Sequence[str] = ("put_oi", "call_oi"),
 ) -> list[str]:
-    """Return the counts of crosses and extremes, why there were none, and warnings (SPEC 3)."""
+    """Return the counts of crosses and extremes, why there were none, and warnings (SPEC 3).
+
+    `interest` are the columns of put and call open interest.
+    """
     cross, extreme, hpi = lines["cross"], lines["extreme"], lines["hpi"]
     onsets = np.diff(extreme, prepend=0.0) != 0.0
     found = [
@@ -41,7 +50,7 @@ def hedge_pressure_remarks(
         f"{int((onsets & (extreme < 0)).sum())} offers"
     ]
     if not cross.any() or not extreme.any():
-        found.append(_why_none(lines, options))
+        found.append(_why_none(lines, options, _blank(frame, interest)))
     clock = correlation(hpi, _column(frame, "minutes_open"))
     if abs(clock) > CLOCK_LIMIT:
         remedy = "scale: standard removes that"
@@ -55,12 +64,23 @@ def hedge_pressure_remarks(
     return found
 
 
-def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any]) -> str:
+def _blank(frame: pd.DataFrame, interest: Sequence[str]) -> str:
+    """Return in words that columns of open interest are there but blank, and why; "" if not."""
+    if not interest or not all(c in frame and np.isnan(_column(frame, c)).all() for c in interest):
+        return ""
+    notes = (n for n in frame.attrs.get("notes", ()) if isinstance(n, Note))
+    why = next((f": {n.text}" for n in notes if n.code == BOOK_WITHOUT_VOLS), "")
+    return f" ({' and '.join(interest)} are blank throughout{why})"
+
+
+def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any], blank: str) -> str:
     oi, flow, hpi = lines["oi"], lines["flow"], lines["hpi"]
     what = "no cross" if not lines["cross"].any() else "no extreme"
     if np.isnan(oi).all():
         why = "the open-interest baseline is never known"
-        if options["scale"] == "ratio":
+        if blank:
+            why += blank
+        elif options["scale"] == "ratio":
             why += " (scale: ratio needs put_oi and call_oi)"
         elif options["scale"] == "standard":
             why += " (scale: standard needs 5 earlier sessions)"
