@@ -19,6 +19,7 @@ from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import locations
 from hpi_bt.options.carry import APART, CARRIED, carry_of
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.contract_vols import DEFAULT_VOLS
 from hpi_bt.options.coupling import DEFAULT_SSR, GivenCoupling
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.options.flow import HedgeFlow, hedge_flow
@@ -57,6 +58,7 @@ def chain_report(
     expiry: str | date | list[date | str] = "all",
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     as_of: Moment | None = None,
     spot: float | Literal["parity"] | None = None,
     ssr: float = DEFAULT_SSR,
@@ -90,6 +92,8 @@ def chain_report(
         As in `OptionChain.select`.
     positioning, mode
         What dealers are taken to hold; as in `hpi_bt.options.exposures`.
+    vols : {"quotes", "smile"}
+        Vols of the strikes' own quotes, or of the smiles; as in `hpi_bt.options.exposures`.
     as_of, spot, symbol, kind, timezone, calendar, expiry_at, multiplier, columns
     stamp_format, unit, gather
         As in `hpi_bt.read_chain`.
@@ -135,6 +139,7 @@ def chain_report(
         "expiry": expiry,
         "positioning": positioning,
         "mode": mode,
+        "vols": vols,
         "ssr": ssr,
     }
     settings |= {"coupling": coupling, "currency": currency, **options}
@@ -143,7 +148,7 @@ def chain_report(
     except InputError as error:
         raise _of_file(error, name) from None
     if out is not None:
-        given: dict[str, Any] = {"ssr": ssr, "coupling": coupling, "spot": spot}
+        given: dict[str, Any] = {"vols": vols, "ssr": ssr, "coupling": coupling, "spot": spot}
         given |= {"rate": rate, "dividend": dividend, "multiplier": multiplier}
         given |= {"unit": unit, "gather": gather, **options}
         report = dataclasses.replace(report, page=_page(user_path(out, "out"), report, given))
@@ -282,4 +287,5 @@ def _flags(
     smiles = flow.exposures.surface
     own = {f"{smile_name(m)}: {flag}" for m, smile in smiles.items() for flag in smile.flags}
     every = [f for f in (*flow.flags, *levels.flags) if f not in {*lines, *own}]
-    return tuple(sentence(flag) for flag in every if not flag.startswith("Open positions:"))
+    wanted = [flag for flag in every if not flag.startswith("Open positions:")]
+    return tuple(flag if isinstance(flag, Note) else sentence(flag) for flag in wanted)

@@ -95,8 +95,9 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         resample_minutes=data.resample_minutes,
     )
     frame.attrs["timings"] = _timings(data, counts)
+    bare = frame
     for feature in config.features:
-        frame = feature.add(frame, where, data.sessions)
+        frame = feature.joined(frame, bare, where, data.sessions)
     frame = _between(frame, config)
     return _with_demo_flow(frame) if config.demo else frame
 

@@ -214,7 +214,11 @@ def assumptions(config: Config, record: Record) -> Banner:
     options = any("HedgePressureIndex" in pane["indicator"] for pane in record.panes)
     return [
         *([("Dealer sign", config.dealer_sign)] if options else []),
-        *(said for feature in config.features for said in feature.assumptions()),
+        *(
+            (f"{what} ({feature.name})" if feature.name else what, how)
+            for feature in config.features
+            for what, how in feature.assumptions()
+        ),
         *record.frame.attrs.get("timings", ()),
         ("Fills", "market orders at the next bar's open; a stop before a target in one bar"),
         ("Costs", f"{priced}, slippage {broker.slippage_bps:g} bp"),

@@ -137,7 +137,7 @@ def test_the_table_has_medians_of_amounts_and_the_last_of_levels() -> None:
     assert (row["regime"], row["impulse"], row["gex"]) == ("pinned", 3.0, 20.0)
     assert (row["zero_gamma"], row["charm_to_close"]) == (101.0, 7.0)
     (blank,) = session_table(rows.iloc[2:], "XNYS").to_dict("records")
-    assert blank["regime"] is None
+    assert blank["regime"] == "unknown"
     assert np.isnan(blank["call_wall"])
 
 

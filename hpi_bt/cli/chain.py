@@ -43,6 +43,9 @@ def chain_command(
     mode: Annotated[
         str, typer.Option("--mode", help="canonical (open interest), flow_delta, live or volume.")
     ] = "canonical",
+    vols: Annotated[
+        str, typer.Option("--vols", help="quotes (each strike's own, where good), or smile.")
+    ] = "quotes",
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Moment of the chain: '2023-09-14 15:45'.")
     ] = None,
@@ -116,7 +119,7 @@ def chain_command(
 
     asked: dict[str, Any] = dict(
         expiry=expiry[0] if len(expiry) == 1 else list(expiry), positioning=positioning,
-        mode=mode, as_of=as_of, spot=_spot(spot), ssr=ssr, coupling=_coupling(coupling),
+        mode=mode, vols=vols, as_of=as_of, spot=_spot(spot), ssr=ssr, coupling=_coupling(coupling),
         rate=rate, dividend=dividend, range_pct=range_pct, symbol=symbol, kind=kind,
         timezone=timezone, calendar=calendar, expiry_at=expiry_at, multiplier=multiplier,
         columns=_pairs("--column", columns), data_dir=data_dir,

@@ -191,7 +191,8 @@ class Config(Settings):
     it."""
     data: Data
     features: tuple[AnyFeature, ...] = ()
-    """Columns computed from further data, each value known no earlier than it says."""
+    """Columns computed from further data, each value known no earlier than it says. Several of one
+    kind need names, which begin their columns; further ones without get kind_2 and so on."""
     strategy: StrategyChoice
     orders: Orders | None = None
     """Replaces the strategy's own order rules where given."""
@@ -213,3 +214,15 @@ class Config(Settings):
     (docs/charts.md)."""
     dealer_sign: str = "put-heavy flow is bullish"
     """The sign convention that the pages print."""
+
+    @field_validator("features")
+    @classmethod
+    def _named(cls, features: tuple[AnyFeature, ...]) -> tuple[AnyFeature, ...]:
+        """Name further features of a kind that differ from the ones before and have no name."""
+        made: list[AnyFeature] = []
+        for one in features:
+            before = [other for other in made if other.kind == one.kind]
+            alike = any(other.model_copy(update={"name": ""}) == one for other in before)
+            named = {"name": f"{one.kind}_{len(before) + 1}"}
+            made.append(one if one.name or alike or not before else one.model_copy(update=named))
+        return tuple(made)

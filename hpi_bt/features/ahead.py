@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.features.flow_columns import REGIME_CODES
+from hpi_bt.options.curve_features import UNKNOWN
 from hpi_bt.sources.hours import calendar_zone, session_ordinals
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -57,9 +58,9 @@ def session_table(rows: pd.DataFrame, calendar: str) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame
-        session (date), snapshots, blank, regime (the most frequent), impulse (shares per $1), gex
-        (dollars per 1 %), charm_to_close (dollars, of the first snapshot), zero_gamma, call_wall,
-        put_wall (dollars, of the last snapshot that says anything).
+        session (date), snapshots, blank, regime (the most frequent that is known), impulse (shares
+        per $1), gex (dollars per 1 %), charm_to_close (dollars, of the first snapshot), zero_gamma,
+        call_wall, put_wall (dollars, of the last snapshot that says anything).
     """
     stamps = pd.DatetimeIndex(rows.index)
     table = []
@@ -72,7 +73,7 @@ def session_table(rows: pd.DataFrame, calendar: str) -> pd.DataFrame:
                 "session": f"{first:%Y-%m-%d}",
                 "snapshots": len(ours),
                 "blank": len(ours) - len(known),
-                "regime": _NAMES[float(regimes.iloc[0])] if len(regimes) else None,
+                "regime": _NAMES[float(regimes.iloc[0])] if len(regimes) else UNKNOWN,
                 "impulse": float(known["hedge_impulse"].median()),
                 "gex": float(known["hedge_gex"].median()),
                 "charm_to_close": _end(known, "charm_to_close", 0),

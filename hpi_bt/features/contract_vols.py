@@ -26,6 +26,11 @@ class ContractVols(NamedTuple):
     origin: IntArray
     forward: FloatArray
 
+    @property
+    def quoted(self) -> BoolArray:
+        """Whether a vol is given or implied by the strike's own price, shape (n_rows,)."""
+        return np.isfinite(self.sigma) & np.isin(self.origin, (OWN, IMPLIED))
+
 
 def vols_of(rows: ContractRows, *, origin: Origin = "auto") -> ContractVols:
     """Return a vol for every living contract, each snapshot and expiry by itself.
@@ -35,14 +40,15 @@ def vols_of(rows: ContractRows, *, origin: Origin = "auto") -> ContractVols:
     rows : ContractRows
     origin : {"auto", "own", "implied"}
         The vols given, or those implied from the options' prices; auto: given where there is one,
-        else implied.
+        else implied. Call and put of a strike have one vol, that of the one out of the money.
 
     Notes
     -----
     Forward: the median of K + (C - P) e^(r tau) over the five strikes with the smallest |C - P|;
     spot e^((r - q) tau) where no strike has both prices. The out-of-the-money side gives the vol of
-    its strike, to call and put. What is still without one takes the smile of its own snapshot:
-    total variance linear in strike between those known, the last vol beyond.
+    its strike, to call and put; the other one where a vol is given for that alone. What is still
+    without one takes the smile of its own snapshot: total variance linear in strike between those
+    known, the last vol beyond.
     """
     chain, tau = rows.chain, rows.tau_years
     group = _groups(chain.moment, chain.expiry)
@@ -50,24 +56,33 @@ def vols_of(rows: ContractRows, *, origin: Origin = "auto") -> ContractVols:
     alive = tau > 0.0
     sigma = np.full(len(tau), np.nan)
     source = np.full(len(tau), NONE)
+    out = (chain.strike >= forward) == (chain.right > 0)
+    place, n = numbered(group, chain.strike)
     if origin != "implied":
         given = alive & (chain.iv > 0.0) & np.isfinite(chain.iv)
-        sigma[given], source[given] = chain.iv[given], OWN
+        of_strike = _by_strike(place, n, chain.iv, given & ~out, given & out)
+        sigma = np.where(alive, of_strike[place], np.nan)
+        source[np.isfinite(sigma)] = OWN
     if origin != "own" and (alive & np.isnan(sigma)).any():
-        implied = _implied(rows, forward, alive)
-        place, n = _numbered(group, chain.strike)
-        of_strike = np.full(n, np.nan)
-        known = np.isfinite(implied)
-        of_strike[place[known]] = implied[known]
+        implied = _implied(rows, forward, alive & out)
+        of_strike = _by_strike(place, n, implied, np.isfinite(implied))
         spare = alive & np.isnan(sigma) & np.isfinite(of_strike[place])
         sigma[spare], source[spare] = of_strike[place[spare]], IMPLIED
     blank = alive & np.isnan(sigma)
-    sigma[blank] = _smiles(group, chain.strike, tau, sigma, blank)
+    sigma[blank] = _smiles(group, chain.strike, sigma, blank)
     source[blank & np.isfinite(sigma)] = SMILE
     return ContractVols(sigma, source, forward)
 
 
-def _numbered(*keys: IntArray | FloatArray) -> tuple[IntArray, int]:
+def _by_strike(place: IntArray, n: int, values: FloatArray, *rows: BoolArray) -> FloatArray:
+    """Return one value a strike, shape (n,): of the later ones of `rows` before the earlier."""
+    of_strike = np.full(n, np.nan)
+    for chosen in rows:
+        of_strike[place[chosen]] = values[chosen]
+    return of_strike
+
+
+def numbered(*keys: IntArray | FloatArray) -> tuple[IntArray, int]:
     """Return a number for each combination of the keys that occurs, and how many there are."""
     order = np.lexsort(keys[::-1])
     new = np.zeros(len(order), dtype=bool)
@@ -79,7 +94,7 @@ def _numbered(*keys: IntArray | FloatArray) -> tuple[IntArray, int]:
 
 
 def _groups(moment: IntArray, expiry: IntArray) -> IntArray:
-    return _numbered(moment, expiry)[0]
+    return numbered(moment, expiry)[0]
 
 
 def _forwards(rows: ContractRows, group: IntArray) -> FloatArray:
@@ -91,13 +106,12 @@ def _forwards(rows: ContractRows, group: IntArray) -> FloatArray:
     return np.where(parity > 0.0, parity, carried)
 
 
-def _implied(rows: ContractRows, forward: FloatArray, alive: BoolArray) -> FloatArray:
-    """Return the vols of the out-of-the-money prices; NaN elsewhere, shape (n_rows,)."""
+def _implied(rows: ContractRows, forward: FloatArray, asked: BoolArray) -> FloatArray:
+    """Return the vols of the prices of some rows; NaN elsewhere, shape (n_rows,)."""
     from hpi_bt.options.implied import implied_vol  # compiled: not at each start
 
     chain, tau = rows.chain, rows.tau_years
-    out = (chain.strike >= forward) == (chain.right > 0)
-    use = np.flatnonzero(out & alive & (chain.last > 0.0))
+    use = np.flatnonzero(asked & (chain.last > 0.0))
     sigma = np.full(len(tau), np.nan)
     sigma[use] = implied_vol(
         chain.last[use],
@@ -110,9 +124,7 @@ def _implied(rows: ContractRows, forward: FloatArray, alive: BoolArray) -> Float
     return sigma
 
 
-def _smiles(
-    group: IntArray, strike: FloatArray, tau: FloatArray, sigma: FloatArray, blank: BoolArray
-) -> FloatArray:
+def _smiles(group: IntArray, strike: FloatArray, sigma: FloatArray, blank: BoolArray) -> FloatArray:
     """Return the vols of the blank rows from the others of their group; NaN where none is known."""
     order = np.lexsort((strike, group))
     edges = np.searchsorted(group[order], np.arange(int(group.max()) + 2))
@@ -121,6 +133,13 @@ def _smiles(
         own = order[edges[number] : edges[number + 1]]
         known, wanted = own[np.isfinite(sigma[own])], own[blank[own]]
         if len(known):
-            variance = np.interp(strike[wanted], strike[known], sigma[known] ** 2 * tau[known])
-            made[wanted] = np.sqrt(variance / tau[wanted])
+            made[wanted] = interpolated(strike[wanted], strike[known], sigma[known])
     return made[blank]
+
+
+def interpolated(strike: FloatArray, known: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return vols at strikes: variance linear between known strikes, the last vol beyond.
+
+    `known` ascend; all are of one expiry and moment.
+    """
+    return np.sqrt(np.interp(strike, known, sigma**2))

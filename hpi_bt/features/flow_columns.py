@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Codes of the regimes: the sign of a squeeze is its direction.
+#: Codes of the regimes: the sign of a squeeze is its direction. NaN is unknown.
 REGIME_CODES = {
     "expansion": -2.0, "squeeze_down": -1.0, "neutral": 0.0, "squeeze_up": 1.0, "pinned": 2.0,
 }  # fmt: skip
@@ -16,6 +16,8 @@ LINES = (
 ZONES = ("stable_below", "stable_above", "unstable_below", "unstable_above")
 ZONE_LINES = tuple(f"{zone}_{part}" for zone in ZONES for part in ("low", "high", "strength"))
 COLUMNS = tuple(f"hedge_{name}" for name in (*LINES, *ZONE_LINES))
+#: Code of the note on open interest that no vol is known for.
+BOOK_WITHOUT_VOLS = "opening-book-without-vols"
 UNTIL = "until"  # beside them in the rows: when their numbers stop meaning anything
 
 
@@ -32,3 +34,4 @@ class FlowOptions(NamedTuple):
     reach_multiple: float
     zone_threshold: float
     calendar: str
+    vols: str = "quotes"

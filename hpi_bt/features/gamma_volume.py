@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,6 @@ class GammaFlow(NamedTuple):
 class GammaVolumeFeature(Feature):
     """Each contract's volume and open interest times its own gamma, summed over the chain."""
 
-    name: ClassVar[str] = "gamma_volume"
-
     kind: Literal["gamma_volume"] = "gamma_volume"
     chains: Chains
     """Chain snapshots: kind option_snapshots (a table with cumulative volume, as the source of that
@@ -109,7 +107,7 @@ class GammaVolumeFeature(Feature):
         found = self.computed(where, calendar)
         progress(1, 1)
         table = bucket_table(found.by_strike)
-        return Ahead(self.name, table, found.rows, found.notes, (), found.kept)
+        return Ahead(self.label, table, found.rows, found.notes, (), found.kept)
 
     def computed(self, where: Locations, calendar: str) -> GammaFlow:
         """Return the flow of every snapshot, from the cache where it is there.
@@ -134,7 +132,7 @@ class GammaVolumeFeature(Feature):
         made = self._made(snapshots, where, calendar)
         versions = package_versions("hpi_bt", "numpy", "scipy")
         last = made.rows.index[-1].to_pydatetime()  # nothing was downloaded
-        about = Provenance(self.name, {"notes": stored(made.notes)}, last, versions)
+        about = Provenance(self.kind, {"notes": stored(made.notes)}, last, versions)
         cache.store(f"{key}/rows", made.rows, about)
         cache.store(f"{key}/by_strike", made.by_strike, about)
         return made._replace(notes=(*damaged, *made.notes))
@@ -146,7 +144,7 @@ class GammaVolumeFeature(Feature):
             "calendar": calendar,
             "code": code_fingerprint(*CODE),
         }
-        return f"{self.name}/{said}/{fingerprint_of(settings)}"
+        return f"{self.kind}/{said}/{fingerprint_of(settings)}"
 
     def _made(self, snapshots: Snapshots | None, where: Locations, calendar: str) -> GammaFlow:
         if isinstance(self.chains, TableChains):

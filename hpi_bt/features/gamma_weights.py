@@ -10,8 +10,10 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
+from hpi_bt.features import opening_vols
 from hpi_bt.features.contract_rows import EPOCH, ContractRows
 from hpi_bt.features.contract_vols import ORIGINS, ContractVols
+from hpi_bt.features.opening_vols import book_notes, opening_book
 from hpi_bt.sources.hours import counted
 
 VOLUMES = ("put_gamma_volume", "call_gamma_volume")
@@ -26,12 +28,16 @@ class GammaWeights(NamedTuple):
     """Contracts in dollars of delta per 1 % move, each array of shape (n_rows,).
 
     `volume` is what the row adds to its session; `held` is the open interest in the session's
-    first snapshot, 0 in every other.
+    first snapshot (`first` says whether a row is of that), 0 in every other. Both are NaN where
+    there is some but no vol is known.
+    `known_from`, of shape (n_sessions,), is the moment (UTC ns) from which on `held` is known.
     """
 
     rows: ContractRows
     volume: FloatArray
     held: FloatArray
+    first: BoolArray
+    known_from: IntArray
     notes: tuple[str, ...]
 
 
@@ -57,8 +63,8 @@ def weighted_contracts(
     Returns
     -------
     weights : GammaWeights
-        Shares x gamma S^2 0.01: gamma of the row's own moment. Expired contracts and those without
-        a vol count as 0, the latter noted.
+        Shares x gamma S^2 0.01: gamma of the row's own moment, for open interest with the vols of
+        `opening_book`. Expired contracts count as 0; what has no vol is NaN, and noted.
 
     Raises
     ------
@@ -71,16 +77,20 @@ def weighted_contracts(
             f"gamma_volume: no contract within dte {dte or 'any'} and {within_pct or 'any'} % of "
             "spot; widen them"
         )
-    dollars = np.where(chosen, _dollars(rows, vols), 0.0)
-    first = _first_of_session(rows.chain.session, rows.chain.moment)
-    held = np.where(first, np.nan_to_num(rows.held), 0.0)
+    traded = np.where(chosen & (rows.tau_years > 0.0), rows.traded, 0.0)
+    dollars = np.where(traded > 0.0, _dollars(rows, vols.sigma, vols.forward), 0.0)
+    book = opening_book(rows, vols, chosen)
+    counts = book.first & chosen & (rows.tau_years > 0.0)
+    held = np.where(counts, np.nan_to_num(rows.held), 0.0)
+    each = np.where(held > 0.0, _dollars(rows, book.sigma, vols.forward), 0.0)
     notes = [
         *rows.notes,
-        _shares("volume", rows.traded, vols.origin, chosen),
-        _shares("open interest", held, vols.origin, chosen),
+        _shares("volume", rows.traded[chosen], vols.origin[chosen], ORIGINS),
+        _shares("open interest", held, book.origin, opening_vols.ORIGINS),
+        *book_notes(rows, book, held),
     ]
-    known = np.nan_to_num(dollars)
-    return GammaWeights(rows, rows.traded * known, held * known, tuple(n for n in notes if n))
+    volume, interest = traded * dollars, held * each
+    return GammaWeights(rows, volume, interest, book.first, book.known_from, tuple(notes))
 
 
 def _chosen(rows: ContractRows, dte: tuple[int, int] | None, within_pct: float | None) -> BoolArray:
@@ -92,19 +102,19 @@ def _chosen(rows: ContractRows, dte: tuple[int, int] | None, within_pct: float |
     return chosen
 
 
-def _dollars(rows: ContractRows, vols: ContractVols) -> FloatArray:
+def _dollars(rows: ContractRows, sigma: FloatArray, forward: FloatArray) -> FloatArray:
     """Return dollars of delta per 1 % move and share; the yield is what the forward implies."""
     from hpi_bt.options.black_scholes import curvatures  # compiled: not at each start
 
     chain, tau = rows.chain, rows.tau_years
     alive = tau > 0.0
     years = np.where(alive, tau, 1.0)
-    dividend = rows.rate - np.log(vols.forward / rows.spot) / years
+    dividend = rows.rate - np.log(forward / rows.spot) / years
     gamma = curvatures(
         rows.spot,
         chain.strike,
         tau,
-        np.where(alive, vols.sigma, 1.0),
+        np.where(alive, sigma, 1.0),
         chain.right.astype(np.float64),
         rate=rows.rate,
         dividend=np.where(alive, dividend, 0.0),
@@ -112,50 +122,50 @@ def _dollars(rows: ContractRows, vols: ContractVols) -> FloatArray:
     return gamma * rows.spot**2 * 0.01
 
 
-def _first_of_session(session: IntArray, moment: IntArray) -> BoolArray:
-    """Return whether each row is of its session's first snapshot; rows are oldest first."""
-    sessions, start = np.unique(session, return_index=True)
-    first: BoolArray = moment == moment[start][np.searchsorted(sessions, session)]
-    return first
-
-
-def _shares(what: str, amount: FloatArray, origin: IntArray, chosen: BoolArray) -> str:
+def _shares(what: str, amount: FloatArray, origin: IntArray, names: tuple[str, ...]) -> str:
     """Return in words where the vols come from that weigh an amount."""
-    total = float(amount[chosen].sum())
+    total = float(amount.sum())
     if not total > 0.0:
         return f"gamma: there is no {what}"
-    parts = np.bincount(origin[chosen], amount[chosen], minlength=len(ORIGINS)) / total
+    parts = np.bincount(origin, amount, minlength=len(names)) / total
     words = [
         f"{name} for {f'{100 * part:.1f} %' if part >= 0.0005 else 'under 0.1 %'}"
-        for name, part in zip(ORIGINS, parts, strict=True)
+        for name, part in zip(names, parts, strict=True)
         if part
     ]
-    lost = " (expired, or counted as 0)" if parts[0] else ""
+    lost = " (expired, or counted as 0)" if parts[0] and what == "volume" else ""
     return f"gamma of {what}: {', '.join(words[::-1])}{lost}"
 
 
 def snapshot_amounts(weights: GammaWeights) -> pd.DataFrame:
     """Return AMOUNTS and SESSION by snapshot, index its moment (UTC).
 
-    Volumes are of the snapshot, open interest is that of its session's first; NaN where that has
-    none on either side.
+    Volumes are of the snapshot, NaN where there are some and none of them has a vol. Open interest
+    is that of its session's first; NaN, SESSION too, where that has none at all, before its vols
+    are known, and where none are.
     """
     chain = weights.rows.chain
     moments, place = np.unique(chain.moment, return_inverse=True)
     sessions, of_row = np.unique(chain.session, return_inverse=True)
     of_moment = np.zeros(len(moments), dtype=np.int64)
     of_moment[place] = of_row
+    known = np.nan_to_num(weights.held)
     columns: dict[str, npt.NDArray[Any]] = {}
     for side, name in ((-1, "put"), (1, "call")):
         own = chain.right == side
-        volume = np.bincount(place[own], weights.volume[own], minlength=len(moments))
-        held = np.bincount(of_row[own], weights.held[own], minlength=len(sessions))
-        columns[f"{name}_gamma_volume"] = volume
+        amount = weights.volume[own]
+        volume = np.bincount(place[own], np.nan_to_num(amount), minlength=len(moments))
+        lacking = np.bincount(place[own], np.isnan(amount), minlength=len(moments)) > 0.0
+        held = np.bincount(of_row[own], known[own], minlength=len(sessions))
+        columns[f"{name}_gamma_volume"] = np.where(lacking & (volume == 0.0), np.nan, volume)
         columns[f"{name}_gamma_oi"] = held[of_moment]
-    counted_at_all = np.bincount(of_row, weights.held, minlength=len(sessions)) > 0.0
+    reported = np.bincount(of_row, weights.first * np.nan_to_num(weights.rows.held)) > 0.0
+    lost = np.bincount(of_row, np.isnan(weights.held)) > 0.0
+    some = np.bincount(of_row, known) > 0.0
+    unknown = (~reported | (lost & ~some))[of_moment] | (moments < weights.known_from[of_moment])
     for name in INTEREST:
-        columns[name] = np.where(counted_at_all[of_moment], columns[name], np.nan)
-    columns[SESSION] = sessions[of_moment].astype(np.float64)
+        columns[name] = np.where(unknown, np.nan, columns[name])
+    columns[SESSION] = np.where(unknown, np.nan, sessions[of_moment])
     index = pd.DatetimeIndex(moments.astype("M8[ns]"), tz="UTC", name="time")
     return pd.DataFrame(columns, index=index)[[*AMOUNTS, SESSION]]
 
@@ -167,29 +177,40 @@ def gamma_by_strike_and_dte(weights: GammaWeights) -> pd.DataFrame:
     -------
     table : DataFrame
         session (date), dte (of BUCKETS), strike (dollars), then dollars of delta per 1 % move:
-        volume over the session, open interest at its start. Ascending; rows of nothing left out.
-        Summed over strikes and buckets they are the session's own.
+        volume over the session, open interest at its start; NaN where no vol of it is known.
+        Ascending; rows of nothing left out. Summed over strikes and buckets they are the session's
+        own.
     """
     chain = weights.rows.chain
     starts = np.array(list(BUCKETS.values()))
     bucket = np.searchsorted(starts, np.maximum(weights.rows.dte, 0), side="right") - 1
     keys = {"session": chain.session - EPOCH, "dte": bucket, "strike": chain.strike}
+    _, of_row = np.unique(chain.session, return_inverse=True)
+    held = np.where(weights.known_from[of_row] == opening_vols.NEVER, np.nan, weights.held)
     columns = {}
     for side, name in ((-1, "put"), (1, "call")):
         own = chain.right == side
         columns[f"{name}_gamma_volume"] = np.where(own, weights.volume, 0.0)
-        columns[f"{name}_gamma_oi"] = np.where(own, weights.held, 0.0)
-    table = pd.DataFrame(keys | columns).groupby(list(keys), as_index=False)[list(AMOUNTS)].sum()
-    table = table[(table[list(AMOUNTS)] != 0.0).any(axis=1)].reset_index(drop=True)
+        columns[f"{name}_gamma_oi"] = np.where(own, held, 0.0)
+    table = _sums(pd.DataFrame(keys | columns), list(keys))
+    table = table[(table[list(AMOUNTS)] != 0.0).any(axis=1)].reset_index()
     days = table["session"].to_numpy().astype("M8[D]").astype("M8[ms]")
     names = np.array(list(BUCKETS), dtype=object)[table["dte"]]
     return table.assign(session=pd.DatetimeIndex(days), dte=names)
 
 
+def _sums(table: pd.DataFrame, keys: list[str], *, sort: bool = True) -> pd.DataFrame:
+    """Return sums of AMOUNTS by keys; NaN where what is unknown is all there is."""
+    names, by = list(AMOUNTS), [table[key] for key in keys]
+    sums = table[names].groupby(by, sort=sort).sum()
+    lacking = table[names].isna().groupby(by, sort=sort).any()
+    return sums.mask(lacking & (sums == 0.0))
+
+
 def bucket_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return `gamma_by_strike_and_dte` by session and bucket, and the strike with most volume."""
     keys = ["session", "dte"]
-    sums = table.groupby(keys, sort=False)[list(AMOUNTS)].sum()
+    sums = _sums(table, keys, sort=False)
     volume = table[list(VOLUMES)].sum(axis=1)
     most = table.loc[volume.groupby([table[k] for k in keys], sort=False).idxmax()]
     made = sums.assign(busiest_strike=most.set_index(keys)["strike"]).reset_index()

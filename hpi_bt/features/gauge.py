@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,8 +34,6 @@ class ScoredInputs(NamedTuple):
 
 class GaugeFeature(Feature):
     """The Hedge Pressure Gauge, 0 (calm) to 100 (stress), known at the next session's open."""
-
-    name: ClassVar[str] = "gauge"
 
     kind: Literal["gauge"] = "gauge"
     files: str | dict[str, str | tuple[str, ...]] | None = None
@@ -155,7 +153,7 @@ class GaugeFeature(Feature):
             raise InputError(f"features: gauge: column {taken[0]!r} is already there; remove one")
         places = pd.DataFrame({_PLACE: np.arange(len(rows), dtype=np.float64)}, index=rows.index)
         joined = join_rows(
-            frame, places, self.known_at, calendar, name=self.name, max_age_days=self.max_age_days
+            frame, places, self.known_at, calendar, name=self.kind, max_age_days=self.max_age_days
         )
         place = joined[_PLACE].to_numpy()
         known = np.isfinite(place)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from hpi_bt.arrays import BoolArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.features.ahead import Ahead, Progress, no_progress, session_table
 from hpi_bt.features.base import Feature, snapshot_words
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
@@ -38,8 +38,6 @@ _PLACE = "hedge_place"  # a column for the length of the join: which row a bar r
 class HedgeFlowFeature(Feature):
     """Impulse, exposures, levels, charm, regime and zones of each snapshot of a chain."""
 
-    name: ClassVar[str] = "hedge_flow"
-
     kind: Literal["hedge_flow"] = "hedge_flow"
     chains: Chains
     """Chain snapshots: kind file (a path, or several), or demo with the settings of the source."""
@@ -49,6 +47,8 @@ class HedgeFlowFeature(Feature):
     """dealers_long_calls_short_puts, dealers_short_calls_long_puts, or a column of positions."""
     mode: Literal["canonical", "flow_delta", "live", "volume"] = "canonical"
     """Open interest; the session's customer trades; both; or volume."""
+    vols: Literal["quotes", "smile"] = "quotes"
+    """Vols of the strikes' own quotes where they have good ones, or of the smiles throughout."""
     ssr: float = Field(1.5, allow_inf_nan=False)
     """Skew-stickiness ratio; 1 is sticky strike."""
     coupling: float | None = Field(None, allow_inf_nan=False)
@@ -111,14 +111,16 @@ class HedgeFlowFeature(Feature):
         if self.known_at == "next_session_open":  # by then any count is published
             certain = [n for n in found.notes if getattr(n, "code", "") != DOUBTFUL]
             found = found._replace(notes=tuple(certain))
-        found.rows.attrs = {"notes": list(found.notes), "demo": snapshots.demo}
+        notes = [flag for flag in found.flags if isinstance(flag, Note)]
+        warnings = [note for note in notes if note.severity is Severity.WARNING]
+        found.rows.attrs = {"notes": [*found.notes, *warnings], "demo": snapshots.demo}
         return found
 
     def ahead(self, where: Locations, calendar: str, *, progress: Progress = no_progress) -> Ahead:
         """Compute every snapshot and return what there is to see, a row a session."""
         found = self.computed(where, calendar, progress=progress)
         table = session_table(found.rows, calendar)
-        return Ahead(self.name, table, found.rows, found.notes, found.flags, found.kept)
+        return Ahead(self.label, table, found.rows, found.notes, found.flags, found.kept)
 
     def rows(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
         """Return COLUMNS and `until` by the moment of each snapshot; NaN where one says nothing.
@@ -138,7 +140,7 @@ class HedgeFlowFeature(Feature):
         rows = self.rows(frame, where, calendar)
         numbers = pd.DataFrame({_PLACE: np.arange(len(rows), dtype=np.float64)}, index=rows.index)
         joined = join_rows(
-            frame, numbers, self.known_at, calendar, name=self.name, max_age_days=self.max_age_days
+            frame, numbers, self.known_at, calendar, name=self.kind, max_age_days=self.max_age_days
         )
         place = joined[_PLACE].to_numpy()
         known = np.isfinite(place)

@@ -6,7 +6,6 @@ import math
 from datetime import timedelta
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from hpi_bt.features.flow_columns import LINES, REGIME_CODES, ZONE_LINES, FlowOptions
@@ -53,7 +52,8 @@ def flow_values(chain: OptionChain, options: FlowOptions) -> FlowValues:
         of |up| and |down|, + where moves up are fed more (beyond 0.1 that is the bias); coupling k
         of the nearest expiry; gex, vex, cex (dollars, SPEC 5); levels, attractors and zone bounds
         (dollars); charm_to_close (dollars of the book's drift to the nearest expiry or the
-        session's close, whichever is first; dealers trade the opposite); regime (REGIME_CODES);
+        session's close, whichever is first; dealers trade the opposite); regime (REGIME_CODES, NaN
+        where it is unknown);
         of each kind of zone the one with its centre nearest to spot, below and above (one that
         is centred at spot offers no trade and is neither).
 
@@ -63,7 +63,7 @@ def flow_values(chain: OptionChain, options: FlowOptions) -> FlowValues:
         No contract of the wanted expiry is alive, or the chain says too little.
     """
     book = chain.live().select(expiry=options.expiry)
-    found = exposures(book, positioning=options.positioning, mode=options.mode)
+    found = exposures(book, positioning=options.positioning, mode=options.mode, vols=options.vols)
     curve = impulse_curve(
         book,
         coupling=options.coupling,
@@ -104,7 +104,7 @@ def _curve_values(curve: ImpulseCurve) -> dict[str, float]:
         "coupling": float(k.iloc[0]) if len(k) else math.nan,
         "attractor_above": curve.attractor_above,
         "attractor_below": curve.attractor_below,
-        "regime": REGIME_CODES[curve.regime] if np.isfinite(curve.impulse) else math.nan,
+        "regime": REGIME_CODES.get(curve.regime, math.nan),
     }
 
 

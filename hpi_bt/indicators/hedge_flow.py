@@ -16,6 +16,7 @@ from hpi_bt.indicators.base import KernelIndicator
 from hpi_bt.indicators.remarks import NEVER_KNOWN
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.zones import zone_entries
+from hpi_bt.options.curve_features import UNKNOWN
 
 
 class HedgeFlowLines(NamedTuple):
@@ -77,7 +78,8 @@ def hedge_flow_lines(
     Returns
     -------
     lines : HedgeFlowLines
-        The columns as given, the zones that are left, and the touches:
+        The columns as given (the regime of an unknown impulse is unknown), the zones that are
+        left, and the touches:
         stability_touch +1 where a bar enters the stability zone below (dealers buy there: long),
         -1 the one above; acceleration_touch +1 where it enters the acceleration zone above
         (dealers buy as it rises: long), -1 the one below. See `zone_entries`: the price moves
@@ -97,6 +99,7 @@ def hedge_flow_lines(
         raise ValueError(f"columns: {len(columns)}; wanted {wanted}")
     *values, session = as_series(*columns)
     given = {n.removeprefix("hedge_"): c for n, c in zip(COLUMNS, values, strict=True)}
+    given["regime"] = np.where(np.isnan(given["impulse"]), np.nan, given["regime"])
     for zone in ZONES:
         weak = given[f"{zone}_strength"] < min_strength
         for name in (f"{zone}_low", f"{zone}_high", f"{zone}_strength"):
@@ -148,10 +151,11 @@ class HedgeFlow(KernelIndicator):
     Lines: impulse (shares dealers trade against a $1 move; below 0 with it), slope, asymmetry (+
     upward), coupling, gex, vex, cex, zero_gamma, call_wall, put_wall, attractor_above,
     attractor_below, charm_to_close (dollars; below 0 dealers buy), regime (2 pinned, 1 squeeze
-    up, 0 neutral, -1 squeeze down, -2 expansion), low, high and strength of the nearest stability
-    and acceleration zones, stability_touch and acceleration_touch (+1 long, -1 short; where the
-    price moves into a zone), stability_bound and acceleration_bound (the price reached there).
-    Takes one data with the columns of the feature `hedge_flow`; those that it lacks stay unknown.
+    up, 0 neutral, -1 squeeze down, -2 expansion; NaN unknown), low, high and strength of the
+    nearest stability and acceleration zones, stability_touch and acceleration_touch (+1 long, -1
+    short; where the price moves into a zone), stability_bound and acceleration_bound (the price
+    reached there). Takes one data with the columns of the feature `hedge_flow`; those that it
+    lacks stay unknown.
 
     Every line at a bar rests on the columns at that bar and the ranges up to it; nothing looks
     ahead. That the columns themselves were known is the feature's `known_at`.
@@ -209,15 +213,17 @@ class HedgeFlow(KernelIndicator):
         cls, frame: pd.DataFrame, lines: Mapping[str, FloatArray], options: Mapping[str, Any]
     ) -> list[Note]:
         """Return how often the hedge flow was known, its regimes, and the touches."""
-        known = np.isfinite(lines["impulse"])
+        known = np.isfinite(lines["impulse"]) | np.isfinite(lines["gex"])
         if not known.any():
             text = "hedge flow is never known: add the feature hedge_flow to the config"
             return [Note(Severity.ASSUMPTION, NEVER_KNOWN, text)]
         regime = lines["regime"][known]
+        named = {name: regime == code for name, code in REGIME_CODES.items()}
+        named[UNKNOWN] = ~np.isfinite(regime)
         shares = [
-            f"{name.replace('_', ' ')} {100 * np.mean(regime == code):.0f} %"
-            for name, code in REGIME_CODES.items()
-            if (regime == code).any()
+            f"{name.replace('_', ' ')} {100 * of.mean():.0f} %"
+            for name, of in named.items()
+            if of.any()
         ]
         touches = [
             f"{int((lines[f'{kind}_touch'] != 0).sum())} of {kind} zones"

@@ -11,7 +11,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.errors import Note
 from hpi_bt.indicators.authoring import Kernel, defaults_of
-from hpi_bt.indicators.base import KernelIndicator, StandIns
+from hpi_bt.indicators.base import Inputs, KernelIndicator, StandIns, inputs_under
 from hpi_bt.indicators.remarks import hedge_pressure_remarks
 from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
@@ -152,8 +152,8 @@ class HedgePressureIndex(KernelIndicator):
     it has them), or separate lines: (put_volume, call_volume, net_oi), as the script's three
     symbols, or (put_volume, call_volume, put_oi, call_oi[, session[, slot]]). proxy="gamma" takes
     put_gamma_volume, call_gamma_volume, put_gamma_oi and call_gamma_oi of the data in their place
-    (dollars of delta per 1 % move; the feature `gamma_volume` makes them); separate lines are
-    taken as given.
+    (dollars of delta per 1 % move; the feature `gamma_volume` makes them), source="odte" those of
+    the feature of that name (odte_put_gamma_volume ...); separate lines are taken as given.
     """
 
     alias = ("HedgePressure",)
@@ -167,7 +167,7 @@ class HedgePressureIndex(KernelIndicator):
     )
     stand_ins: ClassVar[StandIns] = {"proxy": PROXIES}
     lines: Any = ("hpi", "oi", "flow", "spread", "cross", "extreme")
-    params = {**defaults_of(hedge_pressure_lines), "proxy": "volume"}
+    params = {**defaults_of(hedge_pressure_lines), "proxy": "volume", "source": ""}
     kernel: ClassVar[Kernel] = staticmethod(hedge_pressure_lines)
     plotinfo: Any = dict(plothlines=[-1.5, 0.0, 1.5])
     plotlines = dict(
@@ -208,9 +208,19 @@ class HedgePressureIndex(KernelIndicator):
         if self.p.scale != "ratio" or self.demo:
             return
         lines = self.data.lines.getlinealiases() if len(self.datas) == 1 else ()
-        sides = [PROXIES[self.p.proxy].get(name, name) for name in ("put_oi", "call_oi")]
+        sides = self.inputs_for(self.p._getkwargs()).optional[:2]
         if len(self.datas) < 4 and not set(sides) <= set(lines):
             raise ValueError(f"scale='ratio' needs {' and '.join(sides)}; net_oi alone will not do")
+
+    @classmethod
+    def inputs_for(cls, params: Mapping[str, Any]) -> Inputs:
+        """Return the columns that it takes from a data, those of the feature `source` if named."""
+        source = params.get("source", "")
+        named = inputs_under(cls, {**params, "proxy": "gamma"} if source else params)
+        if not source:
+            return named
+        own = PROXIES["gamma"].values()
+        return Inputs(*(tuple(f"{source}_{n}" if n in own else n for n in of) for of in named))
 
     @classmethod
     def remarks(
@@ -222,7 +232,8 @@ class HedgePressureIndex(KernelIndicator):
 
     def _plotlabel(self) -> list[object]:
         proxy = [] if self.p.proxy == "volume" else [self.p.proxy]
-        return [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale, *proxy]
+        own = [self.p.lam, self.p.smoothing, self.p.zscore_lookback, self.p.scale]
+        return [*own, *([self.p.source] if self.p.source else proxy)]
 
 
 class DemoHedgePressureIndex(HedgePressureIndex):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.errors import Note, Severity
+from hpi_bt.features.flow_columns import BOOK_WITHOUT_VOLS
 from hpi_bt.kernels.herrick import herrick_payoff
 
 CLOCK_LIMIT = 0.3
@@ -53,7 +54,7 @@ def hedge_pressure_remarks(
         f"{int((onsets & (extreme < 0)).sum())} offers"
     )
     found = [Note(Severity.INFO, "crosses-and-extremes", counts)]
-    found += _why_none(lines, options)
+    found += _why_none(lines, options, _blank(frame, sides[:2]))
     clock = correlation(hpi, _minutes_open(frame))
     if abs(clock) > CLOCK_LIMIT:
         remedy = "scale: standard removes that"
@@ -93,7 +94,18 @@ def _baseline_remarks(frame: pd.DataFrame, sides: Sequence[str]) -> Iterator[Not
     yield Note(Severity.ASSUMPTION, "net-open-interest", text)
 
 
-def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any]) -> Iterator[Note]:
+def _blank(frame: pd.DataFrame, interest: Sequence[str]) -> str:
+    """Return in words that columns of open interest are there but blank, and why; "" if not."""
+    if not interest or not all(c in frame and np.isnan(_column(frame, c)).all() for c in interest):
+        return ""
+    notes = (n for n in frame.attrs.get("notes", ()) if isinstance(n, Note))
+    why = next((f": {n.text}" for n in notes if n.code == BOOK_WITHOUT_VOLS), "")
+    return f" ({' and '.join(interest)} are blank throughout{why})"
+
+
+def _why_none(
+    lines: Mapping[str, FloatArray], options: Mapping[str, Any], blank: str
+) -> Iterator[Note]:
     """Yield why there was no cross, and no extreme; once where one thing explains both."""
     oi, flow, hpi = lines["oi"], lines["flow"], lines["hpi"]
     no_cross, no_extreme = not lines["cross"].any(), not lines["extreme"].any()
@@ -102,7 +114,9 @@ def _why_none(lines: Mapping[str, FloatArray], options: Mapping[str, Any]) -> It
     what = "no cross" if no_cross else "no extreme"
     if np.isnan(oi).all():
         why = "the open-interest baseline is never known"
-        if options["scale"] == "ratio":
+        if blank:
+            why += blank
+        elif options["scale"] == "ratio":
             why += " (scale: ratio needs put_oi and call_oi)"
         elif options["scale"] == "standard":
             why += " (scale: standard needs 5 earlier sessions)"

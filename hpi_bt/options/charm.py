@@ -14,6 +14,7 @@ from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.checks import check_chain
 from hpi_bt.options.columns import checked_moment
+from hpi_bt.options.contract_vols import DEFAULT_VOLS
 from hpi_bt.options.curve_kernels import Book, contract_drift, fill_drift
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.options.exposure import Exposures, exposures
@@ -68,6 +69,7 @@ def charm_integral(
     horizon: pd.Timestamp | datetime | str | None = None,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     exposed: Exposures | None = None,
 ) -> CharmIntegral:
     """Return the drift of the dealers' delta from the chain's moment to a horizon.
@@ -83,7 +85,7 @@ def charm_integral(
     horizon : moment, optional
         By default the nearest expiry of a living contract. Later contracts are revalued over the
         same time.
-    positioning, mode, exposed
+    positioning, mode, vols, exposed
         As in `impulse_curve`.
 
     Returns
@@ -100,7 +102,7 @@ def charm_integral(
     check_chain(chain)
     if method not in METHODS:
         raise InputError(f"method: {method!r}{did_you_mean(method, METHODS)}; give one of them")
-    found = exposures(chain, positioning=positioning, mode=mode) if exposed is None else exposed
+    found = exposed or exposures(chain, positioning=positioning, mode=mode, vols=vols)
     until = chain.expiry[chain.is_live].min() if horizon is None else _later(chain, horizon)
     elapsed = _edges(chain, until, time_step_minutes, exact_end=horizon is None)
     book = book_of(chain, found)

@@ -14,6 +14,7 @@ SIDE = 0.005  # of spot: how far the asymmetry looks
 EVEN = 0.10  # of the larger integral: within it the sides count as equal
 PINNED, EXPANDING = 0.5, -0.3  # of the mean |H|
 LOPSIDED = 1.5  # times the other side
+UNKNOWN = "unknown"  # bias or regime of what is not known, which is never "none" or "neutral"
 
 
 class Crossing(NamedTuple):
@@ -43,11 +44,12 @@ class CurveFeatures(NamedTuple):
         Ascending by price. The ends of the grid are neither.
     up, down : float
         Integrals of H over the next 0.5 % above and below spot, in shares.
-    bias : {"up", "down", "none"}
+    bias : {"up", "down", "none", "unknown"}
         The side with the more negative integral, where they differ by more than 10 %.
     attractor_above, attractor_below : float
         Nearest basin; NaN if there is none.
-    regime : {"pinned", "expansion", "squeeze_up", "squeeze_down", "neutral"}
+    regime : {"pinned", "expansion", "squeeze_up", "squeeze_down", "neutral", "unknown"}
+        "unknown" where H at spot is not known, or where the bias decides and is not known.
     flags : tuple of str
     """
 
@@ -84,12 +86,15 @@ def features_of(price: FloatArray, impulse: FloatArray) -> CurveFeatures:
     up = integral(price, impulse, spot, spot * (1.0 + SIDE))
     down = integral(price, impulse, spot * (1.0 - SIDE), spot)
     bias = _bias(up, down)
-    flags = list[str]()
+    flags: list[str] = []
     if math.isnan(up) or math.isnan(down):
-        flags.append("The curve does not reach 0.5 % to both sides of spot: no bias is given.")
+        flags.append("The impulse is not known to 0.5 % on both sides of spot: nor is the bias.")
     known = np.abs(impulse[np.isfinite(impulse)])
     mean = float(known.mean()) if known.size else math.nan
-    if not mean > 0.0:
+    if math.isnan(here):
+        text = "The impulse at spot is not known, nor is its regime."
+        flags.append(Note(Severity.WARNING, "impulse-at-spot-unknown", text))
+    elif not mean > 0.0:
         flags.append("The impulse is 0 everywhere: the regime is neutral for want of any.")
     above = min((b.price for b in basins if b.price > spot), default=math.nan)
     below = max((b.price for b in basins if b.price < spot), default=math.nan)
@@ -160,18 +165,24 @@ def _maxima(price: FloatArray, impulse: FloatArray, side: float) -> tuple[Extrem
 
 def _bias(up: float, down: float) -> str:
     """Return the side with the more negative integral, "none" where both are about equal."""
+    if math.isnan(up) or math.isnan(down):
+        return UNKNOWN
     if not abs(up - down) > EVEN * max(abs(up), abs(down)):
         return "none"
     return "up" if up < down else "down"
 
 
 def _regime(here: float, mean: float, up: float, down: float, bias: str) -> str:
-    """Return the regime's name (SPEC 6); neutral where nothing is known."""
+    """Return the regime's name (SPEC 6)."""
+    if math.isnan(here):
+        return UNKNOWN
     ratio = here / mean if mean > 0.0 else 0.0
     if ratio > PINNED:
         return "pinned"
     if ratio < EXPANDING:
-        return "expansion" if bias == "none" else f"squeeze_{bias}"
+        return f"squeeze_{bias}" if bias in ("up", "down") else "expansion"
+    if bias == UNKNOWN:
+        return UNKNOWN
     leading, other = (up, down) if bias == "up" else (down, up)
     if bias != "none" and leading < 0.0 and -leading > LOPSIDED * abs(other):
         return f"squeeze_{bias}"

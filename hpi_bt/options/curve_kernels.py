@@ -10,7 +10,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.kernels.compiler import njit
 from hpi_bt.options.greek_kernels import delta_of, gamma_vanna_of
 
-LEAST_SIGMA = 0.01  # a revalued vol at or below it is no vol
+LEAST_SIGMA = 0.01  # no vol is moved below it, or below itself where it is lower
 
 
 class Book(NamedTuple):
@@ -27,6 +27,13 @@ class Book(NamedTuple):
     k: FloatArray
 
 
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _moved(sigma: float, k: float, log_move: float) -> tuple[float, bool]:
+    """Return sigma - k log_move, not below LEAST_SIGMA, and whether it is held there."""
+    free, least = sigma - k * log_move, min(sigma, LEAST_SIGMA)
+    return max(free, least), free < least
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gammas(
     spot: float, log_move: float, book: Book, rate: float, dividend: float,
@@ -34,7 +41,7 @@ def _gammas(
 ) -> None:  # fmt: skip
     strike, tau, sigma, k = book.strike, book.tau, book.sigma, book.k
     for i in range(gamma.size):
-        moved = sigma[i] - k[i] * log_move
+        moved = _moved(sigma[i], k[i], log_move)[0]
         gamma[i], vanna[i] = gamma_vanna_of(spot, strike[i], tau[i], moved, rate, dividend)
 
 
@@ -54,23 +61,27 @@ def fill_curve(
     start: int, stop: int, spots: FloatArray, log_moves: FloatArray, book: Book,
     rate: float, dividend: float, sums: FloatArray,
 ) -> None:  # fmt: skip
-    """Write G, V and sum k V at spots [start, stop) into `sums` of shape (3, n_spots).
+    """Write what the book is at spots [start, stop) into `sums` of shape (6, n_spots).
 
-    All in shares; NaN where a contract's moved vol is at or below LEAST_SIGMA.
+    G, V, sum k V, the gross gamma and its part in contracts whose vol is held at LEAST_SIGMA, all
+    in shares, and the number of those contracts. A vol that is held moves no more: its k is 0.
     """
     n = book.shares.size
     gamma, vanna = np.empty(n), np.empty(n)
     for j in range(start, stop):
         _gammas(spots[j], log_moves[j], book, rate, dividend, gamma, vanna)
-        g = v = kv = 0.0
+        g = v = kv = gross = lost = count = 0.0
         for i in range(n):
-            held = book.shares[i]
-            g += held * gamma[i]
-            v += held * vanna[i]
-            kv += held * vanna[i] * book.k[i]
-            if book.sigma[i] - book.k[i] * log_moves[j] <= LEAST_SIGMA:
-                g = v = kv = np.nan
+            own, other = book.shares[i] * gamma[i], book.shares[i] * vanna[i]
+            held = 1.0 if _moved(book.sigma[i], book.k[i], log_moves[j])[1] else 0.0
+            g += own
+            v += other
+            kv += (1.0 - held) * other * book.k[i]
+            gross += abs(own)
+            lost += held * abs(own)
+            count += held
         sums[0, j], sums[1, j], sums[2, j] = g, v, kv
+        sums[3, j], sums[4, j], sums[5, j] = gross, lost, count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError
+from hpi_bt.errors import Note, Severity
 from hpi_bt.options.black_scholes import curvatures
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.checks import check_chain
+from hpi_bt.options.contract_vols import DEFAULT_VOLS, OwnVols, own_vols, smiles_and_vols, vol_notes
 from hpi_bt.options.dealers import DEFAULT_POSITIONING, dealer_book
 from hpi_bt.options.smile import Smile
-from hpi_bt.options.surface import fit_surface, smile_vols, surface_notes
+from hpi_bt.options.surface import surface_notes
 
 SHARES = ("gamma_shares", "vanna_shares", "charm_shares")
 DOLLARS = ("gex", "vex", "cex")
+TELLING = 0.01  # of gross gamma: a difference of GEX on smiles and on quotes that is worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,10 @@ class Exposures:
         Totals.
     positions : ndarray of shape (n_contracts,)
         Dealer contracts, + long.
-    sigma : ndarray of shape (n_contracts,)
-        Vol used for each contract; NaN where none is known, or it has expired.
+    own : OwnVols
+        Vol used for each contract (`sigma` is short for `own.sigma`), and where it comes from.
+    vols : {"quotes", "smile"}
+        As asked for.
     gamma, vanna, charm : ndarray of shape (n_contracts,)
         Per share; 0 where `sigma` is NaN.
     surface : mapping of Smile by expiry
@@ -58,7 +63,8 @@ class Exposures:
     vex: float
     cex: float
     positions: FloatArray
-    sigma: FloatArray
+    own: OwnVols
+    vols: str
     gamma: FloatArray
     vanna: FloatArray
     charm: FloatArray
@@ -66,13 +72,25 @@ class Exposures:
     excluded: int
     flags: tuple[str, ...] = ()
 
+    @property
+    def sigma(self) -> FloatArray:
+        """Vol used for each contract, shape (n_contracts,); NaN where it has none or expired."""
+        return self.own.sigma
+
+    @property
+    def gross(self) -> FloatArray:
+        """Gamma of each contract's position without its sign, shape (n_contracts,)."""
+        return np.abs(self.positions) * self.gamma
+
 
 def exposures(
     chain: OptionChain,
     *,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     surface: Mapping[pd.Timestamp, Smile] | None = None,
+    exposed: Exposures | None = None,
 ) -> Exposures:
     """Return dealer gamma, vanna and charm of a chain by strike, by expiry and in total.
 
@@ -82,9 +100,13 @@ def exposures(
         Expired contracts count for nothing.
     positioning, mode
         As in `dealer_book`.
+    vols : {"quotes", "smile"}
+        Vols of the strikes' own quotes where they have good ones, or of the smiles throughout: as
+        in `own_vols`.
     surface : mapping of Smile by expiry, optional
-        As `fit_surface` gives it, which is asked by default. Each contract takes the vol of its
-        expiry's smile, and its own `iv` where there is no smile; {} takes every contract's own.
+        As `fit_surface` gives it, which is asked by default; {} leaves out every smile.
+    exposed : Exposures, optional
+        Of this very chain under other assumptions of what dealers hold; saves its vols and Greeks.
 
     Returns
     -------
@@ -93,7 +115,7 @@ def exposures(
     Raises
     ------
     InputError
-        No live contract has a vol; or as `dealer_book`.
+        As `dealer_book` and `own_vols`.
 
     Notes
     -----
@@ -101,58 +123,66 @@ def exposures(
     C = sum p m charm; gex = G S^2 0.01, vex = V S 0.01, cex = C S/365.
     """
     check_chain(chain)
-    smiles = fit_surface(chain) if surface is None else surface
     book = dealer_book(chain, positioning=positioning, mode=mode)
-    sigma, flags = contract_vols(chain, smiles)
-    known = np.isfinite(sigma)
-    per_share = sensitivities(chain, sigma)
+    if exposed is None:
+        smiles, own = smiles_and_vols(chain, surface=surface, vols=vols)
+        per_share = sensitivities(chain, own.sigma)
+    else:
+        smiles, own, vols = exposed.surface, exposed.own, exposed.vols
+        per_share = np.array([exposed.gamma, exposed.vanna, exposed.charm])
     shares = np.zeros_like(per_share)  # nothing held is 0, whatever a share of it would do
     held = book.positions != 0.0
     shares[:, held] = chain.multiplier * book.positions[held] * per_share[:, held]
-    excluded = int(np.count_nonzero(~known & chain.is_live & (book.positions != 0.0)))
-    if excluded:
-        flags.append(f"Contracts with a position but no vol, left out of exposures: {excluded}.")
-    if not book.positions[chain.is_live].any():
-        flags.append("Dealers hold nothing: every exposure is 0.")
     by_strike = _by_strike(chain, shares)
     by_expiry = by_strike.drop(columns="strike").groupby("expiry").sum()
-    totals = {name: float(by_expiry[name].sum()) for name in (*SHARES, *DOLLARS)}
-    return Exposures(
+    totals: dict[str, Any] = {name: float(by_expiry[name].sum()) for name in (*SHARES, *DOLLARS)}
+    made = Exposures(
         by_strike=by_strike,
         by_expiry=by_expiry,
         **totals,
         positions=book.positions,
-        sigma=sigma,
+        own=own,
+        vols=vols,
         gamma=per_share[0],
         vanna=per_share[1],
         charm=per_share[2],
         surface=smiles,
-        excluded=excluded,
-        flags=(*book.notes, *flags, *surface_notes(smiles)),
+        excluded=int(np.count_nonzero(np.isnan(own.sigma) & chain.is_live & held)),
     )
+    return replace(made, flags=(*book.notes, *_flags(chain, made)))
 
 
-def contract_vols(
-    chain: OptionChain, surface: Mapping[pd.Timestamp, Smile]
-) -> tuple[FloatArray, list[str]]:
-    """Return the vol of each live contract, and in words what stood in for a smile.
-
-    The smile's where its expiry has one, else the contract's own `iv`, else NaN; shape
-    (n_contracts,). Raises InputError where no live contract has any.
-    """
-    fitted = smile_vols(chain, surface)
-    sigma = np.where(chain.is_live, np.where(np.isfinite(fitted), fitted, chain.iv), np.nan)
-    if not np.isfinite(sigma).any():
-        raise InputError(
-            "contracts: no live contract has a usable bid and ask or an implied vol; "
-            "give quotes, or a column iv"
-        )
-    own = int(np.count_nonzero(np.isfinite(sigma) & ~np.isfinite(fitted)))
-    flags = [f"Contracts on their own IV, no smile being fitted: {own}."] if own else []
+def _flags(chain: OptionChain, made: Exposures) -> list[str]:
+    """Return what must be said of the vols and of what is left out."""
+    flags: list[str] = []
     dead = int(np.count_nonzero(~chain.is_live))
     if dead:
         flags.append(f"Expired contracts, which count for nothing: {dead}.")
-    return sigma, flags
+    if made.excluded:
+        flags.append(
+            f"Contracts with a position but no vol, left out of exposures: {made.excluded}."
+        )
+    if not made.positions[chain.is_live].any():
+        flags.append("Dealers hold nothing: every exposure is 0.")
+    flags += vol_notes(made.own, made.gross)
+    flags += _off_the_quotes(chain, made) if made.vols == "smile" else []
+    return flags + surface_notes(made.surface)
+
+
+def _off_the_quotes(chain: OptionChain, made: Exposures) -> list[str]:
+    """Return a warning where GEX on the smiles is another than on the strikes' own quotes."""
+    own = own_vols(chain, made.surface)
+    gamma = sensitivities(chain, own.sigma)[0]
+    dollars = chain.multiplier * chain.spot**2 * 0.01
+    gex = dollars * float(made.positions @ gamma)
+    gross = dollars * float(np.abs(made.positions) @ gamma)
+    if not abs(made.gex - gex) > TELLING * gross:
+        return []
+    text = (
+        f"GEX on the vols of the smiles is {made.gex:,.0f}, on the strikes' own quotes {gex:,.0f}: "
+        f"they differ by {100 * abs(made.gex - gex) / gross:.1f} % of the gross."
+    )
+    return [Note(Severity.WARNING, "smiles-off-quotes", text)]
 
 
 def sensitivities(chain: OptionChain, sigma: FloatArray) -> FloatArray:

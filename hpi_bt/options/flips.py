@@ -11,6 +11,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.contract_vols import DEFAULT_VOLS
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.options.exposure import Exposures, exposures
 from hpi_bt.options.level_kernels import nearest_crossing, net_share
@@ -44,6 +45,7 @@ def zero_gamma(
     *,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     surface: Surface | None = None,
     range_pct: float = RANGE_PCT,
 ) -> Level:
@@ -52,7 +54,7 @@ def zero_gamma(
     Parameters
     ----------
     chain : OptionChain
-    positioning, mode, surface
+    positioning, mode, vols, surface
         As in `exposures`.
     range_pct : float, default=50
         How far from spot to look, in percent of it, below 100.
@@ -75,7 +77,7 @@ def zero_gamma(
     """
     if not 0.0 < range_pct < 100.0:
         raise InputError(f"range_pct: {range_pct:g}; give a number between 0 and 100")
-    exposed = exposures(chain, positioning=positioning, mode=mode, surface=surface)
+    exposed = exposures(chain, positioning=positioning, mode=mode, vols=vols, surface=surface)
     return crossing_of(chain, exposed, range_pct)
 
 
@@ -84,6 +86,7 @@ def zero_gamma_strike_sum(
     *,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     surface: Surface | None = None,
 ) -> Level:
     """Return the strike at which today's gamma, summed over strikes from below, crosses zero.
@@ -93,7 +96,7 @@ def zero_gamma_strike_sum(
     as in `exposures`; NaN, with a note, where the sum never changes its sign or only where it is
     below a thousandth of its largest magnitude.
     """
-    exposed = exposures(chain, positioning=positioning, mode=mode, surface=surface)
+    exposed = exposures(chain, positioning=positioning, mode=mode, vols=vols, surface=surface)
     return strike_sum_of(chain, exposed)
 
 

@@ -10,6 +10,7 @@ from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.charm import CharmIntegral, charm_integral
 from hpi_bt.options.checks import check_chain
 from hpi_bt.options.cloud import PressureCloud, pressure_cloud
+from hpi_bt.options.contract_vols import DEFAULT_VOLS
 from hpi_bt.options.coupling import DEFAULT_SSR, GivenCoupling
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.options.exposure import Exposures, exposures
@@ -50,6 +51,7 @@ def hedge_flow(
     *,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     coupling: GivenCoupling = None,
     ssr: float = DEFAULT_SSR,
     range_pct: float = 3.0,
@@ -68,7 +70,7 @@ def hedge_flow(
     Parameters
     ----------
     chain : OptionChain
-    positioning, mode, coupling, ssr, range_pct, step_pct, kernel_width_strikes, exposed
+    positioning, mode, vols, coupling, ssr, range_pct, step_pct, kernel_width_strikes, exposed
         As in `impulse_curve`.
     charm_method, time_step_minutes
         `method` and `time_step_minutes` of `charm_integral`.
@@ -85,7 +87,7 @@ def hedge_flow(
         As the functions named above.
     """
     check_chain(chain)
-    found = exposures(chain, positioning=positioning, mode=mode) if exposed is None else exposed
+    found = exposed or exposures(chain, positioning=positioning, mode=mode, vols=vols)
     grid: dict[str, Any] = {"range_pct": range_pct, "step_pct": step_pct, "exposed": found}
     grid |= {"coupling": coupling, "ssr": ssr}
     regime = market_regime(found.surface)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from hpi_bt.arrays import FloatArray
-from hpi_bt.errors import InputError, did_you_mean
+from hpi_bt.arrays import BoolArray, FloatArray, IntArray
+from hpi_bt.errors import InputError, Note, Severity, did_you_mean
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.checks import check_chain
+from hpi_bt.options.contract_vols import DEFAULT_VOLS
 from hpi_bt.options.coupling import DEFAULT_SSR, Coupling, GivenCoupling, spot_vol_coupling
 from hpi_bt.options.curve_features import Crossing, Extreme, features_of
 from hpi_bt.options.curve_kernels import LEAST_SIGMA, Book, fill_curve, kernel_means
@@ -21,6 +22,9 @@ from hpi_bt.options.threads import in_chunks
 METHODS = ("reprice", "kernel")
 WORTH_A_THREAD = 200_000  # revalued contracts
 MOST_POINTS = 20_001
+MOST_HELD = (
+    0.01  # of gross gamma in contracts whose vol can fall no further; with more H is unknown
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,8 @@ class ImpulseCurve:
         As in `CurveFeatures`.
     flags : tuple of str
         What a reader should know, one plain sentence each.
+    contracts_held : ndarray of int, shape (n_prices,)
+        Contracts whose vol would fall below 1 % there and is held at it.
     """
 
     price: FloatArray
@@ -69,6 +75,7 @@ class ImpulseCurve:
     attractor_below: float
     regime: str
     flags: tuple[str, ...] = ()
+    contracts_held: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def impulse_curve(
@@ -78,6 +85,7 @@ def impulse_curve(
     ssr: float = DEFAULT_SSR,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     method: str = "reprice",
     range_pct: float = 3.0,
     step_pct: float = 0.05,
@@ -91,7 +99,7 @@ def impulse_curve(
     chain : OptionChain
     coupling, ssr
         As in `spot_vol_coupling`.
-    positioning, mode
+    positioning, mode, vols
         As in `exposures`.
     method : {"reprice", "kernel"}
         "reprice" revalues every contract at each spot: the book's true profile. "kernel" is a
@@ -102,7 +110,8 @@ def impulse_curve(
     kernel_width_strikes : float, default=2.0
         Width of the kernel in modal strike spacings.
     exposed : Exposures, optional
-        As `exposures` gave it for the same chain, positioning and mode; saves doing it again.
+        As `exposures` gave it for the same chain, positioning, mode and vols; saves doing it
+        again.
 
     Returns
     -------
@@ -118,20 +127,22 @@ def impulse_curve(
     Notes
     -----
     H(S') = G(S') - (1/S') sum over expiries of k V(S'), with sigma' = sigma - k ln(S'/S) under
-    "reprice". A sigma' of 0.01 or less makes H NaN there, and is flagged.
+    "reprice". sigma' is never below 0.01, or sigma where that is lower: contracts held there are
+    counted, and where they carry more than 1 % of the book's gross gamma H is NaN, and flagged.
     """
     check_chain(chain)
     if method not in METHODS:
         raise InputError(f"method: {method!r}{did_you_mean(method, METHODS)}; give one of them")
     moves = _moves(range_pct, step_pct)
-    found = exposures(chain, positioning=positioning, mode=mode) if exposed is None else exposed
+    found = exposed or exposures(chain, positioning=positioning, mode=mode, vols=vols)
     coupled = spot_vol_coupling(chain, found.surface, coupling=coupling, ssr=ssr)
     price = chain.spot * (1.0 + moves)
     flags: list[str] = [*found.flags, *coupled.flags]
     if method == "reprice":
-        sums = _repriced(chain, price, moves, book_of(chain, found, coupled.k), flags)
+        sums, held = _repriced(chain, price, moves, book_of(chain, found, coupled.k), flags)
     else:
         sums = _mapped(chain, price, found, coupled.k, kernel_width_strikes, flags)
+        held = np.zeros(len(price), dtype=np.int64)
     gamma, vanna, coupled_vanna = sums
     vol_part = -coupled_vanna / price
     impulse = gamma + vol_part
@@ -143,6 +154,7 @@ def impulse_curve(
         vanna_impulse_shares=vol_part,
         impulse_shares=impulse,
         impulse_usd=impulse * price * price * 0.01,
+        contracts_held=held,
         method=method,
         spot=chain.spot,
         symbol=chain.symbol,
@@ -181,22 +193,48 @@ def _moves(range_pct: float, step_pct: float) -> FloatArray:
 
 def _repriced(
     chain: OptionChain, price: FloatArray, moves: FloatArray, book: Book, flags: list[str]
-) -> FloatArray:
-    """Return G, V and sum k V of the book revalued at each price, shape (3, n_prices)."""
-    sums = np.empty((3, len(price)))
+) -> tuple[FloatArray, IntArray]:
+    """Return G, V and sum k V of the book revalued at each price, shape (3, n_prices).
+
+    And how many contracts are held at the least vol at each.
+    """
+    sums = np.empty((6, len(price)))
     log_moves = np.log1p(moves)
 
     def fill(start: int, stop: int) -> None:
         fill_curve(start, stop, price, log_moves, book, chain.rate, chain.dividend, sums)
 
     in_chunks(fill, len(price), least=1 + WORTH_A_THREAD // (1 + len(book.shares)))
-    lost = np.flatnonzero(np.isnan(sums[0]))
-    if len(lost):
-        flags.append(
-            f"At {len(lost)} prices (from {price[lost[0]]:.2f} to {price[lost[-1]]:.2f}) a vol "
-            f"would fall to {100 * LEAST_SIGMA:.0f} % or below: the impulse is not known there."
+    lost = sums[4] > MOST_HELD * sums[3]
+    sums[:3, lost] = np.nan
+    flags += _held_notes(price, sums, lost)
+    return sums[:3], sums[5].astype(np.int64)
+
+
+def _held_notes(price: FloatArray, sums: FloatArray, lost: BoolArray) -> list[Note]:
+    """Return where contracts are held at the least vol, and where that makes H unknown."""
+    share = 100.0 * np.divide(sums[4], sums[3], out=np.zeros(len(price)), where=sums[3] > 0.0)
+    least, notes = f"{100 * LEAST_SIGMA:.0f} %", []
+    if lost.any():
+        text = (
+            f"At {int(lost.sum())} prices ({_span(price[lost])}) contracts with up to "
+            f"{share[lost].max():.0f} % of the gross gamma would have a vol below {least}: the "
+            "impulse is not known there."
         )
-    return sums
+        notes.append(Note(Severity.WARNING, "impulse-unknown", text))
+    held = (sums[5] > 0.0) & ~lost
+    if held.any():
+        text = (
+            f"At {int(held.sum())} prices ({_span(price[held])}) the vol of up to "
+            f"{int(sums[5, held].max())} contracts is held at {least}, or at their own if lower; "
+            f"they carry {share[held].max():.2f} % of the gross gamma at most."
+        )
+        notes.append(Note(Severity.INFO, "vols-held", text))
+    return notes
+
+
+def _span(price: FloatArray) -> str:
+    return f"from {price[0]:.2f} to {price[-1]:.2f}"
 
 
 def _mapped(

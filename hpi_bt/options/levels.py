@@ -10,8 +10,9 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.contract_vols import DEFAULT_VOLS, smiles_and_vols
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
-from hpi_bt.options.exposure import Exposures, contract_vols, exposures, sensitivities
+from hpi_bt.options.exposure import Exposures, exposures, sensitivities
 from hpi_bt.options.flips import Level, Surface, crossing_of, strike_sum_of
 from hpi_bt.options.parity import expiry_taus, quoted_pairs
 from hpi_bt.options.strikes import Rows, heaviest, least_paid
@@ -68,6 +69,7 @@ def price_levels(
     *,
     positioning: str = DEFAULT_POSITIONING,
     mode: str = "canonical",
+    vols: str = DEFAULT_VOLS,
     surface: Surface | None = None,
     exposed: Exposures | None = None,
 ) -> PriceLevels:
@@ -76,13 +78,13 @@ def price_levels(
     Parameters
     ----------
     chain : OptionChain
-    positioning, mode, surface
-        As in `exposures`; the walls, max pain and expected moves do not depend on the first two.
+    positioning, mode, vols, surface
+        As in `exposures`; walls, max pain and expected moves do not depend on the first two.
     exposed : Exposures, optional
-        `exposures` of this very chain, which then says all three.
+        `exposures` of this very chain, which then says all four.
     """
     if exposed is None:
-        exposed = exposures(chain, positioning=positioning, mode=mode, surface=surface)
+        exposed = exposures(chain, positioning=positioning, mode=mode, vols=vols, surface=surface)
     levels = {
         "zero_gamma": crossing_of(chain, exposed),
         "zero_gamma_strike_sum": strike_sum_of(chain, exposed),
@@ -109,17 +111,21 @@ def price_levels(
     )
 
 
-def call_wall(chain: OptionChain, *, surface: Surface | None = None) -> Level:
+def call_wall(
+    chain: OptionChain, *, vols: str = DEFAULT_VOLS, surface: Surface | None = None
+) -> Level:
     """Return the strike with the largest call gamma x open interest over all live expiries.
 
     Equal strikes: the nearest to spot. NaN, with a note, where there is none.
     """
-    return _wall(chain, _gamma(chain, surface), 1.0)
+    return _wall(chain, _gamma(chain, vols, surface), 1.0)
 
 
-def put_wall(chain: OptionChain, *, surface: Surface | None = None) -> Level:
+def put_wall(
+    chain: OptionChain, *, vols: str = DEFAULT_VOLS, surface: Surface | None = None
+) -> Level:
     """Return the strike with the largest put gamma x open interest; as `call_wall`."""
-    return _wall(chain, _gamma(chain, surface), -1.0)
+    return _wall(chain, _gamma(chain, vols, surface), -1.0)
 
 
 def max_pain(chain: OptionChain) -> Level:
@@ -136,10 +142,10 @@ def expected_move(chain: OptionChain, *, surface: Surface | None = None) -> Expe
     return _expected_moves(chain, fit_surface(chain) if surface is None else surface)[0]
 
 
-def _gamma(chain: OptionChain, surface: Surface | None) -> FloatArray:
+def _gamma(chain: OptionChain, vols: str, surface: Surface | None) -> FloatArray:
     """Return the gamma per share of each contract, shape (n_contracts,)."""
-    sigma, _ = contract_vols(chain, fit_surface(chain) if surface is None else surface)
-    return np.asarray(sensitivities(chain, sigma)[0])
+    _, own = smiles_and_vols(chain, surface=surface, vols=vols)
+    return np.asarray(sensitivities(chain, own.sigma)[0])
 
 
 def _wall(chain: OptionChain, gamma: FloatArray, right: float, rows: Rows | None = None) -> Level:

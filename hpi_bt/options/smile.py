@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,10 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import Note, Severity
 from hpi_bt.options.parity import Forward
 from hpi_bt.options.svi import RawSvi, SviFit, fit_svi
 
 LEAST_FOR_SVI = 5  # quotes
+POINT = 0.01  # a vol point
+#: A fit misses a quote that is within NEAR standard deviations of the money where it is farther
+#: off than FAR_OFF vol points and that share of the quote.
+NEAR, FAR_OFF, SHARE_OFF = 3.0, 2.0, 0.05
 
 
 class SmileQuotes(NamedTuple):
@@ -101,6 +106,31 @@ class Smile:
         return self.iv(self.quotes.strike) - self.quotes.sigma
 
     @cached_property
+    def rms(self) -> float:
+        """Root mean square of the residuals of all quotes, in vol points."""
+        return float(np.sqrt(np.mean(self.residual**2))) / POINT
+
+    @cached_property
+    def worst(self) -> int:
+        """Place in `quotes` of the one that the fit is farthest from."""
+        return int(np.argmax(np.abs(self.residual)))
+
+    @cached_property
+    def missed(self) -> int | None:
+        """Place of the worst of the quotes that the fit misses near the money, if there is one."""
+        off = np.abs(self.residual)
+        near = np.abs(self.quoted_y) <= NEAR * self.s0 * math.sqrt(self.tau_years)
+        far = near & (off > FAR_OFF * POINT) & (off > SHARE_OFF * self.quotes.sigma)
+        return int(np.argmax(np.where(far, off, 0.0))) if far.any() else None
+
+    def miss_words(self, at: int) -> str:
+        """Return how far the fit is from a quote: "strike 640: quoted 20.1 %, smile 13.7 %"."""
+        quoted = float(self.quotes.sigma[at])
+        fitted = quoted + float(self.residual[at])
+        strike = self.quotes.strike[at]
+        return f"strike {strike:.6g}: quoted {100 * quoted:.1f} %, smile {100 * fitted:.1f} %"
+
+    @cached_property
     def s0(self) -> float:
         """Vol at the money: sigma at y = 0."""
         return math.sqrt(float(self.total_variance(0.0)) / self.tau_years)
@@ -141,28 +171,17 @@ def smile_of(expiry: pd.Timestamp, tau_years: float, ahead: Forward, quotes: Smi
         of = "1 quote" if len(quotes.strike) == 1 else f"{len(quotes.strike)} quotes"
         flags.append(f"The chain's own iv stands for {own} of {of}, not mids.")
     n = len(quotes.strike)
-    used, svi, stage, kind = np.ones(n, dtype=bool), None, 0, "linear" if n > 1 else "flat"
-    if n >= LEAST_FOR_SVI:
-        w = quotes.sigma**2 * tau_years
-        y = np.log(quotes.strike / ahead.forward)
-        fit = fit_svi(y, w, _vega(y, w))
-        svi, used, stage, kind = fit.svi, fit.used, fit.stage, "svi"
-        flags += _fit_flags(fit)
-    else:
+    common = (expiry, tau_years, ahead.forward, ahead.discount)
+    if n < LEAST_FOR_SVI:
+        kind = "linear" if n > 1 else "flat"
         flags.append(f"Only {n} {'quotes' if n > 1 else 'quote'}: the smile is {kind}.")
-    return Smile(
-        expiry,
-        tau_years,
-        ahead.forward,
-        ahead.discount,
-        kind,
-        svi,
-        quotes,
-        used,
-        stage=stage,
-        parity=ahead.flag,
-        flags=tuple(flags),
-    )
+        used = np.ones(n, dtype=bool)
+        return Smile(*common, kind, None, quotes, used, parity=ahead.flag, flags=tuple(flags))
+    w = quotes.sigma**2 * tau_years
+    y = np.log(quotes.strike / ahead.forward)
+    fit = fit_svi(y, w, _vega(y, w))
+    made = Smile(*common, "svi", fit.svi, quotes, fit.used, stage=fit.stage, parity=ahead.flag)
+    return replace(made, flags=(*flags, *_fit_flags(fit, made)))
 
 
 def _vega(y: FloatArray, w: FloatArray) -> FloatArray:
@@ -171,17 +190,27 @@ def _vega(y: FloatArray, w: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-0.5 * (squared - squared.min())))
 
 
-def _fit_flags(fit: SviFit) -> list[str]:
+def _fit_flags(fit: SviFit, smile: Smile) -> list[str]:
     """Return what is worth saying of an SVI fit."""
+    off = f"{smile.rms:.2f} vol points rms off its quotes"
+    far = f"{100 * abs(float(smile.residual[smile.worst])):.1f}"
+    off += f", {far} at worst ({smile.miss_words(smile.worst)})"
     where = " and ".join(f"{low:.3f} to {high:.3f}" for low, high in fit.arbitrage)
     how = {
-        1: "Refitted to be free of butterfly arbitrage.",
-        2: "Wings flattened to be free of butterfly arbitrage.",
+        1: f"Refitted to be free of butterfly arbitrage: {off}.",
+        2: f"Wings flattened to be free of butterfly arbitrage: {off}.",
         3: f"Butterfly arbitrage at y = {where}, which no smile near the quotes avoids.",
     }
     flags = [how[fit.stage]] if fit.stage else []
     outliers = int(np.count_nonzero(~fit.used))
     if outliers:
         some = "1 quote lies" if outliers == 1 else f"{outliers} quotes lie"
-        flags.append(f"{some} far off the smile, left out of the fit.")
+        flags.append(f"{some} far off the smile, left out of the fit: {off}.")
+    if smile.missed is not None:
+        miss = abs(float(smile.residual[smile.missed])) / POINT
+        text = (
+            f"Misses a quote near the money by {miss:.1f} vol points "
+            f"({smile.miss_words(smile.missed)}); rms {smile.rms:.2f}."
+        )
+        flags.append(Note(Severity.ASSUMPTION, "smile-misses-quotes", text))
     return flags

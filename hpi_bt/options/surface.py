@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from hpi_bt.arrays import BoolArray, FloatArray, IntArray
+from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import Note, Severity
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.checks import check_chain
-from hpi_bt.options.implied import implied_vol
 from hpi_bt.options.parity import Forward, expiry_taus, forwards
-from hpi_bt.options.smile import LEAST_FOR_SVI, Smile, SmileQuotes, smile_of
+from hpi_bt.options.quote_vols import HIGHEST, StrikeQuotes, strike_quotes
+from hpi_bt.options.smile import (
+    FAR_OFF,
+    LEAST_FOR_SVI,
+    NEAR,
+    POINT,
+    Smile,
+    SmileQuotes,
+    smile_of,
+)
 from hpi_bt.options.threads import in_chunks
 
 WORTH_A_THREAD = 8  # expiries
-HIGHEST = 10.0  # a vol of 1,000 % or more is no quote
-
-
-class _Quotes(NamedTuple):
-    """Quotes of all expiries, sorted by expiry and strike."""
-
-    code: IntArray
-    strike: FloatArray
-    sigma: FloatArray
-    from_mid: BoolArray
 
 
 def fit_surface(
-    chain: OptionChain, *, parity: Mapping[pd.Timestamp, Forward] | None = None
+    chain: OptionChain,
+    *,
+    parity: Mapping[pd.Timestamp, Forward] | None = None,
+    quotes: StrikeQuotes | None = None,
 ) -> dict[pd.Timestamp, Smile]:
     """Return the smile of each live expiry that has a quote.
 
@@ -40,6 +40,8 @@ def fit_surface(
     chain : OptionChain
     parity : mapping of Forward, optional
         As `forwards` gives it, which is asked by default.
+    quotes : StrikeQuotes, optional
+        As `strike_quotes` gives it with these forwards.
 
     Returns
     -------
@@ -55,17 +57,22 @@ def fit_surface(
     """
     check_chain(chain)
     ahead = forwards(chain) if parity is None else parity
-    quotes = _quotes(chain, ahead)
-    bounds = np.searchsorted(quotes.code, np.arange(len(chain.expiries) + 1))
+    known = strike_quotes(chain, ahead) if quotes is None else quotes
+    from_mid = known.mid < HIGHEST
+    sigma = np.where(from_mid, known.mid, known.given)
+    n = len(chain.expiries)
+    few = np.bincount(known.code[from_mid], minlength=n) < LEAST_FOR_SVI
+    good = np.flatnonzero((sigma > 0.0) & (from_mid | few[known.code]))
+    bounds = np.searchsorted(known.code[good], np.arange(n + 1))
     taus = expiry_taus(chain)
-    filled = [at for at in range(len(chain.expiries)) if bounds[at] < bounds[at + 1]]
+    filled = [at for at in range(n) if bounds[at] < bounds[at + 1]]
     smiles: list[Smile | None] = [None] * len(filled)
 
     def fit(start: int, stop: int) -> None:
         for place in range(start, stop):
             at = filled[place]
-            moment, part = chain.expiries[at], slice(bounds[at], bounds[at + 1])
-            own = SmileQuotes(quotes.strike[part], quotes.sigma[part], quotes.from_mid[part])
+            moment, part = chain.expiries[at], good[bounds[at] : bounds[at + 1]]
+            own = SmileQuotes(known.strike[part], sigma[part], from_mid[part])
             smiles[place] = smile_of(moment, float(taus[at]), ahead[moment], own)
 
     in_chunks(fit, len(filled), least=WORTH_A_THREAD)
@@ -102,7 +109,23 @@ def surface_notes(surface: Mapping[pd.Timestamp, Smile]) -> list[str]:
         ],
     }
     said = [f"{words}: {sum(of)} of {len(of)}." for words, of in kinds.items() if any(of)]
-    return said + _fit_notes([s.stage for s in smiles])
+    return [*said, *_miss_notes(smiles), *_fit_notes([s.stage for s in smiles])]
+
+
+def _miss_notes(smiles: Sequence[Smile]) -> list[Note]:
+    """Return how many smiles miss quotes near the money, and the worst of them with its numbers."""
+    missing = [(abs(float(s.residual[s.missed])), s) for s in smiles if s.missed is not None]
+    if not missing:
+        return []
+    miss, worst = max(missing, key=lambda one: one[0])
+    assert worst.missed is not None
+    text = (
+        f"Smiles that miss quotes within {NEAR:g} standard deviations of the money by over "
+        f"{FAR_OFF:g} vol points, their vol, skew and k as rough: {len(missing)} of {len(smiles)}; "
+        f"at worst by {miss / POINT:.1f} ({worst.expiry:%Y-%m-%d %H:%M}, "
+        f"{worst.miss_words(worst.missed)})."
+    )
+    return [Note(Severity.ASSUMPTION, "smiles-miss-quotes", text)]
 
 
 def _fit_notes(stages: list[int]) -> list[str]:
@@ -112,48 +135,4 @@ def _fit_notes(stages: list[int]) -> list[str]:
     if not parts:
         return []
     said = f"Smiles against butterfly arbitrage: {', '.join(parts)} of {len(stages)}"
-    return [f"{said}; exposures at far strikes rest on the fit."]
-
-
-def _quotes(chain: OptionChain, ahead: Mapping[pd.Timestamp, Forward]) -> _Quotes:
-    """Return one vol a strike, from the contracts out of the money."""
-    table = np.array([ahead.get(m, Forward(np.nan, np.nan, 0))[:2] for m in chain.expiries])
-    forward, discount = table[chain.expiry_code].T
-    out = np.where(chain.right > 0.0, chain.strike >= forward, chain.strike < forward)
-    sigma = np.where(out, chain.iv, np.nan)
-    rows = np.flatnonzero(out & np.isfinite(chain.mid))
-    implied = _implied(chain, rows, forward, discount)
-    from_mid = np.zeros(len(chain), dtype=bool)
-    from_mid[rows] = np.isfinite(implied)
-    sigma[rows] = np.where(np.isfinite(implied), implied, sigma[rows])
-    lonely = _unpaired(chain) & ~out
-    sigma = np.where(lonely, chain.iv, sigma)
-    quoted = np.bincount(chain.expiry_code[from_mid], minlength=len(chain.expiries))
-    enough = (quoted >= LEAST_FOR_SVI)[chain.expiry_code]
-    good = np.flatnonzero((sigma > 0.0) & (sigma < HIGHEST) & chain.is_live & (from_mid | ~enough))
-    good = good[np.lexsort((chain.strike[good], chain.expiry_code[good]))]
-    return _Quotes(chain.expiry_code[good], chain.strike[good], sigma[good], from_mid[good])
-
-
-def _implied(
-    chain: OptionChain, rows: npt.NDArray[np.intp], forward: FloatArray, discount: FloatArray
-) -> FloatArray:
-    """Return the vols of the mids of these contracts, undiscounted and against the forward."""
-    return implied_vol(
-        chain.mid[rows] / discount[rows],
-        forward[rows],
-        chain.strike[rows],
-        chain.tau_years[rows],
-        chain.right[rows],
-    )
-
-
-def _unpaired(chain: OptionChain) -> BoolArray:
-    """Return whether the chain lists no contract of the other right at each one's strike."""
-    order = np.lexsort((chain.strike, chain.expiry_code))
-    code, strike = chain.expiry_code[order], chain.strike[order]
-    same = (code[1:] == code[:-1]) & (strike[1:] == strike[:-1])
-    paired = np.zeros(len(chain), dtype=bool)
-    paired[order[1:][same]] = True
-    paired[order[:-1][same]] = True
-    return ~paired
+    return [f"{said}; only where no quote stands do exposures rest on the fit."]

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from hpi_bt.errors import Severity
+from hpi_bt.errors import Note, Severity
 from hpi_bt.options.curve_features import Extreme
-from hpi_bt.report.amounts import amount, away, level, plain, signed, vol
+from hpi_bt.report.amounts import NONE, amount, away, level, plain, signed, vol
 from hpi_bt.report.chain_curves import future_columns, impulse_figure, kernel_figure, kernel_words
 from hpi_bt.report.chain_figures import (
     UNITS,
@@ -265,12 +265,19 @@ def expiry_rows(report: ChainReport) -> list[dict[str, Any]]:
             "ratio": plain(row["k_atm_over_s0"], 2),
             "low_k": bool(row["k"] <= 0.0),
             "smile": row["smile"],
+            "rms": plain(row["fit_rms_vol_points"], 2),
+            "worst": _worst(row["fit_worst_vol_points"], row["fit_worst_strike"]),
             **{name: report.money(row[name]) for name in ("gex", "vex", "cex")},
             **{name: level(row[name]) for name in ("call_wall", "put_wall", "max_pain")},
             "move": level(row["sigma_move"]),
             "straddle": level(row["straddle"]),
         })  # fmt: skip
     return rows
+
+
+def _worst(miss: float, strike: float) -> str:
+    """Return the worst miss of a smile, in vol points, and the strike at which it is."""
+    return f"{signed(miss, 2)} at {level(strike)}" if math.isfinite(miss) else NONE
 
 
 def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, Any]:
@@ -282,6 +289,7 @@ def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, A
         "skew": signed(smile.skew, 3),
         "kind": "SVI" if smile.kind == "svi" else smile.kind,
         "count": f"{int(smile.used.sum()):,} of {counted(len(smile.used), 'quote')}",
+        "fit": f"rms {smile.rms:.2f} vol points, {smile.miss_words(smile.worst)} at worst",
         "flags": smile.flags,
     }
 
@@ -289,11 +297,17 @@ def _smile_words(smile: Any, figure: Figure, report: ChainReport) -> dict[str, A
 def _known(report: ChainReport) -> list[tuple[str, list[str]]]:
     """Return what there is to know, weightiest first, under headings."""
     odd = [note for note in report.notes if severity_of(note) is Severity.WARNING]
-    return [
-        (_WEIGHTS[severity], lines)
+    lines = (*report.flags, *odd)
+    groups = {
+        severity: [_text(line) for line in lines if severity_of(line) is severity]
         for severity in Severity
-        if (lines := [line for line in (*report.flags, *odd) if severity_of(line) is severity])
-    ]
+    }
+    return [(_WEIGHTS[severity], texts) for severity, texts in groups.items() if texts]
+
+
+def _text(flag: str) -> str:
+    """Return a flag without the word for its severity, which its heading says."""
+    return flag.text if isinstance(flag, Note) else flag
 
 
 def _cleaning(report: ChainReport) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.backtest.strict_json import json_safe
-from hpi_bt.errors import diagnostics
+from hpi_bt.errors import Note, diagnostics
 from hpi_bt.options.carry import Carry
 from hpi_bt.options.chain import OptionChain
+from hpi_bt.options.contract_vols import share_by_origin
 from hpi_bt.options.flow import HedgeFlow
 from hpi_bt.options.levels import PriceLevels
 from hpi_bt.report.amounts import NONE, amount, sentence
@@ -47,7 +48,8 @@ class ChainReport:
     levels : PriceLevels
     expiries : DataFrame, index expiry
         contracts, forward, s0, skew, ssr, k, k_atm, k_atm_over_s0, gex, vex, cex, call_wall,
-        put_wall, max_pain, straddle, sigma_move, smile (its kind).
+        put_wall, max_pain, straddle, sigma_move, smile (its kind), fit_quotes,
+        fit_rms_vol_points, fit_worst_vol_points, fit_worst_strike.
     by_side : DataFrame, index strike
         call_gex, put_gex, call_vex, put_vex, call_cex, put_cex, in dollars, over all expiries.
     gross : dict of str to float
@@ -57,7 +59,7 @@ class ChainReport:
         zero_gamma_strike_sum, attractor_below, attractor_above, charm_shares, charm_dollars,
         direction, stability, acceleration (centres of the strongest zones).
     settings : dict
-        expiry, positioning, mode, ssr, coupling, currency and the like, as asked for.
+        expiry, positioning, mode, vols, ssr, coupling, currency and the like, as asked for.
     implied_spot : float
         What parity of the nearest quoted expiry says of spot, in dollars; NaN where nothing does.
     flags : tuple of str
@@ -93,7 +95,9 @@ class ChainReport:
     def notes(self) -> tuple[str, ...]:
         """Where spot, moment, vols and contracts come from, one plain sentence each."""
         said = self.chain.notes if self.cleaning is None else self.cleaning.notes
-        return tuple(dict.fromkeys(sentence(note) for note in said))
+        return tuple(
+            dict.fromkeys(note if isinstance(note, Note) else sentence(note) for note in said)
+        )
 
     def tick(self, value: float) -> str:
         """Return an amount of money for an axis: +$20 bn."""
@@ -146,6 +150,7 @@ class ChainReport:
             "vex_cash_per_vol_point": book.vex,
             "cex_cash_per_day": book.cex,
             "gross_gex_cash_per_1pct": self.gross["gex"],
+            "gross_gex_pct_by_vol": share_by_origin(book.own, book.gross),
             "impulse_shares_per_unit_price": curve.impulse,
             "impulse_cash_per_1pct": curve.impulse * chain.spot**2 * 0.01,
             "slope_shares_per_unit_price_squared": curve.slope,

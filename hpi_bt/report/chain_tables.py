@@ -20,23 +20,40 @@ from hpi_bt.options.flips import crossing_of, strike_sum_of
 from hpi_bt.options.flow import HedgeFlow
 from hpi_bt.options.impulse import impulse_curve
 from hpi_bt.options.levels import PriceLevels
+from hpi_bt.options.smile import POINT, Smile
 
+#: Columns on the fit of each expiry's smile; misses in vol points, smile less quote.
+FIT = ("fit_quotes", "fit_rms_vol_points", "fit_worst_vol_points", "fit_worst_strike")
 _GRID = ("coupling", "ssr", "range_pct", "step_pct")
 _REACH = ("reach_multiple", "zone_threshold")
 
 
 def by_expiry_table(chain: OptionChain, flow: HedgeFlow, levels: PriceLevels) -> pd.DataFrame:
-    """Return coupling, exposures, levels and smile of each expiry."""
+    """Return coupling, exposures, levels and smile of each expiry.
+
+    And how far the smile is from its quotes, in vol points: rms, and the worst with its strike.
+    """
     surface = flow.exposures.surface
     table = flow.curve.coupling.table.join(flow.exposures.by_expiry[["gex", "vex", "cex"]])
     table = table.join(levels.by_expiry)
     counts = pd.Series(chain.expiries[chain.expiry_code]).value_counts()
     smiles = [surface.get(moment) for moment in table.index]
+    fits = [_fit_of(smile) for smile in smiles]
     return table.assign(
         contracts=counts.reindex(table.index).to_numpy(),
         forward=[math.nan if smile is None else smile.forward for smile in smiles],
         smile=["none" if smile is None else smile.kind for smile in smiles],
+        **{name: [fit[at] for fit in fits] for at, name in enumerate(FIT)},
     )
+
+
+def _fit_of(smile: Smile | None) -> tuple[float, ...]:
+    """Return the columns FIT of a smile."""
+    if smile is None:
+        return (0, math.nan, math.nan, math.nan)
+    worst = smile.worst
+    miss = float(smile.residual[worst]) / POINT
+    return (len(smile.used), smile.rms, miss, float(smile.quotes.strike[worst]))
 
 
 def by_side_table(chain: OptionChain, found: Exposures) -> pd.DataFrame:
@@ -109,7 +126,7 @@ def _figures_under(
         chain,
         positioning=settings["positioning"],
         mode=settings["mode"],
-        surface=flow.exposures.surface,
+        exposed=flow.exposures,
     )
     grid = {name: settings[name] for name in _GRID if name in settings}
     drift = {"method": "charm_method", "time_step_minutes": "time_step_minutes"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hpi_bt.options.contract_vols import share_by_origin
 from hpi_bt.report.amounts import NONE, amount, away, level, plain, signed, vol
 from hpi_bt.report.pages import Banner
 
@@ -51,6 +52,7 @@ REGIME_WORDS = {
     "squeeze_up": "squeeze up: hedging feeds rises more than falls",
     "squeeze_down": "squeeze down: hedging feeds falls more than rises",
     "neutral": "neutral: hedging at spot is weak by the measure of this chain",
+    "unknown": "unknown: the impulse at spot, or within 0.5 % of it, is not known",
 }
 
 
@@ -174,7 +176,7 @@ def _impulse_sentence(report: ChainReport) -> str:
     text = f"With vol moving along, the regime is {REGIME_WORDS[curve.regime]}"
     spot = curve.spot
     turns = sorted(curve.crossings, key=lambda c: abs(c.price - spot))[:1]
-    for turn in turns:
+    for turn in turns if math.isfinite(curve.impulse) else []:
         side = "below" if turn.price < spot else "above"
         now = "damps" if (curve.impulse > 0.0) else "feeds"
         then = "feeds" if now == "damps" else "damps"
@@ -254,7 +256,8 @@ def _expiry_words(report: ChainReport) -> str:
 
 
 def _vol_words(report: ChainReport) -> str:
-    smiles = list(report.flow.exposures.surface.values())
+    book = report.flow.exposures
+    smiles = list(book.surface.values())
     svi = sum(s.kind == "svi" for s in smiles)
     quotes = sum(len(s.quotes.strike) for s in smiles)
     mids = sum(int(s.quotes.from_mid.sum()) for s in smiles)
@@ -264,8 +267,17 @@ def _vol_words(report: ChainReport) -> str:
     own = quotes - mids
     text += " out of the money"
     if own:
-        return text + f", {own:,} of them the file's own IV."
-    return text + (", last prices." if report.chain.without_quotes else ", mids of bid and ask.")
+        text += f", {own:,} of them the file's own IV."
+    else:
+        text += ", last prices." if report.chain.without_quotes else ", mids of bid and ask."
+    if book.vols == "smile":
+        return text + " Every contract takes the vol of its smile, as asked for."
+    share = share_by_origin(book.own, book.gross)
+    return text + (
+        " Contracts take the vol of their strike's own quote out of the money where that has a "
+        f"bid ({share['quote']:.1f} % of gross gamma), else of the smile ({share['smile']:.1f} %) "
+        f"or the file ({share['file']:.1f} %)."
+    )
 
 
 def _coupling_words(report: ChainReport) -> str:

@@ -29,7 +29,6 @@ _ASSUMED = (
     "No bid or ask is known",
     "on fewer than 5 quotes",
     "on the file's own IV",
-    "on their own IV",
     "Forwards carried from",
     "the smile rests on the file's IV",
     "their vols held still",

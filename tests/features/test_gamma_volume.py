@@ -20,6 +20,7 @@ from hpi_bt.features.contract_vols import IMPLIED, OWN, SMILE, vols_of
 from hpi_bt.features.gamma_volume import GammaVolumeFeature
 from hpi_bt.features.gamma_weights import (
     AMOUNTS,
+    bucket_table,
     gamma_by_strike_and_dte,
     snapshot_amounts,
     weighted_contracts,
@@ -100,12 +101,18 @@ def test_worked_example(tmp_path):
 
 def slow(snapshots, dte=None, within=None):
     """The same, one contract after the other in plain Python."""
-    result, before, opening = [], {}, {}
+    result, before, opening, smiles = [], {}, {}, {}
     for place, time in enumerate(snapshots.times):
         chain, day = snapshots.chain_at(place), time.date()
         row = dict.fromkeys(AMOUNTS, 0.0)
         new_day = day not in opening
         held = opening.setdefault(day, dict.fromkeys(AMOUNTS, 0.0))
+        past = smiles.get(sorted(opening)[-2], {}) if len(opening) > 1 else {}
+        smiles[day] = {
+            moment: sorted((chain.strike[i], chain.iv[i]) for i in np.flatnonzero(
+                (chain.expiry == moment) & (chain.tau_years > 0)))
+            for moment in chain.expiries
+        } | {k: v for k, v in smiles.get(day, {}).items() if k not in chain.expiries}  # fmt: skip
         for i in range(len(chain)):
             key = (day, chain.expiry[i], chain.strike[i], chain.right[i])
             one = greeks(chain.spot, chain.strike[i], chain.tau_years[i], chain.iv[i],
@@ -118,6 +125,19 @@ def slow(snapshots, dte=None, within=None):
             row[f"{side}_gamma_volume"] += (chain.volume[i] - before.get(key, 0.0)) * unit
             before[key] = chain.volume[i]
             if new_day:
+                if past.get(chain.expiry[i]):  # the vol of the evening before
+                    strikes, vols = zip(*past[chain.expiry[i]], strict=True)
+                    vol = np.sqrt(np.interp(chain.strike[i], strikes, np.square(vols)))
+                    other = greeks(
+                        chain.spot,
+                        chain.strike[i],
+                        chain.tau_years[i],
+                        vol,
+                        chain.right[i],
+                        rate=chain.rate,
+                        dividend=chain.dividend,
+                    )
+                    unit *= float(other.gamma) / float(one.gamma)
                 held[f"{side}_gamma_oi"] += chain.open_interest[i] * unit
         result.append(row | {k: held[k] for k in ("put_gamma_oi", "call_gamma_oi")})
     return pd.DataFrame(result, index=snapshots.times)[list(AMOUNTS)]
@@ -255,18 +275,36 @@ def test_given_vols_go_first_unless_told_otherwise(tmp_path):
     iv = np.where(np.arange(22) % 2 == 0, 0.5, np.nan)
     rows, table = smile_rows(tmp_path, iv=iv)
     auto, own, implied = (vols_of(rows, origin=o) for o in ("auto", "own", "implied"))
-    even = np.arange(22) % 2 == 0
-    assert (auto.origin == np.where(even, OWN, IMPLIED)).all()
-    assert_allclose(auto.sigma, np.where(even, 0.5, table["true"]), rtol=1e-9)
+    # calls at 90, 94 ... have one, and puts at 92, 96 ...: of every strike one of the two
+    assert (auto.origin == OWN).all()
+    assert_allclose(auto.sigma, 0.5, rtol=1e-12)
+    half = np.where(table["strike"] > 100.0, np.nan, iv)
+    rows, table = smile_rows(tmp_path, iv=half)
+    auto, own = (vols_of(rows, origin=o) for o in ("auto", "own"))
+    low = (table["strike"] <= 100.0).to_numpy()
+    assert (auto.origin == np.where(low, OWN, IMPLIED)).all()
+    assert_allclose(auto.sigma, np.where(low, 0.5, table["true"]), rtol=1e-9)
     assert_allclose(own.sigma, 0.5, rtol=1e-12)
-    assert (own.origin == np.where(even, OWN, SMILE)).all()
+    assert (own.origin == np.where(low, OWN, SMILE)).all()
     assert_allclose(implied.sigma, table["true"], rtol=1e-9)
 
 
-def test_expired_contracts_and_those_without_any_vol_count_as_nothing_and_are_noted(tmp_path):
+def test_call_and_put_of_a_strike_take_the_given_vol_of_the_one_out_of_the_money(tmp_path):
+    call, put = np.full(11, 0.3), np.full(11, 0.4)
+    rows, table = smile_rows(tmp_path, iv=np.concatenate([call, put]))
+    vols = vols_of(rows)
+    assert_allclose(vols.sigma, np.where(table["strike"] >= vols.forward, 0.3, 0.4), rtol=1e-12)
+
+
+def test_expired_contracts_count_as_nothing_and_those_without_any_vol_are_unknown_and_noted(
+    tmp_path,
+):
     rows, _ = smile_rows(tmp_path, blank=range(22))
     weights = weighted_contracts(rows, vols_of(rows))
-    assert weights.volume.sum() == 0.0
+    assert np.isnan(weights.volume).all()
+    assert snapshot_amounts(weights)[list(AMOUNTS)].isna().all(axis=None)
+    assert gamma_by_strike_and_dte(weights)[list(AMOUNTS)].isna().all(axis=None)
+    assert bucket_table(gamma_by_strike_and_dte(weights))[list(AMOUNTS)].isna().all(axis=None)
     assert "gamma of volume: no vol for 100.0 % (expired, or counted as 0)" in weights.notes
     late = rows._replace(chain=rows.chain._replace(moment=rows.chain.expiry))
     assert weighted_contracts(late, vols_of(late)).volume.sum() == 0.0

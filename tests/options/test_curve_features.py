@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from hpi_bt.errors import Note, Severity
 from hpi_bt.options.curve_features import CurveFeatures, features_of, integral
 
 GRID = 1000.0 + np.arange(-10, 11) * 1.0  # 0.1 % a step
@@ -51,8 +52,19 @@ def test_no_crossing_is_seen_across_the_unknown() -> None:
     found = features([-1.0] * 10 + [math.nan] + [1.0] * 10)
     assert found.crossings == ()
     assert math.isnan(found.impulse)
-    assert (found.bias, found.regime) == ("none", "neutral")
-    assert any("does not reach" in flag for flag in found.flags)
+    assert (found.bias, found.regime) == ("unknown", "unknown")
+    assert any("not known to 0.5 % on both sides" in flag for flag in found.flags)
+    (note,) = [flag for flag in found.flags if isinstance(flag, Note)]
+    assert (note.severity, note.code) == (Severity.WARNING, "impulse-at-spot-unknown")
+    assert not any("0 everywhere" in flag for flag in found.flags)
+
+
+def test_where_the_bias_decides_and_is_unknown_so_is_the_regime() -> None:
+    short = np.linspace(996.0, 1004.0, 9)  # within 0.4 % of spot
+    for here, regime in ((2.0, "pinned"), (-2.0, "expansion"), (0.1, "unknown")):
+        values = np.array([1.0, -1.0, 1.0, -1.0, here, 1.0, -1.0, 1.0, -1.0])
+        found = features_of(short, values)
+        assert (found.bias, found.regime) == ("unknown", regime)
 
 
 def test_basins_are_positive_maxima_and_peaks_negative_minima() -> None:

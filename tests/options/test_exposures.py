@@ -190,11 +190,12 @@ def test_swapping_calls_and_puts_flips_gamma_and_vanna(calls, puts):
 def test_each_contract_takes_its_smile_or_its_own_vol():
     book = chain([90.0, 110.0], calls=1, puts=1, iv=[0.3, 0.2])
     assert_allclose(exposures(book).sigma, [0.3, 0.2, 0.3, 0.2], rtol=1e-14)
-    ivs = [0.31, 0.21, 0.29, 0.19]
-    frame = book.contracts.assign(iv=ivs)
-    own = exposures(OptionChain(frame, 100.0, AS_OF), surface={})
-    assert_array_equal(own.sigma, ivs)
-    assert "Contracts on their own IV, no smile being fitted: 4." in own.flags
+    # without a smile the file's, of the side out of the money: the put at 90, the call at 110
+    frame = book.contracts.assign(iv=[0.31, 0.21, 0.29, 0.19])
+    for vols in ("quotes", "smile"):
+        own = exposures(OptionChain(frame, 100.0, AS_OF), surface={}, vols=vols)
+        assert_array_equal(own.sigma, [0.29, 0.21, 0.29, 0.21])
+        assert any("the file's IV 100.0 %" in flag for flag in own.flags)
 
 
 def test_contracts_without_any_vol_are_counted_out():
@@ -260,10 +261,10 @@ def test_real_gamma_exposure_agrees_with_the_exchanges_own_gammas(real_data):
 
 
 def test_what_nobody_holds_adds_nothing_even_where_its_greeks_are_unknown():
-    # the vol in the middle is too small for a gamma
-    vols, held = [0.2, 5e-324, 0.2], [1.0, 0.0, 1.0]
-    got = exposures(chain([90.0, 100.0, 110.0], iv=vols, puts=held), surface={})
-    assert np.isnan(got.gamma[1])
-    assert got.by_strike["gex"][1] == 0.0
+    # the first strike is too far from spot for a gamma
+    got = exposures(chain([1e-306, 90.0, 110.0], iv=0.2, puts=[0.0, 1.0, 1.0]), surface={})
+    assert np.isnan(got.gamma[0])
+    assert got.by_strike["gex"][0] == 0.0
     assert np.isfinite(got.by_expiry.to_numpy()).all()
-    assert got.gex == pytest.approx(got.by_strike["gex"][0] + got.by_strike["gex"][2], rel=1e-15)
+    assert got.gex == pytest.approx(got.by_strike["gex"][1] + got.by_strike["gex"][2], rel=1e-15)
+    assert any("own quotes 0.0 %" in flag for flag in got.flags)

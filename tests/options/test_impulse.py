@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.options import Exposures, OptionChain, greeks, impulse_curve
 from hpi_bt.options.curve_kernels import kernel_means
 from hpi_bt.options.impulse import ImpulseCurve, modal_spacing
@@ -235,15 +236,83 @@ def test_the_modal_spacing_is_the_most_frequent_gap_and_the_smallest_at_ties() -
     assert modal_spacing(np.array([100.0])) == 1.0
 
 
-def test_a_vol_that_would_fall_to_one_percent_makes_the_impulse_unknown_and_says_so() -> None:
+def revalued(chain: OptionChain, found: Exposures, k: np.ndarray, spot: float) -> tuple:
+    """Vols at a spot, which of them are held at the least, and each contract's gross gamma."""
+    free = found.sigma - k * math.log(spot / SPOT)
+    least = np.minimum(found.sigma, 0.01)
+    moved = np.maximum(free, least)
+    gamma = greeks(spot, chain.strike, chain.tau_years, moved, chain.right).gamma
+    return moved, free < least, np.abs(chain.multiplier * found.positions) * gamma
+
+
+@pytest.mark.parametrize("coupling", [0.6, 4.7, 6.0, -6.0])
+def test_the_impulse_is_unknown_just_where_vols_held_at_one_percent_carry_over_a_hundredth(
+    coupling: float,
+) -> None:
     chain = ladder()
-    curve = curve_of(chain, coupling=6.0)
-    assert np.isnan(curve.impulse_shares[-1])
-    assert np.isfinite(curve.impulse_shares[:61]).all()
-    lowest = float(exposed(chain).sigma.min())
-    gone = curve.price[np.isnan(curve.impulse_shares)]
-    assert (lowest - 6.0 * np.log(gone / SPOT) <= 0.01 + 1e-12).all()
-    assert any("a vol would fall to 1 % or below" in flag for flag in curve.flags)
+    found, curve = exposed(chain), curve_of(chain, coupling=coupling)
+    k = np.full(len(chain), coupling)
+    for at, price in enumerate(curve.price):
+        _, held, gross = revalued(chain, found, k, price)
+        count = np.count_nonzero(held & (found.positions != 0.0))
+        assert curve.contracts_held[at] == count
+        share = gross[held].sum() / gross.sum()
+        assert np.isnan(curve.impulse_shares[at]) == (share > 0.01)
+    assert np.isfinite(curve.impulse_shares[60])
+    assert curve.regime != "unknown" or curve.bias == "unknown"
+    lost = np.isnan(curve.impulse_shares)
+    warned = [f for f in curve.flags if isinstance(f, Note) and f.code == "impulse-unknown"]
+    assert bool(warned) == lost.any() == (abs(coupling) > 1.0)
+    if warned:
+        assert warned[0].severity is Severity.WARNING
+        assert f"At {lost.sum()} prices" in warned[0].text
+
+
+def far_wing(vol: float, held: float = 500.0) -> OptionChain:
+    """A ladder and far calls of another vol, which hardly have a gamma."""
+    chain = ladder()
+    far = chain.contracts.tail(6).assign(
+        strike=[7000.0, 7100.0, 7200.0, 7300.0, 7400.0, 7500.0], right=1.0, iv=vol,
+        open_interest=held,
+    )  # fmt: skip
+    return OptionChain(pd.concat([chain.contracts, far], ignore_index=True), SPOT, AS_OF)
+
+
+@pytest.mark.parametrize("vol", [0.0092, 0.0099, 0.0112])
+def test_far_wings_never_blank_the_impulse_whatever_the_smile_makes_of_them(vol: float) -> None:
+    chain = far_wing(vol)
+    curve, plain = curve_of(chain), curve_of(ladder())
+    assert np.isfinite(curve.impulse_shares).all()
+    assert_allclose(curve.impulse_shares, plain.impulse_shares, rtol=1e-9)
+    assert curve.regime == plain.regime != "unknown"
+    assert curve.contracts_held.max() == 6
+    assert curve.contracts_held[60] == 0
+    (note,) = [f for f in curve.flags if isinstance(f, Note) and f.code == "vols-held"]
+    assert note.severity is Severity.INFO
+    assert "up to 6 contracts is held at 1 %" in note.text
+    assert not any("not known there" in flag for flag in curve.flags)
+
+
+def test_a_vol_that_is_held_moves_no_more_in_the_impulse_either() -> None:
+    chain = ladder()
+    sigma = exposed(chain).sigma
+    at = (chain.strike == 5230.0) & (chain.expiry == TODAY)
+    low = np.where(at, 0.012, sigma)  # held at 1 % from 5,100 times e^0.008 on, with little gamma
+    found = replace(exposed(chain), own=exposed(chain).own._replace(sigma=low))
+    k = np.full(len(chain), 0.25)
+    curve = impulse_curve(chain, exposed=found, coupling=0.25)
+    for place in (80, 90):
+        here = curve.price[place]
+        moved, held, gross = revalued(chain, found, k, here)
+        assert np.count_nonzero(held) > 0
+        assert gross[held].sum() < 0.01 * gross.sum()
+        e = 1e-3 * float((moved * np.sqrt(chain.tau_years)).min())
+        ends = [
+            book_delta(chain, found, spot, revalued(chain, found, k, spot)[0])
+            for spot in (here * (1 - e), here * (1 + e))
+        ]
+        slope = ((ends[1] - ends[0]) / (2.0 * e * here)).sum()
+        assert curve.impulse_shares[place] == pytest.approx(slope, rel=1e-5)
 
 
 def test_contracts_without_a_position_and_expired_ones_change_nothing() -> None:

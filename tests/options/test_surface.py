@@ -151,7 +151,12 @@ def test_a_quote_gone_mad_is_left_out_and_counted():
     got = only(fit_surface(chain(STRIKES, iv=vols, expiry=LONG)))
     assert_array_equal(np.flatnonzero(~got.used), [40])
     assert_allclose(np.delete(got.residual, 40), 0.0, atol=1e-6)
-    assert "1 quote lies far off the smile, left out of the fit." in got.flags
+    (flag,) = [flag for flag in got.flags if "left out of the fit" in flag]
+    off = 100 * abs(got.residual[40])
+    assert got.worst == got.missed == 40
+    rms = f"{got.rms:.2f} vol points rms off its quotes"
+    worst = f"{off:.1f} at worst (strike 100: quoted {100 * vols[40]:.1f} %, smile "
+    assert flag.startswith(f"1 quote lies far off the smile, left out of the fit: {rms}, {worst}")
 
 
 def test_few_quotes_are_joined_in_total_variance_and_flat_beyond():
@@ -306,7 +311,7 @@ def test_what_was_done_against_arbitrage_is_one_line():
     (told,) = [note for note in surface_notes(several) if "butterfly" in note]
     assert told == (
         "Smiles against butterfly arbitrage: refitted 2, wings flattened 1, left with some 1 of 5; "
-        "exposures at far strikes rest on the fit."
+        "only where no quote stands do exposures rest on the fit."
     )
 
 

@@ -72,7 +72,7 @@ MAY_BE_UNKNOWN = {
     ".curve.attractor_below",
     ".kernel.attractor_above",
     ".kernel.attractor_below",
-    ".exposures.sigma",  # of expired contracts and those without a vol
+    ".exposures.own.sigma",  # of expired contracts and those without a vol
 }
 
 
