@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hpi_bt.backtest.account_notes import no_costs
 from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.identity import code_fingerprint
@@ -63,6 +64,11 @@ class Report(Recorder):
     def stop(self) -> None:
         """Write the folder."""
         super().stop()
+        fills = self.record.fills
+        if len(fills) and not fills[["commission", "slippage"]].to_numpy().any():
+            self.record.remarks.append(
+                no_costs("its broker charged neither commission nor slippage")
+            )
         name = str(self.p.name or self.record.strategy)
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)

@@ -203,8 +203,8 @@ def _common_figures(run: FinishedRun, returns: pd.Series, year: int) -> dict[str
         "profit_factor": trades.profit_factor,
         "average_trade": trades.average,
         "average_bars": trades.average_bars,
-        "exposure": exposure(run.position[inside]),
-        "average_exposure": mean_known(np.abs(run.exposure[inside])),
+        "exposure": exposure(run.held[inside]),
+        "average_exposure": mean_known(run.exposure[inside]),
         **dict.fromkeys(("costs", "vetoed"), float("nan")),
     }
 

@@ -48,8 +48,10 @@ class FinishedRun:
     index : DatetimeIndex of length n_bars
         Bar closes.
     session : ndarray of int, shape (n_bars,)
-    position : ndarray of shape (n_bars,)
-        Size at each close.
+    held : ndarray of shape (n_bars,)
+        0 where nothing is held at a close.
+    exposure : ndarray of shape (n_bars,)
+        What all positions are worth over equity, shorts as longs; NaN where that is not known.
     returns : Series of shape (n_sessions,)
         As the tear sheet uses them.
     trades : DataFrame
@@ -63,7 +65,7 @@ class FinishedRun:
     environment: Mapping[str, Any]
     index: pd.DatetimeIndex
     session: IntArray
-    position: FloatArray
+    held: FloatArray
     exposure: FloatArray
     returns: pd.Series
     trades: pd.DataFrame
@@ -108,13 +110,14 @@ def read_run(run: str | os.PathLike[str], results: Path) -> FinishedRun:
     except (OSError, ValueError, LookupError, TypeError) as error:
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: is damaged ({said}); run it again") from None
-    position = equity["position"].to_numpy(dtype=np.float64)
     unknown = pd.Series(np.nan, equity.index)  # of a run of an earlier version
-    exposure = np.asarray(equity.get("exposure", unknown), dtype=np.float64)
+    gross = equity.get("gross_exposure", equity.get("exposure", unknown).abs())
+    exposure = np.asarray(gross, dtype=np.float64)
+    held = np.asarray(equity.get("gross_exposure", equity["position"]), dtype=np.float64)
     index = pd.DatetimeIndex(equity.index)
     name = clean(summary["name"])
     return FinishedRun(
-        folder, name, summary, config, environment, index, ids, position, exposure, returns, trades
+        folder, name, summary, config, environment, index, ids, held, exposure, returns, trades
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt import __version__
+from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.cluster import Work, over_cluster
 from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
@@ -352,6 +353,13 @@ def table_of(points: list[Point], outcomes: Outcomes, select: str) -> pd.DataFra
     ).reset_index(drop=True)
 
 
+def _cost_notes(search: Search) -> list[Note]:
+    """Return that nothing costs anything, where the sweep does not vary what does."""
+    if any(axis.startswith("broker.") for axis in search.points[0]):
+        return []
+    return config_notes(search.config.broker, None, {}, 1)
+
+
 def _summary(
     search: Search, outcomes: Outcomes, table: pd.DataFrame, select: str, seconds: float
 ) -> dict[str, Any]:
@@ -372,6 +380,7 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
-        "remarks": list(search.notes),
+        "ruined": int((outcomes.returns <= -1.0).any(axis=1).sum()),
+        "remarks": [*search.notes, *_cost_notes(search)],
         **overfitting_of(outcomes.returns, int(best["point"])),
     }

@@ -71,6 +71,23 @@ def test_threads_processes_and_engines_make_the_same_table(done, how, tmp_path):
     assert other.summary["engine"] == wanted
 
 
+def test_a_sweep_counts_the_points_that_ruin_the_account_and_says_that_nothing_costs(tmp_path):
+    future = {"kind": "per_contract", "amount": 1.0, "multiplier": 5000.0, "margin": 10.0}
+    size = {"kind": "fixed", "amount": 1.0}
+    wild = config(sweep={"orders.size.amount": [1.0, 400.0]}, orders={"size": size})
+    wild["broker"] = {"cash": 1e6, "commission": future}
+    for engine in ("fast", "cerebro"):
+        swept = hpi_bt.sweep(wild, results=tmp_path, jobs=1, engine=engine)
+        assert swept.summary["ruined"] == 1
+        assert by_point(swept)["total_return"].tolist()[1] == -1.0
+        assert swept.summary["remarks"] == []
+    free = config(sweep={"enter": [0.5, 1.0]}, broker={"cash": 1e5})
+    (note,) = hpi_bt.sweep(free, results=tmp_path, jobs=1).summary["remarks"]
+    assert note.startswith("no costs: broker.commission and broker.slippage_bps are not set")
+    varied = config(sweep={"broker.slippage_bps": [0.0, 1.0]}, broker={"cash": 1e5})
+    assert hpi_bt.sweep(varied, results=tmp_path, jobs=1).summary["remarks"] == []
+
+
 def test_runs_sweeps_and_pages_of_a_calendar_are_annualised_by_its_sessions(tmp_path):
     always = config(sweep={"enter": [0.5]})
     always["data"] = always["data"] | {"calendar": "24/7"}

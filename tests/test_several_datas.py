@@ -171,3 +171,33 @@ def test_each_data_needs_the_bars_of_its_own_lines_alone(tmp_path: Path) -> None
     assert report(tmp_path, bars(1, n=20), bars(2, n=60), strategy=Slow).summary["bars"] == 20
     with pytest.raises(InputError, match="D2: 30 bars, but Slow needs 50"):
         report(tmp_path, bars(1, n=90), bars(2, n=30), strategy=Slow)
+
+
+class SecondAlone(Both):
+    """Trades the second data alone, and is paid cash while it does."""
+
+    def next(self) -> None:
+        data = self.datas[1]
+        if len(self) == 60:
+            self.broker.add_cash(2e5)
+        if len(data) % 20 == 10:
+            self.buy(data, size=100)
+        elif len(data) % 20 == 15:
+            self.close(data)
+
+
+def test_a_comparison_counts_positions_of_all_datas_and_no_cash_paid_in(tmp_path: Path) -> None:
+    results = [
+        report(tmp_path / name, bars(1), bars(2), strategy=strategy)
+        for name, strategy in (("one", SecondAlone), ("two", Both))
+    ]
+    made = hb.compare([r.folder for r in results], results=tmp_path)
+    for i, result in enumerate(results):
+        own = made.table.loc["common"]["value"].iloc[:, i]
+        for key in ("total_return", "exposure", "average_exposure", "max_drawdown"):
+            assert own[key] == pytest.approx(result.summary[key], rel=1e-9), key
+    summary = results[0].summary
+    assert 0.2 < summary["exposure"] < 0.3
+    assert abs(summary["total_return"]) < 0.1
+    assert summary["end_value"] > 1.1e6
+    assert any("paid in" in line for line in summary["remarks"])

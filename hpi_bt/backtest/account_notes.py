@@ -56,9 +56,8 @@ def paid_in_notes(flows: FloatArray | None) -> list[Note]:
     if flows is None or not flows.any():
         return []
     paid, taken = float(flows[flows > 0.0].sum()), float(-flows[flows < 0.0].sum())
-    parts = [f"{_money(paid)} was paid in"] * bool(paid) + [f"{_money(taken)} taken out"] * bool(
-        taken
-    )
+    parts = [f"{_money(paid)} was paid in"] if paid else []
+    parts += [f"{_money(taken)} was taken out"] if taken else []
     text = f"{' and '.join(parts)} during the run; returns leave it out, the end value has it"
     return [Note(Severity.ASSUMPTION, "cash-paid-in", text)]
 

@@ -110,11 +110,11 @@ class Record:
     def account(self) -> pd.DataFrame:
         """Return what was held, one row a bar: equity.parquet.
 
-        Equity in dollars and signed position of the main data at the bar's close; exposure, the
-        value of all positions over equity at the close, and gross_exposure, where shorts count as
-        longs do; exposure_open, of the main data at the bar's open once the market orders that
-        fill there have filled (their costs left out); paid_in, cash that came with the bar, where
-        any did.
+        Equity in dollars; of the main data the signed position at the bar's close, exposure, its
+        value over equity at the close, and exposure_open, the same at the bar's open once the
+        market orders that fill there have filled (their costs left out); gross_exposure, the
+        value of all positions at the close, shorts as longs, over equity; paid_in, cash that came
+        with the bar, where any did.
         """
         opens, close = (self.frame[c].to_numpy(dtype=np.float64) for c in ("open", "close"))
         multiplier = self.multipliers.get(self._main, 1.0)
@@ -122,12 +122,11 @@ class Record:
         held, last = np.append(0.0, self.position[:-1]), np.append(opens[:1], close[:-1])
         gained = np.where(held == 0.0, 0.0, held * (opens - last) * multiplier)
         opened = held + self._filled_at_open()
-        gross, net = self.held_shares
         columns = {
             "equity": self.equity,
             "position": self.position,
-            "exposure": net,
-            "gross_exposure": gross,
+            "exposure": exposures(self.position, close, self.equity, multiplier),
+            "gross_exposure": self.held_shares[0],
             "exposure_open": exposures(opened, opens, before + gained, multiplier),
         }
         if self.flows is not None:

@@ -330,9 +330,9 @@ def _run_cerebro(
         record = cerebro_record(ready, point)
         figures = summarise(
             record.frame, record.equity, record.position, record.trades, record.fills,
-            record.cash, None,
+            record.cash, None, held=record.held_shares, flows=record.flows,
         )  # fmt: skip
-        returns = session_changes(record.equity, ready.ends, record.cash)
+        returns = session_changes(record.earned, ready.ends, record.cash)
         yield np.array([float(figures[name]) for name in METRICS]), returns
 
 

@@ -38,6 +38,9 @@ def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append((label, "n/a"))
         else:
             rows.append((label, "never" if math.isinf(value) else form.format(value)))
+    if summary.get("ruined"):
+        rows.append(("Points that ruined the account", f"{summary['ruined']:,}"))
+    rows += [("Assumption", str(note)) for note in summary.get("remarks", ())]
     return rows
 
 

@@ -37,6 +37,13 @@ def test_the_best_point_is_told_with_what_must_be_known():
     assert told["Probability of backtest overfitting (CSCV)"] == "n/a"
 
 
+def test_ruined_points_and_costs_that_are_not_set_are_told():
+    usual = dict(facts_of(summary(ruined=0, remarks=[])))
+    assert not {"Points that ruined the account", "Assumption"} & set(usual)
+    told = dict(facts_of(summary(ruined=3, remarks=["no costs: none"])))
+    assert (told["Points that ruined the account"], told["Assumption"]) == ("3", "no costs: none")
+
+
 def test_hostile_values_are_text_in_the_file(tmp_path):
     page = tmp_path / "h.html"
     hostile = summary(best={"period": 5, "kind": HOSTILE}, name=HOSTILE)
