@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from hpi_bt.backtest.fast import parameters_of
 from hpi_bt.backtest.record import Record
-from hpi_bt.errors import InputError, Note, did_you_mean
+from hpi_bt.errors import InputError, Note, did_you_mean, shortened
 from hpi_bt.sources.frame import validate_frame
 
 
@@ -26,14 +27,17 @@ def check_params(strategy: Any, params: Mapping[str, Any], where: str = "strateg
         wanted, found = _kind(defaults[name]), _kind(value)
         if "" not in (wanted, found) and wanted != found:
             raise InputError(
-                f"{where}.{name}: found {value!r}; wanted {wanted} such as the default, "
-                f"{defaults[name]!r}"
+                f"{where}.{name}: found {shortened(repr(value))}; wanted {wanted} such as the "
+                f"default, {defaults[name]!r}"
             )
 
 
 def _kind(value: object) -> str:
     """Return what a value is in YAML, "" where it may stand for anything."""
-    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "text"))
+    kinds = (
+        *((bool, "true or false"), (int | float, "a number"), (str, "text")),
+        *((list, "a list"), (dict, "a mapping"), (date, "a date")),
+    )
     return next((word for kind, word in kinds if isinstance(value, kind)), "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,8 @@ def split_snapshots(found: ChainTable, given: Given, *, kind: str = "tidy") -> S
     rows = with_expiries(rows, given, name=found.name, names=found.names, since=since)
     contract, expiry = contract_codes(rows)
     groups = gathered(np.asarray(utc.asi8), contract, minutes=given.gather)
-    check_gatherings(groups, contract, expiry, where=found.name, field=found.names.get("ts", "ts"))
+    field = found.names.get("clock", found.names.get("ts", "ts"))
+    check_gatherings(groups, contract, expiry, where=found.name, field=field)
     order = np.argsort(groups.place, kind="stable")
     starts = np.searchsorted(groups.place[order], np.arange(len(groups.known_at) + 1))
     moments = pd.DatetimeIndex(groups.known_at.astype("M8[ns]"), name="ts").tz_localize("UTC")
@@ -162,7 +163,7 @@ def profile_snapshots(path: Path, given: Given, *, name: str, columns: dict[str,
     table = table.rename(columns={theirs: ours for ours, theirs in wanted.items()})
     if pd.api.types.is_numeric_dtype(table["strike"].dtype):
         table = table.sort_values("strike", kind="stable")
-    zoned = given if given.timezone else Given(timezone=NEW_YORK, calendar=given.calendar)
+    zoned = given if given.timezone else replace(given, timezone=NEW_YORK)
     return split_snapshots(ChainTable(name, table, wanted), zoned, kind="profile")
 
 

@@ -263,6 +263,10 @@ def _opened(
     if given.timezone:
         zone_named(given.timezone, name)
     kind = _layout(found, name) if kind == "auto" else kind
+    if kind == "profile" and given.unit:
+        raise InputError(
+            "is no setting of a profile", where=name, field="unit", remedy="leave it out"
+        )
     if kind == "cboe_csv":
         _refuse_unused(given, columns, name)
         return cboe_csv(read_text(found, name), given, name=name)

@@ -33,8 +33,7 @@ def dates_of(text: pd.Series) -> pd.DatetimeIndex | None:
     2100: 8, 10, 12, 14 or 17 digits, the time of day behind the date. Numbers of 8 digits and
     fewer are Unix seconds only where all are whole minutes, and more than one day of 1970.
     """
-    digits = text.str.lstrip("-").str.len()
-    width = int(digits.max())
+    width = int(text.str.len().max())
     several = bool((text != text.iloc[0]).any())
     if width in _LAYOUTS and (several or width != _UNITS[0][0]):
         some = text.iloc[:: max(1, len(text) // _SAMPLE)]
@@ -73,12 +72,12 @@ def unix_time(text: pd.Series) -> pd.DatetimeIndex:
     """
     broken = text.str.contains(".", regex=False).any()
     whole = text.str.partition(".")[0] if broken else text
-    width = int(whole.str.lstrip("-").str.len().max())
     beyond = np.zeros(len(text), dtype=bool)
-    if width == _UNITS[-1][0]:
+    if whole.str.len().max() >= _UNITS[-1][0]:
         beyond = np.abs(whole.astype("float64").to_numpy()) >= 2.0**63
-    numbers = whole.mask(beyond, "0").astype("int64").to_numpy()
-    unit = _unit(numbers, width)
+        whole = whole.mask(beyond, "0")
+    numbers = whole.astype("int64").to_numpy()
+    unit = _unit(numbers, len(str(max(int(numbers.max()), -int(numbers.min())))))
     moments = numbers.astype(f"M8[{unit}]")
     moments[beyond] = np.datetime64("NaT")
     stamps = pd.DatetimeIndex(moments)

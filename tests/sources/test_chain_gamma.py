@@ -197,6 +197,11 @@ def test_a_snapshot_at_the_close_is_refused_when_it_is_read(saved):
         series.chain(2)
 
 
+def test_a_profile_has_no_other_unit(saved):
+    with pytest.raises(InputError, match=r"profile\.csv: unit: is no setting of a profile"):
+        read_chain(saved, unit="coin_prices")
+
+
 def test_a_profile_without_a_column_is_refused(saved, tmp_path):
     pd.read_csv(saved).drop(columns="spot").to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(InputError, match=r"p\.csv: no column 'spot'"):

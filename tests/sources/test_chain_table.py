@@ -193,6 +193,15 @@ def test_a_date_and_a_time_of_day_are_one_stamp(tmp_path, name):
             open_chains(path)
 
 
+def test_times_of_last_trades_beside_a_date_are_named_as_what_they_are(tmp_path):
+    minutes = [f"{10 + i // 60}:{i % 60:02d}" for i in range(len(contracts()))]
+    path = saved(tmp_path, contracts().assign(date="2023-09-14", Time=minutes).drop(columns="ts"))
+    with pytest.raises(InputError, match="Time: the stamps are of last quotes"):
+        read_chain(path, timezone="America/New_York")
+    told = {"columns": {"last_quote": "Time"}, "as_of": AS_OF}
+    assert len(read_chain(path, **told).chain) == len(minutes)
+
+
 def test_a_time_of_day_that_is_none_is_refused(tmp_path):
     path = saved(tmp_path, contracts().drop(columns="ts").assign(date="20230914", ms_of_day=-5))
     with pytest.raises(InputError, match="ms_of_day: row 1 is '-5'; wanted a time of day"):
