@@ -13,6 +13,7 @@ from hpi_bt.backtest.result import Result
 from hpi_bt.config import read_mapping
 from hpi_bt.errors import InputError, did_you_mean
 from hpi_bt.loading import shipped
+from hpi_bt.sources.paths import user_path
 
 _SCHEMA = re.compile(r"\$schema=\S+")
 
@@ -51,7 +52,7 @@ def _is_indicator(node: ast.ClassDef) -> bool:
 def finished_runs(results: Path) -> list[tuple[str, str]]:
     """Return (folder, main figures) of every result folder in `results`, oldest first."""
     found = []
-    for path in results.glob("*/summary.json"):
+    for path in user_path(results, "--results").glob("*/summary.json"):
         try:
             about = json.loads(path.read_text("utf-8"))
             row = (about["made_at"], str(path.parent), repr(Result(path.parent)))
@@ -71,6 +72,7 @@ def new_config(path: Path, template: str) -> list[Path]:
     InputError
         No such template, or a file is there already.
     """
+    path = user_path(path)
     known = {Path(name).relative_to("configs").with_suffix("").as_posix(): name
              for name, _ in shipped_configs()}  # fmt: skip
     wanted = template.removeprefix("configs/").removesuffix(".yaml")

@@ -153,6 +153,7 @@ def test_aliases_that_explode_or_hold_themselves_are_refused_at_once(tmp_path: P
         ("name.first=x", "name is 'small', no mapping; override name itself"),
         ("data.join.0.known_at=x", "data.join is a list of 0, '0' is no place in it"),
         ("data.join.first=x", "'first' is no place in it; give a number"),
+        (f"data.join.{'9' * 20}=x", "is no place in it; give a number"),
     ],
 )
 def test_an_override_that_fits_nowhere_is_refused(override: str, told: str) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from hpi_bt.config import read_mapping
-from hpi_bt.errors import InputError
 from small_chains import contracts, saved
 from small_runs import Said, bars, commander, listing, workshop
 
@@ -77,7 +76,6 @@ Refused = Callable[..., str]
         (r'name="\ud800"', r"character '\ud800' is no text"),
         (r'name="\U00110000"', "is no YAML value"),
         (".".join(["a"] * 1000) + "=1", "write KEY=VALUE"),
-        (f"data.join.{DIGITS * 20}=1", "is no place in it"),
         ("data.source.path=" + "b" * 300 + ".csv", "has a name of 304 bytes"),
         ("data.source.path=~nobody-here/b.csv", "there is no home folder ~nobody-here"),
         ("data.source.path=/dev/zero", "/dev/zero: is a device or pipe; give a file"),
@@ -116,14 +114,12 @@ def test_a_file_that_is_no_config_is_refused(
     content: bytes, told: str, folder: Path, refused: Refused
 ):
     (folder / "wrong.yaml").write_bytes(content)
-    for command in ("run", "sweep", "scan", "signals", "flow"):
-        if command == "scan":
-            continue  # reports a config's fault in its row
+    for command in ("run", "sweep", "signals", "flow"):
         assert told in refused(command, "wrong.yaml")
     assert told in refused("config", "show", "wrong.yaml")
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "walk-forward", "flow"])
+@pytest.mark.parametrize("verb", ["run", "sweep", "walk-forward", "flow"])
 @pytest.mark.parametrize(
     ("config", "told"),
     [
@@ -135,11 +131,11 @@ def test_a_file_that_is_no_config_is_refused(
     ],
 )
 def test_what_is_no_file_is_no_config(
-    command: str, config: str, told: str, folder: Path, refused: Refused
+    verb: str, config: str, told: str, folder: Path, refused: Refused
 ):
     os.mkfifo(folder / "pipe.yaml")
     (folder / "folder.yaml").mkdir()
-    assert told in refused(command, config)
+    assert told in refused(verb, config)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +148,7 @@ def test_what_is_no_file_is_no_config(
         ("scan", "small.yaml", "--results"),
         ("sweep", "small.yaml", "-s", "sweep={size: [1, 2]}", "--results"),
         ("compare", "a", "b", "--results"),
-        ("compare", "a"),
+        ("compare",),
         ("signals",),
         ("list", "--results"),
         ("config", "new"),
@@ -300,10 +296,9 @@ def test_a_strategy_that_raises_is_no_wrong_input(folder: Path, command: Command
 def test_a_folder_that_the_system_refuses_is_wrong_input(
     folder: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ):
-    def locked(_path: Path) -> bool:
-        raise PermissionError(13, "Permission denied", "locked/small.yaml")
-
-    monkeypatch.setattr("hpi_bt.frames.find_config", locked)
+    code = "def locked(_): raise PermissionError(13, 'Permission denied', 'locked/small.yaml')"
+    exec(code, names := {})  # no file of the user's
+    monkeypatch.setattr("hpi_bt.frames.find_config", names["locked"])
     told = refused("run", "small.yaml")
     assert "locked/small.yaml: cannot be used (Permission denied); give another" in told
 
@@ -320,6 +315,3 @@ def test_damaged_files_of_a_result_are_refused(folder: Path, command: Command):
                 assert said.code == 2, (name, content[:9], said)
                 assert len(said.err.splitlines()) == 1
         (result / name).write_bytes(whole)
-    with pytest.raises(InputError, match="an alias holds itself"):
-        (folder / "self.yaml").write_text("sweep: &s {a: [*s]}\n")
-        read_mapping(folder / "self.yaml")

@@ -39,7 +39,9 @@ def flow_command(
 ) -> None:
     """Compute a config's features (hedge flow of every chain snapshot) and keep them."""
     from hpi_bt.flowing import flow
+    from hpi_bt.sources.paths import user_path
 
+    csv = None if csv is None else user_path(csv, "--csv")
     with Stages() as stage:
         found = flow(
             config, overrides=overrides, data_dir=data_dir, cache_dir=cache_dir, offline=offline,

@@ -179,8 +179,9 @@ def _zone(name: str) -> ZoneInfo | None:
 def _refuse_offsets(text: pd.Series, values: pd.Series, rules: StampRules) -> None:
     """Refuse UTC offsets that no place has, such as +99:00."""
     parts = text.str.extract(_OFFSET_PARTS)
-    hours = pd.to_numeric(parts[0]).fillna(0.0)
+    sign = np.where(parts[0].str.startswith("-").fillna(False), -1.0, 1.0)
     minutes = pd.to_numeric(parts[1]).fillna(0.0)
+    hours = pd.to_numeric(parts[0]).fillna(0.0) + sign * minutes / 60.0
     bad = ~(hours.between(_WEST, _EAST) & (minutes < 60)).to_numpy(dtype=bool)
     if bad.any():
         row = int(np.argmax(bad))
