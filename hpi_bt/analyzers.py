@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hpi_bt.backtest.fill_notes import volume_notes
 from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.report import Banner
@@ -64,6 +65,7 @@ class Report(Recorder):
         name = str(self.p.name or self.record.strategy)
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)
+        self.record.remarks.extend(volume_notes(self.record))
         self.result = save(self.record, Path(self.p.folder).expanduser(), story)
 
     def _config(self, name: str) -> str:

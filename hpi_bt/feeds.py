@@ -18,10 +18,12 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.bars import NONPOSITIVE, check_amounts, check_positive
 
 _STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
 _TAKEN = {name for name in dir(bt.lineseries.Lines) if not name.startswith("__")}
 _NS_PER_DAY = 86_400_000_000_000
+_PRICED = "drop or blank such bars, or give HedgeData(frame, allow_nonpositive=True)"
 _UNIX_EPOCH = 719_163  # date(1970, 1, 1).toordinal()
 
 
@@ -45,7 +47,7 @@ def _line_name(column: Any) -> str:
     return f"_{name}" if name[:1].isdigit() or not name else name
 
 
-def _checked(frame: Any) -> pd.DataFrame:
+def _checked(frame: Any, allow_nonpositive: bool = False) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"HedgeData: dataname must be a DataFrame, got {type(frame).__name__}")
     if isinstance(frame.columns, pd.MultiIndex):
@@ -63,6 +65,10 @@ def _checked(frame: Any) -> pd.DataFrame:
         found = ", ".join(checked.columns)
         raise InputError(f"HedgeData: no column {missing[0]!r} (found: {found})")
     _check_columns(checked)
+    if allow_nonpositive:
+        checked.attrs[NONPOSITIVE] = True
+    check_amounts(checked, name="HedgeData")
+    check_positive(checked, name="HedgeData", remedy=_PRICED)
     return checked
 
 
@@ -121,7 +127,8 @@ class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
     """Gives each instance a class with exactly the lines that its frame has."""
 
     def doprenew(cls, *args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-        frame = _checked(args[0] if args else kwargs.get("dataname"))
+        allowed = bool(kwargs.get(NONPOSITIVE, False))
+        frame = _checked(args[0] if args else kwargs.get("dataname"), allowed)
         minutes = _bar_minutes(frame)
         daily = minutes >= 1440.0
         frames = bt.TimeFrame
@@ -156,12 +163,17 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         Index: bar CLOSE times, increasing; with a time zone, `data.datetime.datetime()` gives that
         zone's wall clock. Columns: open, high, low, close and any others, each of which becomes
         a line of its (lower-case) name; volume and openinterest are NaN where absent.
+    allow_nonpositive : bool, default=False
+        Prices of 0 or less are prices; else they are refused.
 
     Raises
     ------
     InputError
-        No DataFrame, no DatetimeIndex, stamps that do not increase, or a price column missing.
+        No DataFrame, no DatetimeIndex, stamps that do not increase, a price column missing, a price
+        of 0 or less, or an infinite value.
     """
+
+    params: Any = dict(allow_nonpositive=False)
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,10 +12,13 @@ import pandas as pd
 
 from hpi_bt.config import Config, overridden, read_mapping, validated
 from hpi_bt.errors import InputError
+from hpi_bt.features.underlying import BARS_SYMBOL
 from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import shipped
+from hpi_bt.sources.bar_plausibility import implausible
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
+from hpi_bt.sources.hours import add_notes
 
 Stage = Callable[[str, float], None]
 
@@ -81,11 +84,14 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         open_interest_stamp=data.open_interest.stamp,
         parts=data.join,
         derived=data.derive,
+        splits=data.splits,
         resample_minutes=data.resample_minutes,
     )
+    frame.attrs[BARS_SYMBOL] = getattr(data.source, "symbol", "")
     for feature in config.features:
         frame = feature.add(frame, where, data.calendar)
     frame = _between(frame, config)
+    frame = add_notes(frame, *implausible(frame))
     return _with_demo_flow(frame) if config.demo else frame
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.backtest.fast import run_fast
+from hpi_bt.backtest.fill_notes import volume_notes
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.backtest.sweep import engine_for
@@ -32,8 +33,8 @@ from hpi_bt.orders import Orders
 from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
+from hpi_bt.sources.bars import OI_COLUMNS
 from hpi_bt.sources.base import Locations
-from hpi_bt.sources.frame import OI_COLUMNS
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
 
@@ -132,6 +133,7 @@ def record_of_config(
     record = _backtest(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
+    record.remarks.extend(volume_notes(record))
     check_known(record)
     record.remarks.extend(_slippage_remark(record, model.broker.slippage_bps))
     return record

@@ -19,6 +19,7 @@ from hpi_bt.features.config_words import in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
 from hpi_bt.features.snapshots import CODE, Snapshots
+from hpi_bt.features.underlying import SPOT, SYMBOLS, symbols_of
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.chain_cleaning import KINDS_FOUND
@@ -44,19 +45,22 @@ class Computed(NamedTuple):
     Attributes
     ----------
     rows : DataFrame, index moment (UTC)
-        COLUMNS and `until`; a row that could not be computed is NaN.
+        COLUMNS, `until` and `spot`; a row that could not be computed is NaN.
     notes : tuple of str
         What was read, assumed and left blank.
     flags : tuple of str
         What the chains say of themselves, with how many of them do.
     kept : bool
         Whether it came from the cache.
+    symbols : tuple of str
+        What the chains are of, as far as they say.
     """
 
     rows: pd.DataFrame
     notes: tuple[str, ...]
     flags: tuple[str, ...]
     kept: bool
+    symbols: tuple[str, ...] = ()
 
 
 class _Row(NamedTuple):
@@ -65,6 +69,8 @@ class _Row(NamedTuple):
     assumed: tuple[str, ...]
     flags: tuple[str, ...]
     failed: str
+    spot: float = np.nan
+    symbol: str = ""
 
 
 def computed(
@@ -98,7 +104,8 @@ def computed(
     damaged = tuple(cache.problems)
     if found is not None:
         known = found[1].parameters
-        return Computed(found[0], (*damaged, *known["notes"]), tuple(known["flags"]), kept=True)
+        said = (*damaged, *known["notes"])
+        return Computed(found[0], said, tuple(known["flags"]), True, tuple(known[SYMBOLS]))
     times = snapshots.times
     if not len(times):
         raise InputError("chains: no snapshot in them; give a file with at least one")
@@ -108,11 +115,12 @@ def computed(
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": notes, "flags": flags, "options": options._asdict()}
+    symbols = symbols_of(row.symbol for row in good)
+    about = {"notes": notes, "flags": flags, "options": options._asdict(), SYMBOLS: symbols}
     versions = package_versions("hpi_bt", "numpy", "scipy")
-    said = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
-    lost = _kept(cache, key, rows, said)
-    return Computed(rows, (*damaged, *lost, *notes), tuple(flags), kept=False)
+    origin = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
+    lost = _kept(cache, key, rows, origin)
+    return Computed(rows, (*damaged, *lost, *notes), tuple(flags), False, symbols)
 
 
 def _kept(cache: Cache, key: str, rows: pd.DataFrame, about: Provenance) -> list[str]:
@@ -184,14 +192,16 @@ def _row(snapshots: Snapshots, options: FlowOptions, place: int) -> _Row:
         return _Row((np.nan,) * len(COLUMNS), 0, (), (), in_config(str(error)))
     numbers = tuple(found.columns[name] for name in COLUMNS)
     until = found.until.as_unit("ns").value
-    return _Row(numbers, until, chain.notes, found.flags, "")
+    return _Row(numbers, until, chain.notes, found.flags, "", chain.spot, chain.symbol)
 
 
 def _frame(made: Sequence[_Row], times: pd.DatetimeIndex) -> pd.DataFrame:
     rows = pd.DataFrame([row.numbers for row in made], columns=list(COLUMNS), index=times)
     until = np.array([row.until for row in made], dtype="M8[ns]")
     until[[bool(row.failed) for row in made]] = np.datetime64("NaT")
-    return rows.assign(**{UNTIL: pd.DatetimeIndex(until, tz="UTC")}).rename_axis("time")
+    rows[UNTIL] = pd.DatetimeIndex(until, tz="UTC")
+    rows[SPOT] = [row.spot for row in made]
+    return rows.rename_axis("time")
 
 
 def _notes(made: Sequence[_Row], times: pd.DatetimeIndex) -> list[str]:

@@ -12,7 +12,9 @@ from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.features.contract_rows import EPOCH, ContractRows
 from hpi_bt.features.contract_vols import ORIGINS, ContractVols
+from hpi_bt.features.underlying import SPOT
 from hpi_bt.sources.hours import counted
+from hpi_bt.sources.snapshots import first_per_group
 
 VOLUMES = ("put_gamma_volume", "call_gamma_volume")
 INTEREST = ("put_gamma_oi", "call_gamma_oi")
@@ -135,7 +137,7 @@ def _shares(what: str, amount: FloatArray, origin: IntArray, chosen: BoolArray) 
 
 
 def snapshot_amounts(weights: GammaWeights) -> pd.DataFrame:
-    """Return AMOUNTS and SESSION by snapshot, index its moment (UTC).
+    """Return AMOUNTS, SESSION and spot by snapshot, index its moment (UTC).
 
     Volumes are of the snapshot, open interest is that of its session's first; NaN where that has
     none on either side.
@@ -156,8 +158,9 @@ def snapshot_amounts(weights: GammaWeights) -> pd.DataFrame:
     for name in INTEREST:
         columns[name] = np.where(counted_at_all[of_moment], columns[name], np.nan)
     columns[SESSION] = sessions[of_moment].astype(np.float64)
+    columns[SPOT] = first_per_group(place, weights.rows.spot, len(moments))
     index = pd.DatetimeIndex(moments.astype("M8[ns]"), tz="UTC", name="time")
-    return pd.DataFrame(columns, index=index)[[*AMOUNTS, SESSION]]
+    return pd.DataFrame(columns, index=index)[[*AMOUNTS, SESSION, SPOT]]
 
 
 def gamma_by_strike_and_dte(weights: GammaWeights) -> pd.DataFrame:

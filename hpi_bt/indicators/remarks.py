@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray
+from hpi_bt.errors import Note, Severity
 from hpi_bt.kernels.herrick import herrick_payoff
 
 CLOCK_LIMIT = 0.3
 CONSTANT_BARS = 20
+_FEW_BARS = 50  # payoffs below which the largest share says nothing
+_LARGE_SHARE, _LARGE = 0.05, 25.0  # of the sum of |raw|, and times its median
 
 
 def _column(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -104,7 +107,26 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[str
             f"warning: open interest is constant for {longest} bars; is it really published "
             "for each bar?"
         )
-    return found
+    raw = herrick_payoff(*series, oi_base=base, max_oi_change=limit).raw
+    return [*found, *_largest_payoff(frame, raw)]
+
+
+def _largest_payoff(frame: pd.DataFrame, raw: FloatArray) -> list[Note]:
+    """Return a warning where a single bar carries much of the sum of |raw|."""
+    size = np.abs(raw[np.isfinite(raw)])
+    if size.size < _FEW_BARS:
+        return []
+    largest, usual, total = float(size.max()), float(np.median(size)), float(size.sum())
+    if largest <= _LARGE_SHARE * total or largest <= _LARGE * usual:
+        return []
+    times = f", {largest / usual:,.0f} times the median bar" if usual else ""
+    day = frame.index[int(np.nanargmax(np.abs(raw)))]
+    text = (
+        f"one bar, of {day:%Y-%m-%d}, carries {largest / total:.1%} of the sum of |raw|{times}: a "
+        "contract roll, or a fault in its open interest; max_oi_change "
+        "leaves out bars whose open interest jumps"
+    )
+    return [Note(Severity.WARNING, "herrick-one-bar", text)]
 
 
 def longest_constant(x: FloatArray) -> int:

@@ -6,6 +6,7 @@ that volume are the flow of the bar in which they were seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.bars import check_amounts
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
@@ -91,7 +93,7 @@ class OptionSnapshotsSource(Settings):
         return _read_once(settings, path, stat.st_mtime_ns, stat.st_size, calendar)
 
     def _snapshots(self, path: Path, calendar: str) -> PricedSnapshots:
-        chain, notes = self._chain(path, calendar), list[str]()
+        (chain, symbol), notes = self._chain(path, calendar), list[str]()
         opens, _, _ = session_bounds(chain.session, calendar)
         chain = chain.where(chain.moment > opens)
         if len(opens) > len(chain.moment):
@@ -101,9 +103,10 @@ class OptionSnapshotsSource(Settings):
         chain, price = self._priced(chain, notes)
         flow = increments(chain, notes)
         note_late(chain, calendar, notes)
-        return PricedSnapshots(chain, price, flow, tuple(notes))
+        return PricedSnapshots(chain, price, flow, tuple(notes), symbol)
 
-    def _chain(self, path: Path, calendar: str) -> SnapshotChain:
+    def _chain(self, path: Path, calendar: str) -> tuple[SnapshotChain, str]:
+        """Return the rows and the symbol that they are of, "" where the file does not say."""
         names = header(path, self.path)
         wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol", "iv"))
         places = match_columns(names, self.columns, wanted, name=self.path, stamp="ts")
@@ -118,12 +121,14 @@ class OptionSnapshotsSource(Settings):
             {places["symbol"]: self.symbol} if self.symbol and "symbol" in places else {}
         )
         table = load_table(path, list(places.values()), places["ts"], select, name=self.path)
-        if "symbol" in places and (found := table[places["symbol"]].unique()).size > 1:
+        found = table[places["symbol"]].unique() if "symbol" in places else np.array([""])
+        if len(found) > 1:
             raise InputError(
                 f"{self.path}: holds {', '.join(map(str, found[:10]))}; wanted one, set symbol"
             )
         rules = StampRules(self.path, self.timezone, stamp_format=self.stamp_format)
-        return _parsed(table.rename(columns={v: k for k, v in places.items()}), rules, calendar)
+        table = table.rename(columns={v: k for k, v in places.items()})
+        return _parsed(table, rules, calendar, places), str(found[0])
 
     def _priced(self, chain: SnapshotChain, notes: list[str]) -> tuple[SnapshotChain, FloatArray]:
         """Return the rows of snapshots with a price, and that price; each (n_rows,)."""
@@ -136,7 +141,7 @@ class OptionSnapshotsSource(Settings):
             if found:
                 which = counted(found, "snapshot")
                 notes.append(f"{which} without spot priced by put-call parity")
-        lost = np.isnan(price)
+        lost = ~(price > 0.0)
         if lost.all():
             raise InputError(
                 f"{self.path}: no snapshot has a spot, or a call and a put of one strike with a "
@@ -148,7 +153,9 @@ class OptionSnapshotsSource(Settings):
         return chain.where(keep), price[place][keep]
 
 
-def _parsed(table: pd.DataFrame, rules: StampRules, calendar: str) -> SnapshotChain:
+def _parsed(
+    table: pd.DataFrame, rules: StampRules, calendar: str, places: Mapping[str, str]
+) -> SnapshotChain:
     codes, moments = pd.factorize(table["ts"])
     first = pd.Series(moments, name="ts")
     stamps = local_times(first, rules, calendar)
@@ -166,10 +173,24 @@ def _parsed(table: pd.DataFrame, rules: StampRules, calendar: str) -> SnapshotCh
         to_numbers(table[c], rules.name) if c in table else blank
         for c in ("cum_volume", "open_interest", "spot", "last", "iv")
     ]
+    _check_amounts(table, columns, rules.name, places)
     columns[2:] = [np.where(c > 0, c, np.nan) for c in columns[2:]]
     chain = SnapshotChain(at, session, contract, expiry, expires, strike, right, *columns)
     order = np.argsort(at, kind="stable")
     return chain.where(order)
+
+
+def _check_amounts(
+    table: pd.DataFrame, columns: list[FloatArray], name: str, places: Mapping[str, str]
+) -> None:
+    """Refuse volume and open interest below 0, and infinite or absurd numbers."""
+    ours = {"volume": "cum_volume", "openinterest": "open_interest", "close": "spot"}
+    amounts = dict(zip(ours, columns, strict=False))
+    check_amounts(
+        pd.DataFrame(amounts, index=table.index),
+        name=name,
+        cell=lambda place, c: f"row {table.index[place] + 1}, {places[ours[c]]}",
+    )
 
 
 @lru_cache(maxsize=2)

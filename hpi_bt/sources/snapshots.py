@@ -51,6 +51,7 @@ class PricedSnapshots(NamedTuple):
     price: FloatArray
     flow: FloatArray
     notes: tuple[str, ...]
+    symbol: str = ""
 
 
 def first_per_group(place: IntArray, values: FloatArray, n: int) -> FloatArray:
