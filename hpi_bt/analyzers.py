@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hpi_bt.backtest.account_notes import no_costs
+from hpi_bt.backtest.fill_notes import volume_notes
 from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.identity import code_fingerprint
@@ -73,6 +74,7 @@ class Report(Recorder):
         about = {"benchmark": self.p.benchmark, "style": self.p.style or {}}
         story = Story(name, self._config(name), self._banner(), **about)
         record = replace(self.record, code=code_fingerprint(type(self.strategy)))
+        record.remarks.extend(volume_notes(record))
         self.result = save(record, user_path(self.p.folder, "folder"), story)
 
     def _config(self, name: str) -> str:

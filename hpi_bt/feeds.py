@@ -19,12 +19,14 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.bars import NONPOSITIVE, check_amounts, check_positive
 from hpi_bt.sources.midnights import are_first_days, are_midnights, ends_of_days
 
 RESAMPLE_FIRST = "resample the frame first, with hb.resample(frame, minutes) or with pandas"
 _STOCK = ("close", "low", "high", "open", "volume", "openinterest", "datetime")
 _TAKEN = {name for name in dir(bt.lineseries.Lines) if not name.startswith("__")}
 _NS_PER_DAY = 86_400_000_000_000
+_PRICED = "drop or blank such bars, or give HedgeData(frame, allow_nonpositive=True)"
 _UNIX_EPOCH = 719_163  # date(1970, 1, 1).toordinal()
 
 
@@ -48,7 +50,7 @@ def _line_name(column: Any) -> str:
     return f"_{name}" if name[:1].isdigit() or not name else name
 
 
-def _checked(frame: Any) -> pd.DataFrame:
+def _checked(frame: Any, allow_nonpositive: bool = False) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"HedgeData: dataname must be a DataFrame, got {type(frame).__name__}")
     if isinstance(frame.columns, pd.MultiIndex):
@@ -66,6 +68,10 @@ def _checked(frame: Any) -> pd.DataFrame:
         found = ", ".join(checked.columns)
         raise InputError(f"HedgeData: no column {missing[0]!r} (found: {found})")
     _check_columns(checked)
+    if allow_nonpositive:
+        checked.attrs[NONPOSITIVE] = True
+    check_amounts(checked, name="HedgeData")
+    check_positive(checked, name="HedgeData", remedy=_PRICED)
     return checked
 
 
@@ -188,7 +194,8 @@ class _MetaHedgeData(type(bt.feed.DataBase)):  # type: ignore[misc]
     """Gives each instance a class with exactly the lines that its frame has."""
 
     def doprenew(cls, *args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-        frame = _checked(args[0] if args else kwargs.get("dataname"))
+        allowed = bool(kwargs.get(NONPOSITIVE, False))
+        frame = _checked(args[0] if args else kwargs.get("dataname"), allowed)
         minutes = _bar_minutes(frame)
         daily = minutes >= 1440.0
         frames = bt.TimeFrame
@@ -223,6 +230,8 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
         Index: bar CLOSE times, increasing; with a time zone, `data.datetime.datetime()` gives that
         zone's wall clock. Columns: open, high, low, close and any others, each of which becomes
         a line of its (lower-case) name; volume and openinterest are NaN where absent.
+    allow_nonpositive : bool, default=False
+        Prices of 0 or less are prices; else they are refused.
 
     Daily bars stamped at midnight stay so among their like. Beside data with a time of day in one
     Cerebro they are stamped at the end of their day (`sessionend`, 23:59:59.99999 by default), or
@@ -231,9 +240,12 @@ class HedgeData(bt.feed.DataBase, metaclass=_MetaHedgeData):  # type: ignore[mis
     Raises
     ------
     InputError
-        No DataFrame, no DatetimeIndex, stamps that do not increase, or a price column missing;
-        dates that begin weeks or months beside data with a time of day, or of other days.
+        No DataFrame, no DatetimeIndex, stamps that do not increase, a price column missing, a price
+        of 0 or less, or an infinite value; dates that begin weeks or months beside data with a time
+        of day, or of other days.
     """
+
+    params: Any = dict(allow_nonpositive=False)
 
     def __init__(self) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ def flow(
     model, path = read_config(config, overrides)
     where = locations(path, data_dir, offline, cache_dir)
     tasks = [
-        (ahead, one.data.sessions)
+        (ahead, one.data)
         for one in configs_of(model)
         for feature in one.features
         if (ahead := getattr(feature, "ahead", None)) is not None
@@ -48,10 +48,10 @@ def flow(
             f"{model.name}: nothing to compute ahead; add `features: [{{kind: hedge_flow, ...}}]`"
         )
     found = []
-    for at, (ahead, calendar) in enumerate(tasks):
+    for at, (ahead, data) in enumerate(tasks):
 
         def progress(done: int, of: int, at: int = at) -> None:
             stage(f"{done} of {of}", (at + done / of) / len(tasks))
 
-        found.append(ahead(where, calendar, progress=progress))
+        found.append(ahead(where, data.calendar, splits=data.splits, progress=progress))
     return found

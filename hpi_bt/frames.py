@@ -12,12 +12,14 @@ import pandas as pd
 
 from hpi_bt.config import Config, Data, overridden, read_mapping, validated
 from hpi_bt.errors import InputError, Note, Severity, shortened
+from hpi_bt.features.underlying import BARS_SYMBOL
 from hpi_bt.kernels.pressure import demo_flow
 from hpi_bt.loading import shipped
+from hpi_bt.sources.bar_plausibility import implausible
+from hpi_bt.sources.bars import OI_COLUMNS
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import FileSource
-from hpi_bt.sources.frame import OI_COLUMNS
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.paths import user_path
 
@@ -92,13 +94,16 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
         open_interest_stamp=data.open_interest.stamp or "pre_open",
         parts=data.join,
         derived=data.derive,
+        splits=data.splits,
         resample_minutes=data.resample_minutes,
     )
     frame.attrs["timings"] = _timings(data, counts)
+    frame.attrs[BARS_SYMBOL] = getattr(data.source, "symbol", "")
     bare = frame
     for feature in config.features:
         frame = feature.joined(frame, bare, where, data.sessions)
     frame = _between(frame, config)
+    frame = add_notes(frame, *implausible(frame))
     return _with_demo_flow(frame) if config.demo else frame
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.fast import run_fast
+from hpi_bt.backtest.fill_notes import volume_notes
 from hpi_bt.backtest.record import Record
 from hpi_bt.backtest.result import Result, check_writable
 from hpi_bt.backtest.sweep import engine_for
@@ -134,6 +135,7 @@ def record_of_config(
     record = _backtest(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
+    record.remarks.extend(volume_notes(record))
     check_known(record)
     record.remarks.extend(
         config_notes(model.broker, orders_of(model, strategy), record.counts, len(record.fills))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.backtest.account_notes import config_notes, ruin_notes
+from hpi_bt.backtest.fill_notes import volume_notes
 from hpi_bt.backtest.points import MAX_POINTS, Point
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.backtest.result import Result
@@ -82,6 +83,7 @@ def walk_forward(
         )
         chosen = outcomes.figures.argmax(axis=0)
         record = _stitched(search, ready, windows, chosen)
+        record.remarks.extend(volume_notes(record))
         story = _story(search, ready, windows, outcomes, chosen, record)
         return write_run(record, user_path(results, "results"), story, datetime.now(UTC))
 

@@ -614,6 +614,13 @@ REFUSED = {
     "text": (lambda f: f.assign(symbol="IWM"), "column 'symbol' holds .*, no numbers; drop"),
     "dates": (lambda f: f.assign(expiry=f.index), "column 'expiry' holds datetime64"),
     "a method": (lambda f: f.assign(home=1.0), "no line can be called 'home'; rename"),
+    "a price of zero": (
+        lambda f: f.assign(low=0.0),
+        r"row 1, low is 0 at .*allow_nonpositive=True",
+    ),
+    "a negative price": (lambda f: f.assign(close=-1.0), "row 1, close is -1 at .*wanted a price"),
+    "endless": (lambda f: f.assign(volume=np.inf), "row 1, volume is inf at .*wanted a number"),
+    "lost interest": (lambda f: f.assign(put_oi=-1.0), "row 1, put_oi is -1 at .*0 or more"),
     "another": (lambda f: f.assign(size=1.0), "no line can be called 'size'; rename"),
     "offset": (
         lambda f: f.tz_convert(timezone(timedelta(hours=-5))),
@@ -629,6 +636,14 @@ def test_a_wrong_frame_is_refused_in_one_line(why):
         hb.HedgeData(spoil(clean_frame()))
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("HedgeData: ")
+
+
+def test_prices_below_zero_are_fed_where_that_is_allowed():
+    frame = clean_frame()
+    frame[list(PRICES)] -= 200.0
+    seen = repr(trade(hb.HedgeData(frame, allow_nonpositive=True)))  # NaN equals itself as text
+    frame.attrs["allow_nonpositive"] = True
+    assert repr(trade(hb.HedgeData(frame))) == seen
 
 
 def test_utc_and_a_zone_given_beside_an_offset_are_fine():

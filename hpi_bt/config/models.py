@@ -51,6 +51,10 @@ class Data(Settings):
     open_interest: OpenInterestTiming = OpenInterestTiming()
     join: tuple[Part, ...] = ()
     """Further files whose columns are joined as of the moment they were known."""
+    splits: dict[date, Annotated[float, Field(gt=0, le=100)]] = Field({})
+    """New shares for one old share, by the first session at the new price: {2005-06-09: 2}; 3 for 2
+    is 1.5, a reverse split of 1 for 10 is 0.1. Earlier prices and strikes are divided by it,
+    volumes and open interest multiplied."""
     derive: dict[str, str] = Field({})
     """Columns that are sums of others: openinterest: put_oi + call_oi."""
     resample_minutes: float | None = Field(None, gt=0)

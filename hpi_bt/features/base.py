@@ -89,7 +89,10 @@ class Feature(Settings, ABC):
 
     def add(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the frame with the feature's columns, nothing earlier than it was known."""
-        rows = self.rows(frame, where, calendar)
+        return self.with_rows(frame, self.rows(frame, where, calendar), calendar)
+
+    def with_rows(self, frame: pd.DataFrame, rows: pd.DataFrame, calendar: str) -> pd.DataFrame:
+        """Return the frame with the columns of rows that `rows` returned, and their notes."""
         out = join_rows(
             frame, rows, self.known_at, calendar, name=self.kind, max_age_days=self.max_age_days
         )

@@ -20,6 +20,7 @@ from hpi_bt.features.config_words import in_config, refusal_in_config
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
 from hpi_bt.features.snapshots import CODE, Snapshots
+from hpi_bt.features.underlying import SPOT, SYMBOLS, symbols_of
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.threads import processors
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
@@ -47,19 +48,22 @@ class Computed(NamedTuple):
     Attributes
     ----------
     rows : DataFrame, index moment (UTC)
-        COLUMNS and `until`; a row that could not be computed is NaN.
+        COLUMNS, `until` and `spot`; a row that could not be computed is NaN.
     notes : tuple of str
         What was read, assumed and left blank.
     flags : tuple of str
         What the chains say of themselves, with how many of them do.
     kept : bool
         Whether it came from the cache.
+    symbols : tuple of str
+        What the chains are of, as far as they say.
     """
 
     rows: pd.DataFrame
     notes: tuple[str, ...]
     flags: tuple[str, ...]
     kept: bool
+    symbols: tuple[str, ...] = ()
 
 
 class _Row(NamedTuple):
@@ -69,6 +73,8 @@ class _Row(NamedTuple):
     flags: tuple[str, ...]
     failed: str
     book: pd.DataFrame | None = None
+    spot: float = np.nan
+    symbol: str = ""
 
 
 def computed(
@@ -103,7 +109,8 @@ def computed(
     if found is not None:
         known = found[1].parameters
         said, flagged = restored(known["notes"]), restored(known["flags"])
-        return Computed(found[0], (*damaged, *said), tuple(flagged), kept=True)
+        symbols = tuple(known[SYMBOLS])
+        return Computed(found[0], (*damaged, *said), tuple(flagged), True, symbols)
     times = snapshots.times
     if not len(times):
         raise InputError("chains: no snapshot in them; give a file with at least one")
@@ -114,11 +121,15 @@ def computed(
     good = [row for row in made if not row.failed]
     flags = by_importance(merged([[f for f in r.flags if f not in r.assumed] for r in good]))
     # nothing was downloaded: the moment is that of the last snapshot
-    about = {"notes": stored(notes), "flags": stored(flags), "options": options._asdict()}
+    symbols = symbols_of(row.symbol for row in good)
+    about = {
+        "notes": stored(notes), "flags": stored(flags), "options": options._asdict(),
+        SYMBOLS: list(symbols),
+    }  # fmt: skip
     versions = package_versions("hpi_bt", "numpy", "scipy")
     origin = Provenance("hedge_flow", about, times[-1].to_pydatetime(), versions)
     lost = _kept(cache, key, rows, origin)
-    return Computed(rows, (*damaged, *lost, *notes), tuple(flags), kept=False)
+    return Computed(rows, (*damaged, *lost, *notes), tuple(flags), False, symbols)
 
 
 def _kept(cache: Cache, key: str, rows: pd.DataFrame, about: Provenance) -> list[str]:
@@ -201,7 +212,7 @@ def _row(snapshots: Snapshots, options: FlowOptions, place: int, edge: bool) -> 
         return _Row((np.nan,) * len(COLUMNS), 0, (), (), str(refusal_in_config(error)), book)
     numbers = tuple(found.columns[name] for name in COLUMNS)
     until = found.until.as_unit("ns").value
-    return _Row(numbers, until, chain.notes, found.flags, "", book)
+    return _Row(numbers, until, chain.notes, found.flags, "", book, chain.spot, chain.symbol)
 
 
 def _book(chain: OptionChain) -> pd.DataFrame:
@@ -229,7 +240,9 @@ def _frame(made: Sequence[_Row], times: pd.DatetimeIndex) -> pd.DataFrame:
     rows = pd.DataFrame([row.numbers for row in made], columns=list(COLUMNS), index=times)
     until = np.array([row.until for row in made], dtype="M8[ns]")
     until[[bool(row.failed) for row in made]] = np.datetime64("NaT")
-    return rows.assign(**{UNTIL: pd.DatetimeIndex(until, tz="UTC")}).rename_axis("time")
+    rows[UNTIL] = pd.DatetimeIndex(until, tz="UTC")
+    rows[SPOT] = [row.spot for row in made]
+    return rows.rename_axis("time")
 
 
 def _notes(made: Sequence[_Row], times: pd.DatetimeIndex) -> list[str]:

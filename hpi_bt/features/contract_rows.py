@@ -11,6 +11,7 @@ from pydantic import Field
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.features.snapshots import Snapshots
+from hpi_bt.features.underlying import symbols_of
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.columns import LISTED
 from hpi_bt.options.expiries import expiry_time
@@ -22,6 +23,7 @@ from hpi_bt.sources.hours import counted, session_bounds, session_ordinals
 from hpi_bt.sources.oi_timing import snapshot_timing
 from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
 from hpi_bt.sources.snapshots import SnapshotChain, increments
+from hpi_bt.sources.splits import Splits, split_factors
 
 YEAR = 365 * 86_400 * 10**9  # nanoseconds
 EPOCH = 719_163  # ordinal of 1970-01-01
@@ -42,6 +44,8 @@ class ContractRows(NamedTuple):
         Shares under the contracts that the row adds to its session, and that are open.
     notes : tuple of str
         What was found on the way.
+    symbols : tuple of str
+        What the chains are of, as far as they say.
     """
 
     chain: SnapshotChain
@@ -51,6 +55,7 @@ class ContractRows(NamedTuple):
     traded: FloatArray
     held: FloatArray
     notes: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
 
     @property
     def tau_years(self) -> FloatArray:
@@ -73,13 +78,18 @@ class TableChains(OptionSnapshotsSource):
     expiry_at: str | None = None
     """Time of expiry where it is not the session's close ("15:30")."""
 
-    def fingerprint(self, where: Locations, calendar: str) -> str:
+    def fingerprint(self, where: Locations, calendar: str, splits: Splits | None = None) -> str:
         """Return a text that changes with the file and with how it is read."""
         said = self.model_dump(exclude={"path", "bar_minutes"}) | {"calendar": calendar}
+        said |= (
+            {"splits": {str(day): ratio for day, ratio in sorted(splits.items())}} if splits else {}
+        )
         return fingerprint_of(said, [where.find(self.path)])
 
-    def contract_rows(self, where: Locations, calendar: str) -> ContractRows:
-        """Return every contract of the file.
+    def contract_rows(
+        self, where: Locations, calendar: str, splits: Splits | None = None
+    ) -> ContractRows:
+        """Return every contract of the file, those before a split adjusted for it.
 
         Raises
         ------
@@ -96,15 +106,21 @@ class TableChains(OptionSnapshotsSource):
         moments = expiry_time(dates, symbol=self.symbol, calendar=calendar, at=self.expiry_at)
         expiry = np.asarray(moments.as_unit("ns").asi8)[place]
         shares = self.multiplier / self.lot_size
-        n = len(place)
+        n, chain = len(place), found.chain._replace(expiry=expiry)
+        factors = split_factors(chain.session, splits or {})
+        chain = chain._replace(
+            strike=chain.strike / factors, last=chain.last / factors,
+            volume=chain.volume * factors, open_interest=chain.open_interest * factors,
+        )  # fmt: skip
         return ContractRows(
-            found.chain._replace(expiry=expiry),
-            found.price,
+            chain,
+            found.price / factors,
             np.full(n, self.rate),
             np.full(n, self.dividend),
-            found.flow * shares,
-            found.chain.open_interest * shares,
+            found.flow * factors * shares,
+            chain.open_interest * shares,
             found.notes,
+            symbols_of([self.symbol or found.symbol]),
         )
 
 
@@ -148,7 +164,8 @@ def rows_of(snapshots: Snapshots, calendar: str) -> ContractRows:
     held = chain.open_interest * units
     facts = (chain.moment, chain.session, chain.contract, chain.open_interest, chain.volume)
     notes.extend(snapshot_timing(*facts, calendar))
-    return ContractRows(chain, spot, rate, dividend, traded, held, tuple(notes))
+    symbols = symbols_of(one.symbol for _, one in parts)
+    return ContractRows(chain, spot, rate, dividend, traded, held, tuple(notes), symbols)
 
 
 def _demo_rows(snapshots: DemoSnapshots) -> ContractRows:

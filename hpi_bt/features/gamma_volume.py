@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hpi_bt.errors import InputError, restored, stored
 from hpi_bt.features.ahead import Ahead, Progress, no_progress
-from hpi_bt.features.base import Feature, snapshot_words
+from hpi_bt.features.base import snapshot_words
 from hpi_bt.features.contract_rows import TableChains, rows_of
 from hpi_bt.features.contract_vols import Origin, vols_of
 from hpi_bt.features.gamma_weights import (
@@ -25,11 +25,14 @@ from hpi_bt.features.gamma_weights import (
     weighted_contracts,
 )
 from hpi_bt.features.snapshots import CODE, FileChains, Snapshots, snapshots_of
+from hpi_bt.features.underlying import SPOT, SYMBOLS, ChainFeature
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache, Provenance, package_versions
 from hpi_bt.sources.demo_chains import DemoChains, DemoSnapshots
 from hpi_bt.sources.fingerprints import code_fingerprint, fingerprint_of
+from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import Delay
+from hpi_bt.sources.splits import Splits
 
 Chains: TypeAlias = Annotated[TableChains | FileChains | DemoChains, Field(discriminator="kind")]
 
@@ -41,21 +44,25 @@ class GammaFlow(NamedTuple):
     ----------
     rows : DataFrame, index moment of the snapshot (UTC)
         put_gamma_volume, call_gamma_volume (dollars of delta per 1 % move since the snapshot
-        before), put_gamma_oi, call_gamma_oi (of the session's first snapshot) and gamma_session.
+        before), put_gamma_oi, call_gamma_oi (of the session's first snapshot), gamma_session and
+        spot.
     by_strike : DataFrame
         As `gamma_by_strike_and_dte` returns it.
     notes : tuple of str
     kept : bool
         Whether it came from the cache.
+    symbols : tuple of str
+        What the chains are of, as far as they say.
     """
 
     rows: pd.DataFrame
     by_strike: pd.DataFrame
     notes: tuple[str, ...]
     kept: bool
+    symbols: tuple[str, ...] = ()
 
 
-class GammaVolumeFeature(Feature):
+class GammaVolumeFeature(ChainFeature):
     """Each contract's volume and open interest times its own gamma, summed over the chain."""
 
     kind: Literal["gamma_volume"] = "gamma_volume"
@@ -102,15 +109,24 @@ class GammaVolumeFeature(Feature):
         what = f"{days}, {reach} of spot; {vols[self.iv]}; $ of delta per 1 %"
         return (("Gamma", f"{what}; known {snapshot_words(self.known_at)}"),)
 
-    def ahead(self, where: Locations, calendar: str, *, progress: Progress = no_progress) -> Ahead:
+    def ahead(
+        self,
+        where: Locations,
+        calendar: str,
+        *,
+        splits: Splits | None = None,
+        progress: Progress = no_progress,
+    ) -> Ahead:
         """Compute every snapshot and return what there is to see, a row a session and bucket."""
-        found = self.computed(where, calendar)
+        found = self.computed(where, calendar, splits if self.splits is None else self.splits)
         progress(1, 1)
         table = bucket_table(found.by_strike)
         return Ahead(self.label, table, found.rows, found.notes, (), found.kept)
 
-    def computed(self, where: Locations, calendar: str) -> GammaFlow:
+    def computed(self, where: Locations, calendar: str, splits: Splits | None = None) -> GammaFlow:
         """Return the flow of every snapshot, from the cache where it is there.
+
+        Those before a split are adjusted for it (`sources.splits`).
 
         Raises
         ------
@@ -119,20 +135,22 @@ class GammaVolumeFeature(Feature):
         """
         snapshots = None
         if isinstance(self.chains, TableChains):
-            said = self.chains.fingerprint(where, calendar)
+            said = self.chains.fingerprint(where, calendar, splits)
         else:
-            snapshots = snapshots_of(self.chains, where, calendar)
+            snapshots = snapshots_of(self.chains, where, calendar, splits)
             said = snapshots.fingerprint
         cache, key = Cache(where.cache), self._key(said, calendar)
         found = [cache.load(f"{key}/{part}") for part in ("rows", "by_strike")]
         damaged = tuple(cache.problems)
         if found[0] is not None and found[1] is not None:
-            notes = (*damaged, *restored(found[0][1].parameters["notes"]))
-            return GammaFlow(found[0][0], found[1][0], notes, kept=True)
-        made = self._made(snapshots, where, calendar)
+            known = found[0][1].parameters
+            notes = (*damaged, *restored(known["notes"]))
+            return GammaFlow(found[0][0], found[1][0], notes, True, tuple(known[SYMBOLS]))
+        made = self._made(snapshots, where, calendar, splits)
         versions = package_versions("hpi_bt", "numpy", "scipy")
         last = made.rows.index[-1].to_pydatetime()  # nothing was downloaded
-        about = Provenance(self.kind, {"notes": stored(made.notes)}, last, versions)
+        said_of = {"notes": stored(made.notes), SYMBOLS: list(made.symbols)}
+        about = Provenance(self.kind, said_of, last, versions)
         cache.store(f"{key}/rows", made.rows, about)
         cache.store(f"{key}/by_strike", made.by_strike, about)
         return made._replace(notes=(*damaged, *made.notes))
@@ -146,9 +164,15 @@ class GammaVolumeFeature(Feature):
         }
         return f"{self.kind}/{said}/{fingerprint_of(settings)}"
 
-    def _made(self, snapshots: Snapshots | None, where: Locations, calendar: str) -> GammaFlow:
+    def _made(
+        self,
+        snapshots: Snapshots | None,
+        where: Locations,
+        calendar: str,
+        splits: Splits | None,
+    ) -> GammaFlow:
         if isinstance(self.chains, TableChains):
-            rows = self.chains.contract_rows(where, calendar)
+            rows = self.chains.contract_rows(where, calendar, splits)
         else:
             assert snapshots is not None
             rows = rows_of(snapshots, calendar)
@@ -156,16 +180,16 @@ class GammaVolumeFeature(Feature):
         weights = weighted_contracts(rows, vols, dte=self.dte, within_pct=self.within_pct)
         table = gamma_by_strike_and_dte(weights)
         notes = (*weights.notes, bucket_note(table))
-        return GammaFlow(snapshot_amounts(weights), table, notes, kept=False)
+        return GammaFlow(snapshot_amounts(weights), table, notes, False, rows.symbols)
 
     def rows(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
-        """Return AMOUNTS and gamma_session by the moment of each snapshot.
+        """Return AMOUNTS, gamma_session and spot by the moment of each snapshot.
 
         Kept in the cache by the contents of the file and all settings.
         """
-        found = self.computed(where, calendar)
+        found = self.computed(where, calendar, self.splits_for(frame))
         demo = "simulated option chains" if isinstance(self.chains, DemoChains) else ""
-        found.rows.attrs = {"notes": list(found.notes), "demo": demo}
+        found.rows.attrs = {"notes": list(found.notes), "demo": demo, SYMBOLS: found.symbols}
         return found.rows
 
     def add(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
@@ -175,9 +199,11 @@ class GammaVolumeFeature(Feature):
         if isinstance(self.chains, DemoChains):
             market = cast(DemoSnapshots, snapshots_of(self.chains, where, calendar))
             market.refuse_other_market(frame)
-        out = super().add(frame, where, calendar)
+        rows = self.rows(frame, where, calendar)
+        said = self.check_underlying(frame, rows, calendar)
+        out = self.with_rows(frame, rows.drop(columns=SPOT), calendar)
         old = (out[SESSION] != out["session"]).to_numpy()
         interest = {c: np.where(old, np.nan, out[c]) for c in INTEREST}
         made = out.drop(columns=SESSION).assign(**interest)
         made.attrs = out.attrs
-        return made
+        return add_notes(made, *said)

@@ -14,6 +14,7 @@ from hpi_bt.features import opening_vols
 from hpi_bt.features.contract_rows import EPOCH, ContractRows
 from hpi_bt.features.contract_vols import ORIGINS, ContractVols
 from hpi_bt.features.opening_vols import book_notes, opening_book
+from hpi_bt.features.underlying import SPOT
 from hpi_bt.sources.hours import counted
 
 VOLUMES = ("put_gamma_volume", "call_gamma_volume")
@@ -138,7 +139,7 @@ def _shares(what: str, amount: FloatArray, origin: IntArray, names: tuple[str, .
 
 
 def snapshot_amounts(weights: GammaWeights) -> pd.DataFrame:
-    """Return AMOUNTS and SESSION by snapshot, index its moment (UTC).
+    """Return AMOUNTS, SESSION and spot by snapshot, index its moment (UTC).
 
     Volumes are of the snapshot, NaN where there are some and none of them has a vol. Open interest
     is that of its session's first; NaN, SESSION too, where that has none at all, before its vols
@@ -166,8 +167,10 @@ def snapshot_amounts(weights: GammaWeights) -> pd.DataFrame:
     for name in INTEREST:
         columns[name] = np.where(unknown, np.nan, columns[name])
     columns[SESSION] = np.where(unknown, np.nan, sessions[of_moment])
+    first_spot = pd.Series(weights.rows.spot).groupby(place).first()
+    columns[SPOT] = first_spot.to_numpy(dtype=np.float64)
     index = pd.DatetimeIndex(moments.astype("M8[ns]"), tz="UTC", name="time")
-    return pd.DataFrame(columns, index=index)[[*AMOUNTS, SESSION]]
+    return pd.DataFrame(columns, index=index)[[*AMOUNTS, SESSION, SPOT]]
 
 
 def gamma_by_strike_and_dte(weights: GammaWeights) -> pd.DataFrame:

@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.features.ahead import Ahead, Progress, no_progress, session_table
-from hpi_bt.features.base import Feature, snapshot_words
+from hpi_bt.features.base import snapshot_words
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.snapshots import FileChains, snapshots_of
+from hpi_bt.features.underlying import SYMBOLS, ChainFeature
 from hpi_bt.options.dealers import DEFAULT_POSITIONING
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.cache import Cache
@@ -22,6 +23,7 @@ from hpi_bt.sources.demo_chains import DemoChains
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.joins import Delay, join_rows
 from hpi_bt.sources.oi_timing import DOUBTFUL
+from hpi_bt.sources.splits import Splits
 
 if TYPE_CHECKING:
     from hpi_bt.features.compute import Computed
@@ -35,7 +37,7 @@ _COUNTED = {
 _PLACE = "hedge_place"  # a column for the length of the join: which row a bar receives
 
 
-class HedgeFlowFeature(Feature):
+class HedgeFlowFeature(ChainFeature):
     """Impulse, exposures, levels, charm, regime and zones of each snapshot of a chain."""
 
     kind: Literal["hedge_flow"] = "hedge_flow"
@@ -97,28 +99,46 @@ class HedgeFlowFeature(Feature):
         )
 
     def computed(
-        self, where: Locations, calendar: str, *, progress: Progress = no_progress
+        self,
+        where: Locations,
+        calendar: str,
+        *,
+        splits: Splits | None = None,
+        progress: Progress = no_progress,
     ) -> Computed:
-        """Return the hedge flow of every snapshot, from the cache where it is there."""
+        """Return the hedge flow of every snapshot, from the cache where it is there.
+
+        Those before a split are adjusted for it (`sources.splits`).
+        """
         from hpi_bt.features.compute import computed  # the mathematics; a config needs none
 
         options = FlowOptions(
             **{name: getattr(self, name) for name in FlowOptions._fields if name != "calendar"},
             calendar=calendar,
         )
-        snapshots = snapshots_of(self.chains, where, calendar)
+        snapshots = snapshots_of(self.chains, where, calendar, splits)
         found = computed(snapshots, options, Cache(where.cache), progress=progress)
         if self.known_at == "next_session_open":  # by then any count is published
             certain = [n for n in found.notes if getattr(n, "code", "") != DOUBTFUL]
             found = found._replace(notes=tuple(certain))
         notes = [flag for flag in found.flags if isinstance(flag, Note)]
         warnings = [note for note in notes if note.severity is Severity.WARNING]
-        found.rows.attrs = {"notes": [*found.notes, *warnings], "demo": snapshots.demo}
+        found.rows.attrs = {
+            "notes": [*found.notes, *warnings], "demo": snapshots.demo, SYMBOLS: found.symbols,
+        }  # fmt: skip
         return found
 
-    def ahead(self, where: Locations, calendar: str, *, progress: Progress = no_progress) -> Ahead:
+    def ahead(
+        self,
+        where: Locations,
+        calendar: str,
+        *,
+        splits: Splits | None = None,
+        progress: Progress = no_progress,
+    ) -> Ahead:
         """Compute every snapshot and return what there is to see, a row a session."""
-        found = self.computed(where, calendar, progress=progress)
+        given = splits if self.splits is None else self.splits
+        found = self.computed(where, calendar, splits=given, progress=progress)
         table = session_table(found.rows, calendar)
         return Ahead(self.label, table, found.rows, found.notes, found.flags, found.kept)
 
@@ -127,7 +147,7 @@ class HedgeFlowFeature(Feature):
 
         Kept in the cache by the contents of the files and all settings.
         """
-        return self.computed(where, calendar).rows
+        return self.computed(where, calendar, splits=self.splits_for(frame)).rows
 
     def add(self, frame: pd.DataFrame, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the frame with the columns of the last snapshot known at each bar's close.
@@ -138,6 +158,7 @@ class HedgeFlowFeature(Feature):
         if any(c in frame and frame[c].notna().any() for c in COLUMNS):
             raise InputError("features: hedge_flow is there twice; keep one of them")
         rows = self.rows(frame, where, calendar)
+        said = self.check_underlying(frame, rows, calendar)
         numbers = pd.DataFrame({_PLACE: np.arange(len(rows), dtype=np.float64)}, index=rows.index)
         joined = join_rows(
             frame, numbers, self.known_at, calendar, name=self.kind, max_age_days=self.max_age_days
@@ -152,7 +173,7 @@ class HedgeFlowFeature(Feature):
         out = frame.drop(columns=[c for c in COLUMNS if c in frame])
         out = out.join(pd.DataFrame(values, columns=list(COLUMNS), index=frame.index))
         out.attrs = dict(joined.attrs)
-        out = add_notes(out, *rows.attrs.get("notes", ()), _coverage(known))
+        out = add_notes(out, *said, *rows.attrs.get("notes", ()), _coverage(known))
         out.attrs["demo"] = out.attrs.get("demo") or str(rows.attrs.get("demo", ""))
         return out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.features.config_words import refusal_in_config
 from hpi_bt.options.carry import carry_of
@@ -20,7 +22,8 @@ from hpi_bt.sources.chain_file import Unit
 from hpi_bt.sources.chains import ChainSeries, Kind, open_chains
 from hpi_bt.sources.fingerprints import fingerprint_of
 from hpi_bt.sources.gatherings import GATHER
-from hpi_bt.sources.hours import counted
+from hpi_bt.sources.hours import counted, session_ordinals
+from hpi_bt.sources.splits import Splits, split_factors
 
 #: What the numbers that features make of chains come from; a change of it makes them anew.
 CODE = (
@@ -71,10 +74,53 @@ class ChainSection(Protocol):
         """Return the snapshots, not yet read into chains."""
 
 
-def snapshots_of(chains: ChainSection, where: Locations, calendar: str) -> Snapshots:
-    """Return the snapshots of a section `chains`."""
+def snapshots_of(
+    chains: ChainSection, where: Locations, calendar: str, splits: Splits | None = None
+) -> Snapshots:
+    """Return the snapshots of a section `chains`, those before a split adjusted for it."""
     make = chains.open
-    return make(where, calendar)
+    found = make(where, calendar)
+    return SplitSnapshots(found, dict(splits), calendar) if splits else found
+
+
+@dataclass(frozen=True)
+class SplitSnapshots:
+    """Snapshots of which those before a split are adjusted for it; see `Snapshots`."""
+
+    base: Snapshots
+    splits: dict[date, float]
+    calendar: str
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """When the quotes were true."""
+        return self.base.times
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a text that changes with the snapshots and with the splits."""
+        said = {str(day): ratio for day, ratio in sorted(self.splits.items())}
+        return f"{self.base.fingerprint}/{fingerprint_of(said)}"
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found while opening, and how many are adjusted."""
+        earlier = counted(int((self._factors != 1.0).sum()), "chain snapshot")
+        return (*self.base.notes, f"{earlier} before a split adjusted for it")
+
+    @property
+    def demo(self) -> str:
+        """What is made up."""
+        return self.base.demo
+
+    @property
+    def _factors(self) -> FloatArray:
+        return split_factors(session_ordinals(self.times, self.calendar), self.splits)
+
+    def chain_at(self, place: int) -> OptionChain:
+        """Return the chain of one moment as if the splits had been before it."""
+        chain, factor = self.base.chain_at(place), float(self._factors[place])
+        return chain if factor == 1.0 else chain.after_split(factor)
 
 
 class FileChains(Settings):

@@ -19,6 +19,8 @@ CONSTANT_BARS = 20
 NEVER_KNOWN = "never-known"
 
 _SIDES = ("put_oi", "call_oi", "net_oi")
+_FEW_BARS = 50  # payoffs below which the largest share says nothing
+_LARGE_SHARE, _LARGE = 0.05, 25.0  # of the sum of |raw|, and times its median
 
 
 def _column(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -154,7 +156,8 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[Not
     if longest >= CONSTANT_BARS:
         text = f"open interest is constant for {longest} bars; is it really published for each bar?"
         found.append(Note(Severity.WARNING, "constant-open-interest", text))
-    return found
+    how = {k: options[k] for k in ("oi_base", "oi_lag", "max_oi_change") if k in options}
+    return [*found, *_largest_payoff(frame, herrick_payoff(*series, **how).raw)]
 
 
 def _blanked(series: list[FloatArray], options: Mapping[str, Any]) -> list[Note]:
@@ -179,6 +182,24 @@ def _blanked(series: list[FloatArray], options: Mapping[str, Any]) -> list[Note]
         )
         found.append(Note(Severity.WARNING, "stitched-contracts", text))
     return found
+
+
+def _largest_payoff(frame: pd.DataFrame, raw: FloatArray) -> list[Note]:
+    """Return a warning where a single bar carries much of the sum of |raw|."""
+    size = np.abs(raw[np.isfinite(raw)])
+    if size.size < _FEW_BARS:
+        return []
+    largest, usual, total = float(size.max()), float(np.median(size)), float(size.sum())
+    if largest <= _LARGE_SHARE * total or largest <= _LARGE * usual:
+        return []
+    times = f", {largest / usual:,.0f} times the median bar" if usual else ""
+    day = frame.index[int(np.nanargmax(np.abs(raw)))]
+    text = (
+        f"one bar, of {day:%Y-%m-%d}, carries {largest / total:.1%} of the sum of |raw|{times}: a "
+        "contract roll, or a fault in its open interest; max_oi_change "
+        "leaves out bars whose open interest jumps"
+    )
+    return [Note(Severity.WARNING, "herrick-one-bar", text)]
 
 
 def longest_constant(x: FloatArray) -> int:

@@ -284,6 +284,19 @@ class OptionChain:
             )
         return self._changed(**changes)
 
+    def after_split(self, ratio: float) -> OptionChain:
+        """Return the chain in shares of which `ratio` stand for one of its own.
+
+        Prices and strikes are divided by it, contracts multiplied; vols and deltas stay.
+        """
+        factors = {
+            **dict.fromkeys(("strike", "bid", "ask", "last"), 1.0 / ratio),
+            **dict.fromkeys(("volume", "open_interest", "open_interest_live"), ratio),
+            **dict.fromkeys(("dealer_position", "trade_flow", "gamma"), ratio),
+        }
+        columns = {n: self.contracts[n] * f for n, f in factors.items() if n in self.contracts}
+        return self._changed(contracts=self.contracts.assign(**columns), spot=self.spot / ratio)
+
     def optional(self, name: Hashable) -> FloatArray | None:
         """Return a numeric column by name, or None where there is none."""
         return self._column(str(name)) if name in self.contracts else None

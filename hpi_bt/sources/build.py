@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from hpi_bt.sources.bars import NONPOSITIVE
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.derive import derive_columns
 from hpi_bt.sources.frame import (
@@ -19,6 +20,7 @@ from hpi_bt.sources.frame import (
 from hpi_bt.sources.hours import add_hours, add_notes, calendar_zone, note_outside
 from hpi_bt.sources.joins import Part, join_parts
 from hpi_bt.sources.oi_timing import frame_timing
+from hpi_bt.sources.splits import Splits, with_splits
 
 
 def build_frame(
@@ -32,6 +34,7 @@ def build_frame(
     open_interest_stamp: OpenInterestStamp = "pre_open",
     parts: Sequence[Part] = (),
     derived: Mapping[str, str] | None = None,
+    splits: Splits | None = None,
     resample_minutes: float | None = None,
     required: Iterable[str] = (),
     longest_lookback: int = 0,
@@ -60,6 +63,9 @@ def build_frame(
         Files that add columns.
     derived : mapping, optional
         Name: sum of columns, such as {"openinterest": "put_oi + call_oi"}.
+    splits : mapping, optional
+        New shares for one old share, by the first session at the new price: prices before it are
+        divided, volumes and open interest multiplied.
     resample_minutes : float, optional
         Length of the bars wanted, a multiple of the source's.
     required : iterable of str
@@ -80,12 +86,15 @@ def build_frame(
         calendar=calendar,
         demo=str(attrs.get("demo", "")),
         notes=attrs.get("notes", ()),
+        allow_nonpositive=bool(attrs.get(NONPOSITIVE)),
     )
     if not frame.attrs["demo"]:
         frame = add_notes(frame, *frame_timing(frame, open_interest_stamp))
     frame.attrs |= {key: attrs[key] for key in ("timezone", "bar_label") if key in attrs}
+    if splits:
+        frame = with_splits(frame, splits, calendar)
     frame = shift_open_interest(frame, open_interest_stamp)
-    frame = derive_columns(join_parts(frame, parts, where, calendar), derived or {})
+    frame = derive_columns(join_parts(frame, parts, where, calendar, splits), derived or {})
     if resample_minutes is not None and resample_minutes != minutes:
         frame = note_outside(frame, calendar, bar_minutes=minutes, outside=outside)
         frame, minutes = resample(frame, resample_minutes), float(resample_minutes)

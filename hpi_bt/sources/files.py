@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from hpi_bt.errors import InputError
-from hpi_bt.sources.base import Locations, Settings
-from hpi_bt.sources.closes import DAILY, close_stamps
-from hpi_bt.sources.frame import (
+from hpi_bt.arrays import IntArray
+from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.sources.bars import (
     OI_COLUMNS,
     PRICE_COLUMNS,
     VOLUME_COLUMNS,
     BadBars,
-    check_stamps,
-    describe,
+    check_amounts,
     repair_bars,
 )
+from hpi_bt.sources.base import Locations, Settings
+from hpi_bt.sources.closes import DAILY, close_stamps
+from hpi_bt.sources.frame import check_stamps, describe
 from hpi_bt.sources.hours import add_notes
+from hpi_bt.sources.no_volume import NoVolume, treat_no_volume
 from hpi_bt.sources.stamps import StampRules
 from hpi_bt.sources.tables import (
     COMPRESSED,
     STAMP,
-    finite_numbers,
     header,
     load_table,
     match_columns,
+    to_numbers,
 )
 
 _KNOWN = (*PRICE_COLUMNS, *VOLUME_COLUMNS, *OI_COLUMNS)
+_ADJUSTED = ("adjclose", "adjustedclose", "closeadjusted")
+_SAME = 1e-6  # relative: rounding of a column that is adjusted by nothing
+
+
+class _Loaded(NamedTuple):
+    """Rows of a file; our names of its columns, and the number of each row in the file."""
+
+    frame: pd.DataFrame
+    places: Mapping[str, str]
+    rows: IntArray
+
+    def cell(self, place: int, column: str) -> str:
+        """Return what names a cell as the file does."""
+        return f"row {self.rows[place]}, {self.places[column]}"
 
 
 class FileSource(Settings):
@@ -60,13 +77,20 @@ class FileSource(Settings):
     """Keep only the rows whose column has this value (symbol: SPY)."""
     bad_bars: BadBars = "refuse"
     """Bars that are blank or contradict themselves: refuse, drop, or widen high and low."""
+    allow_nonpositive: bool = False
+    """Prices of 0 or less are prices (crude oil on 2020-04-20); else such a cell is blank."""
+    no_volume: NoVolume = "keep"
+    """Bars without volume in a market that has volume: keep, drop or refuse."""
     sort: bool = False
     """Sort rows that are not oldest first."""
 
     def read(self, where: Locations, calendar: str) -> pd.DataFrame:
         """Return the bars: prices, volume and what else is known or named, without hours."""
-        frame = self._load(where, calendar, (*_KNOWN, *self.columns), joined=False)
-        frame = repair_bars(frame, self.bad_bars, name=self.path)
+        wanted = (*_KNOWN, *_ADJUSTED, *self.columns)
+        made = self._load(where, calendar, wanted, joined=False)
+        frame = self._without_adjusted(made)
+        frame = repair_bars(frame, self.bad_bars, name=self.path, cell=made.cell)
+        frame = treat_no_volume(frame, self.no_volume, name=self.path)
         if "volume" not in frame.columns:
             frame = add_notes(frame, f"{self.path} has no volume")
         names = [c for c in (*PRICE_COLUMNS, "volume") if c in frame.columns]
@@ -79,31 +103,53 @@ class FileSource(Settings):
         """
         named = [c for c in self.columns if c != STAMP]
         wanted = named or (*VOLUME_COLUMNS[1:], *OI_COLUMNS)
-        frame = self._load(where, calendar, wanted, joined=True)
-        if frame.columns.empty:
+        made = self._load(where, calendar, wanted, joined=True)
+        if made.frame.columns.empty:
             raise InputError(f"{self.path}: no column to join; name them under columns")
+        return made.frame
+
+    def _without_adjusted(self, made: _Loaded) -> pd.DataFrame:
+        """Return the rows without adjusted closes that no setting asks for; note them."""
+        unused = [c for c in _ADJUSTED if c in made.frame and c not in self.columns]
+        frame = made.frame.drop(columns=unused)
+        for column in unused if "close" in frame else ():
+            close, adjusted = frame["close"].to_numpy(), made.frame[column].to_numpy()
+            if (np.abs(adjusted - close) > _SAME * np.abs(close)).any():
+                text = (
+                    f"{made.places[column]!r} is there and not used: prices are as traded, so "
+                    "that dividends, and splits if they are in it, are gaps"
+                )
+                note = Note(Severity.ASSUMPTION, "adjusted-close-unused", text, self.path)
+                frame = add_notes(frame, note)
         return frame
 
     def _load(
         self, where: Locations, calendar: str, wanted: Iterable[str], *, joined: bool
-    ) -> pd.DataFrame:
+    ) -> _Loaded:
         path = where.find(self.path)
         places = match_columns(header(path, self.path), self.columns, wanted, name=self.path)
         stamp = places.pop(STAMP)
         table = load_table(path, [stamp, *places.values()], stamp, self.select, name=self.path)
         bars = close_stamps(table[stamp], self._rules(), calendar, joined=joined)
-        data = {ours: finite_numbers(table[theirs], self.path) for ours, theirs in places.items()}
-        frame = pd.DataFrame(data, index=bars.closes)
+        data = {ours: to_numbers(table[theirs], self.path) for ours, theirs in places.items()}
+        frame, rows = pd.DataFrame(data, index=bars.closes), np.asarray(table.index) + 1
         if self.sort:
-            frame = frame.sort_index(kind="stable")
+            order = np.argsort(bars.closes.asi8, kind="stable")
+            frame, rows = frame.iloc[order], rows[order]
         check_stamps(frame.index, name=self.path)
-        symbol = self.symbol or _stem(path)
         frame = describe(
-            frame, symbol=symbol, bar_minutes=bars.minutes, calendar=calendar, notes=bars.notes
+            frame,
+            symbol=self.symbol or _stem(path),
+            bar_minutes=bars.minutes,
+            calendar=calendar,
+            notes=bars.notes,
+            allow_nonpositive=self.allow_nonpositive,
         )
         if bars.minutes < DAILY:
             frame.attrs |= {"timezone": bars.timezone, "bar_label": self.bar_label}
-        return frame
+        made = _Loaded(frame, places, rows)
+        check_amounts(frame, name=self.path, cell=made.cell)
+        return made
 
     def _rules(self) -> StampRules:
         return StampRules(

@@ -1,9 +1,10 @@
-"""The frame that every source returns: its columns, its checks, repairs and resampling.
+"""The frame that every source returns: its columns, its checks and resampling.
 
 Index: bar CLOSE, tz-aware in the exchange's zone, strictly increasing, named `close_time`.
 Columns, all float64: open high low close volume and any of openinterest, put_volume, call_volume,
 put_oi, call_oi, net_oi and further features; session, minutes_open, minutes_left, slot.
-`attrs`: symbol, bar_minutes (1440.0 for daily bars), calendar, demo ("" or the reason), notes.
+`attrs`: symbol, bar_minutes (1440.0 for daily bars), calendar, demo ("" or the reason), notes;
+allow_nonpositive where prices of 0 or less are prices.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from hpi_bt.arrays import BoolArray
 from hpi_bt.errors import InputError
+from hpi_bt.sources.bars import NONPOSITIVE, OI_COLUMNS, check_amounts, check_bars, check_required
 from hpi_bt.sources.hours import (
     HOURS_COLUMNS,
     add_hours,
@@ -27,21 +28,10 @@ from hpi_bt.sources.hours import (
     session_ordinals,
 )
 
-PRICE_COLUMNS = ("open", "high", "low", "close")
-VOLUME_COLUMNS = ("volume", "put_volume", "call_volume")
-OI_COLUMNS = ("openinterest", "put_oi", "call_oi", "net_oi")
-
-BadBars: TypeAlias = Literal["refuse", "drop", "widen"]
 OpenInterestStamp: TypeAlias = Literal["pre_open", "prior_close"]
 
-#: How the columns begin that a feature of the config makes, and which.
-_FEATURES = {
-    **{"hedge_": "hedge_flow", "gauge": "gauge"},
-    **dict.fromkeys(("put_gamma_", "call_gamma_"), "gamma_volume"),
-}
+MOVED = "moved"  # key of `attrs`: columns that stand a session later than in their file
 _DAILY = 1440.0
-_TOLERANCE = 1e-9  # relative: what splitting and adjusting prices leaves in the last digits
-_MEND_BAR = "mend the file, or set bad_bars under source to drop or widen"
 
 
 def is_flow(column: str) -> bool:
@@ -57,6 +47,7 @@ def describe(
     calendar: str,
     demo: str = "",
     notes: Iterable[str] = (),
+    allow_nonpositive: bool = False,
 ) -> pd.DataFrame:
     """Return the frame with the attributes of the contract set."""
     out = frame.copy(deep=False)
@@ -66,6 +57,7 @@ def describe(
         "calendar": calendar,
         "demo": demo,
         "notes": list(notes),
+        **({NONPOSITIVE: True} if allow_nonpositive else {}),
     }
     return out
 
@@ -79,18 +71,16 @@ def validate_frame(
     ------
     InputError
         Naming row, column and value: no rows, naive, unsorted or duplicate stamps, bars that are
-        blank or contradict themselves, negative volume, a required column absent or blank, fewer
-        bars than `longest_lookback`.
+        blank or contradict themselves, infinite values, negative volume or open interest, a
+        required column absent or blank, fewer bars than `longest_lookback`.
     """
     if frame.empty:
         raise InputError(f"{name}: no bars; wanted at least one, check the dates and the symbol")
     check_stamps(frame.index, name=name)
     for column in required:
-        _check_required(frame, column, name)
+        check_required(frame, column, name)
+    check_amounts(frame, name=name)
     check_bars(frame, name=name)
-    for column in frame.columns:
-        if column.endswith("volume"):
-            _check_volume(frame[column], name)
     if len(frame) < longest_lookback:
         raise InputError(
             f"{name}: {len(frame)} bars, but the longest look-back is {longest_lookback}; "
@@ -118,121 +108,6 @@ def check_stamps(index: pd.Index, *, name: str) -> None:
             f"{name}: row {row + 1} repeats the stamp {index[row]}; wanted one row per bar, "
             "remove one of them or choose one symbol with select"
         )
-
-
-def _check_required(frame: pd.DataFrame, column: str, name: str) -> None:
-    if column not in frame.columns:
-        found = ", ".join(c for c in frame.columns if c not in HOURS_COLUMNS)
-        feature = next((f for begin, f in _FEATURES.items() if column.startswith(begin)), "")
-        if feature:
-            raise InputError(
-                f"{name}: no column {column!r} (found: {found}); add its feature to the config, "
-                f"features: [{{kind: {feature}, ...}}], or name it under columns"
-            )
-        raise InputError(
-            f"{name}: no column {column!r} (found: {found}); name it under columns, "
-            "or add the file that has it as a part"
-        )
-    if frame[column].isna().all():
-        raise InputError(
-            f"{name}: column {column!r} is blank in all {len(frame)} bars; "
-            "wanted numbers, check its column name, dates and known_at"
-        )
-
-
-def _check_volume(volume: pd.Series, name: str) -> None:
-    negative = volume.to_numpy() < 0
-    if negative.any():
-        row = int(np.argmax(negative))
-        raise InputError(
-            f"{name}: {volume.name} is {volume.iloc[row]:g} at {volume.index[row]}; "
-            "wanted 0 or more, mend the file"
-        )
-
-
-def check_bars(frame: pd.DataFrame, *, name: str) -> None:
-    """Raise `InputError` for the first bar that is blank or contradicts itself.
-
-    Negative prices are prices: crude oil closed at -37.63 dollars in April 2020.
-    """
-    for column in PRICE_COLUMNS:
-        _check_required(frame, column, name)
-    blank, crossed = _faults(frame)
-    if not (blank | crossed).any():
-        return
-    row = int(np.argmax(blank | crossed))
-    bar = frame.iloc[row]
-    if blank[row]:
-        column = next(c for c in PRICE_COLUMNS if not np.isfinite(bar[c]))
-        fault, wanted = f"{column} is {bar[column]}", "a price"
-    elif bar["high"] < bar["low"]:
-        fault, wanted = f"high {bar['high']:.10g} is below low {bar['low']:.10g}", "high >= low"
-    else:
-        column = "open" if _beyond(frame, "open")[row] else "close"
-        fault = (
-            f"{column} {bar[column]:.10g} lies outside "
-            f"low {bar['low']:.10g} .. high {bar['high']:.10g}"
-        )
-        wanted = f"low <= {column} <= high"
-    raise InputError(f"{name}: {fault} at {frame.index[row]}; wanted {wanted}, {_MEND_BAR}")
-
-
-def _beyond(frame: pd.DataFrame, column: str) -> BoolArray:
-    value, high, low = (frame[c].to_numpy() for c in (column, "high", "low"))
-    slack = _TOLERANCE * np.abs(value)
-    outside: BoolArray = (value > high + slack) | (value < low - slack)
-    return outside
-
-
-def _faults(frame: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
-    """Return which bars lack a price and which contradict themselves; each (n_bars,)."""
-    blank = ~np.isfinite(frame[list(PRICE_COLUMNS)].to_numpy()).all(axis=1)
-    crossed = (frame["high"] < frame["low"]).to_numpy()
-    return blank, ~blank & (crossed | _beyond(frame, "open") | _beyond(frame, "close"))
-
-
-def repair_bars(frame: pd.DataFrame, policy: BadBars, *, name: str) -> pd.DataFrame:
-    """Return the frame with its faulty bars treated as `policy` says, and counted in the notes.
-
-    Parameters
-    ----------
-    frame : DataFrame of n_bars rows
-    policy : {"refuse", "drop", "widen"}
-        refuse: raise `InputError` for the first of them. drop: leave the bars out. widen: blank
-        open, high and low become the close, then high and low are moved to contain open and
-        close; a bar without a close is left out.
-    name : str
-        File or symbol, for messages.
-    """
-    if policy == "refuse":
-        check_bars(frame, name=name)
-        return frame
-    for column in PRICE_COLUMNS:
-        if column not in frame.columns:
-            _check_required(frame, column, name)
-    blank, crossed = _faults(frame)
-    faulty = blank | crossed
-    if policy == "drop":
-        return _left_out(frame, faulty, "blank or contradicting itself")
-    frame = _left_out(frame, ~np.isfinite(frame["close"].to_numpy()), "without a close")
-    blank, crossed = _faults(frame)
-    faulty = blank | crossed
-    prices = frame[list(PRICE_COLUMNS)].replace([np.inf, -np.inf], np.nan)
-    for column in ("open", "high", "low"):
-        prices[column] = prices[column].fillna(prices["close"])
-    wide = prices.assign(high=prices.max(axis=1), low=prices.min(axis=1))
-    out = frame.assign(**{c: frame[c].where(~faulty, wide[c]) for c in PRICE_COLUMNS})
-    return (
-        add_notes(out, f"{counted(int(faulty.sum()), 'faulty bar')} widened")
-        if faulty.any()
-        else out
-    )
-
-
-def _left_out(frame: pd.DataFrame, faulty: BoolArray, why: str) -> pd.DataFrame:
-    if not faulty.any():
-        return frame
-    return add_notes(frame[~faulty], f"{counted(int(faulty.sum()), 'bar')} left out: {why}")
 
 
 def resample(frame: pd.DataFrame, minutes: float, *, calendar: str | None = None) -> pd.DataFrame:
@@ -335,4 +210,5 @@ def shift_open_interest(frame: pd.DataFrame, stamp: OpenInterestStamp) -> pd.Dat
     last = frame[columns].groupby(session).last().shift(1)
     moved = last.reindex(session)
     out = frame.assign(**{c: moved[c].to_numpy() for c in columns})
+    out.attrs = {**frame.attrs, MOVED: columns}
     return add_notes(out, f"{', '.join(columns)} moved to the next session (prior_close)")

@@ -23,6 +23,7 @@ from hpi_bt.sources.hours import (
     session_bounds,
     session_ordinals,
 )
+from hpi_bt.sources.splits import Splits, adjusted_for_splits
 from hpi_bt.sources.tables import STAMP
 
 _MINUTE, _DAY = 60e9, 86_400e9  # nanoseconds
@@ -102,14 +103,19 @@ class _Rows(NamedTuple):
 
 
 def join_parts(
-    frame: pd.DataFrame, parts: Sequence[Part], where: Locations, calendar: str
+    frame: pd.DataFrame,
+    parts: Sequence[Part],
+    where: Locations,
+    calendar: str,
+    splits: Splits | None = None,
 ) -> pd.DataFrame:
     """Return the frame with the columns of every part, read from its file.
 
-    See `join_rows` for what a bar receives.
+    See `join_rows` for what a bar receives; `splits` are as in `build_frame`.
     """
     for part in parts:
         rows = part.source.read_columns(where, calendar)
+        rows = adjusted_for_splits(rows, splits or {}, calendar)
         frame = join_rows(
             frame, rows, part.known_at or "bar_close", calendar,
             name=part.source.path, max_age_days=part.max_age_days,

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.errors import InputError, Note, Severity, Wording, as_key
+from hpi_bt.sources.bars import check_amounts
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.chain_columns import implied_vols, numbers_of, rights_of
 from hpi_bt.sources.chain_file import Given, Unit
@@ -45,6 +46,7 @@ from hpi_bt.sources.tables import header, load_table, match_columns
 
 _NEEDED = ("strike", "right", "cum_volume", "open_interest")
 _PRICES = ("spot", "last")
+_NONE = -1.0  # what feeds write for none
 _DAY = 86_400 * 10**9  # nanoseconds
 #: What the rows depend on.
 _READING = ("path", "symbol", "columns", "timezone", "stamp_format", "unit", "gather")
@@ -115,7 +117,7 @@ class OptionSnapshotsSource(Settings):
 
     def _snapshots(self, path: Path, calendar: str) -> PricedSnapshots:
         notes = list[str]()
-        chain = self._chain(path, calendar, notes)
+        chain, symbol = self._chain(path, calendar, notes)
         opens, _, _ = session_bounds(chain.session, calendar)
         moments = np.unique(chain.moment)
         stamps = Stamps(moments, self.bar_minutes, self.timezone, None, noun="snapshots")
@@ -130,9 +132,10 @@ class OptionSnapshotsSource(Settings):
         note_late(chain, calendar, notes)
         facts = (chain.moment, chain.session, chain.contract, chain.open_interest, chain.volume)
         notes.extend(snapshot_timing(*facts, calendar))
-        return PricedSnapshots(chain, price, flow, tuple(notes))
+        return PricedSnapshots(chain, price, flow, tuple(notes), symbol)
 
-    def _chain(self, path: Path, calendar: str, notes: list[str]) -> SnapshotChain:
+    def _chain(self, path: Path, calendar: str, notes: list[str]) -> tuple[SnapshotChain, str]:
+        """Return the rows and the symbol that they are of, "" where the file does not say."""
         names = header(path, self.path)
         wanted = dict.fromkeys((*_NEEDED, *_PRICES, "expiry", "symbol", "iv", "iv_pct"))
         places = match_columns(names, self.columns, wanted, name=self.path, stamp="ts")
@@ -148,7 +151,8 @@ class OptionSnapshotsSource(Settings):
             {places["symbol"]: self.symbol} if self.symbol and "symbol" in places else {}
         )
         table = load_table(path, list(places.values()), places["ts"], select, name=self.path)
-        if "symbol" in places and (found := table[places["symbol"]].unique()).size > 1:
+        found = table[places["symbol"]].unique() if "symbol" in places else np.array([""])
+        if len(found) > 1:
             raise InputError(
                 f"holds {', '.join(map(str, found[:10]))}; wanted one",
                 where=self.path,
@@ -160,7 +164,7 @@ class OptionSnapshotsSource(Settings):
             unit=self.unit, gather=self.gather,
         )  # fmt: skip
         columns = {ours: table[theirs] for ours, theirs in places.items()}
-        return _parsed(columns, given, self.path, notes)
+        return _parsed(columns, given, self.path, notes), str(found[0])
 
     def _priced(self, chain: SnapshotChain, notes: list[str]) -> tuple[SnapshotChain, FloatArray]:
         """Return the rows of snapshots with a price, and that price; each (n_rows,)."""
@@ -173,7 +177,7 @@ class OptionSnapshotsSource(Settings):
             if found:
                 which = counted(found, "snapshot")
                 notes.append(f"{which} without spot priced by put-call parity")
-        lost = np.isnan(price)
+        lost = ~(price > 0.0)
         if lost.all():
             raise InputError(
                 f"{self.path}: no snapshot has a spot, or a call and a put of one strike with a "
@@ -210,6 +214,10 @@ def _parsed(
     values = {c: _known(columns.get(c), n, name) for c in ("cum_volume", "open_interest")}
     vols = implied_vols(columns, name) if {"iv", "iv_pct"} & set(columns) else np.full(n, np.nan)
     prices = [*(_known(columns.get(c), n, name) for c in ("spot", "last")), vols]
+    _check_amounts(
+        columns, name, volume=values["cum_volume"], openinterest=values["open_interest"],
+        close=prices[0],
+    )  # fmt: skip
     prices = [np.where(c > 0, c, np.nan) for c in prices]
     if given.unit == "coin_prices":
         prices[1] = prices[1] * prices[0]
@@ -225,7 +233,7 @@ def _known(values: pd.Series | None, n: int, name: str) -> FloatArray:
     if values is None:
         return np.full(n, np.nan)
     numbers = numbers_of(values, name)
-    return np.where(numbers < 0.0, np.nan, numbers)
+    return np.where(numbers == _NONE, np.nan, numbers)
 
 
 def _spots(chain: SnapshotChain, place: IntArray, n: int, notes: list[str]) -> FloatArray:
@@ -253,6 +261,17 @@ def _gathering_notes(groups: Gatherings) -> list[Note]:
         f"of the usual contracts, the first at {first:%Y-%m-%d %H:%M %Z}"
     )
     return [Note(Severity.WARNING, "partial-snapshot", text)]
+
+
+def _check_amounts(columns: dict[str, pd.Series], name: str, **amounts: FloatArray) -> None:
+    """Refuse volume and open interest below 0, and infinite or absurd numbers."""
+    ours = {"volume": "cum_volume", "openinterest": "open_interest", "close": "spot"}
+    rows = columns["strike"].index
+    check_amounts(
+        pd.DataFrame(amounts, index=rows),
+        name=name,
+        cell=lambda place, c: f"row {rows[place] + 1}, {columns[ours[c]].name}",
+    )
 
 
 @lru_cache(maxsize=2)

@@ -51,6 +51,7 @@ class PricedSnapshots(NamedTuple):
     price: FloatArray
     flow: FloatArray
     notes: tuple[str, ...]
+    symbol: str = ""
 
 
 def parity_forward(chain: SnapshotChain, place: IntArray, n: int) -> FloatArray:

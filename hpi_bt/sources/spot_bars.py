@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.sources.bars import check_amounts
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.frame import describe
 from hpi_bt.sources.hours import bar_closes, counted, local_stamps
@@ -39,7 +40,7 @@ class SpotBarsSource(Settings):
 
         A bar of one snapshot has one price: open, high, low and close are the same, and an order
         that fills at the next bar's open fills at the next price seen. Spots that are no positive
-        number are left out. There is no volume.
+        number are left out and counted. There is no volume.
         """
         path = where.find(self.path)
         names = header(path, self.path)
@@ -54,11 +55,20 @@ class SpotBarsSource(Settings):
         theirs = [places["ts"], places["spot"]]
         table = load_table(path, theirs, places["ts"], select, name=self.path)
         price = to_numbers(table[places["spot"]], self.path)
-        table = table[np.isfinite(price) & (price > 0.0)]
+        check_amounts(
+            pd.DataFrame({"close": price}, index=table.index),
+            name=self.path,
+            cell=lambda place, _: f"row {table.index[place] + 1}, {places['spot']}",
+        )
+        lost = int((~(price > 0.0)).sum())
+        table = table[price > 0.0]
         if table.empty:
             raise InputError(f"{self.path}: no row has a spot above 0; mend the file or columns")
         first = table.drop_duplicates(places["ts"])
         bars, notes = self._bars(first[places["ts"]], first[places["spot"]], calendar)
+        if lost:
+            text = f"{counted(lost, 'row')} without a spot above 0 left out"
+            notes.append(Note(Severity.ASSUMPTION, "nonpositive-prices", text, self.path))
         return describe(
             bars,
             symbol=self.symbol or self.path,

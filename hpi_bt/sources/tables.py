@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -15,6 +17,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean, shortened
 from hpi_bt.sources.archives import BROKEN, check_size, opened
 from hpi_bt.sources.numbers import numbers_in
+from hpi_bt.sources.widths import cells_of, check_widths
 
 STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
@@ -55,12 +58,10 @@ def match_columns(
         for candidate in _STAMP_NAMES if ours == stamp else (ours,):
             same = [h for h in names if _plain(h) == _plain(candidate)]
             if len(same) > 1:
-                same = [h for h in same if h == ours]
-                if not same:
-                    raise InputError(
-                        f"{name}: several columns could be {ours!r} (found: {found}); "
-                        "name one under columns"
-                    )
+                raise InputError(
+                    f"{name}: several columns could be {ours!r} ({', '.join(same)}); "
+                    "name one under columns"
+                )
             if same:
                 places[ours] = same[0]
                 break
@@ -121,8 +122,7 @@ def _guarded(name: str, load: Callable[[], _T]) -> _T:
     import pyarrow as pa
 
     unreadable = (
-        pd.errors.ParserWarning,
-        *(ValueError, OverflowError, *BROKEN, ImportError),
+        *(ValueError, OverflowError, *BROKEN, csv.Error, ImportError),
         pa.ArrowException,
     )
     try:
@@ -147,12 +147,40 @@ def load_table(
     if missing:
         hint = did_you_mean(missing[0], found)
         raise InputError(f"{name}: no column {missing[0]!r} to select by{hint}; mend select")
+    _guarded(name, lambda: _check_shape(path, name))
     table = _guarded(name, lambda: _table(path, needed, stamp, name))
     for column, value in select.items():
         table = _selected(table, column, value, name)
     if table.empty:
         raise InputError(f"{name}: a header but no rows; wanted at least one")
     return table
+
+
+def _check_shape(path: Path, name: str) -> None:
+    """Refuse a table that names a column twice, or a line that is not as wide as the header."""
+    if is_parquet(path, name):
+        _check_names(_parquet_schema(path), name)
+        return
+    check_size(path, name)
+    with opened(path, name) as file:
+        lines: Iterable[str] = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+        number, line = next(numbered, (1, ""))
+        names = [cell.strip() for cell in cells_of(line.rstrip("\r\n"))]
+        _check_names(names, name)
+        wide = len(names)
+        named = max(i for i, cell in enumerate(names, 1) if cell) if any(names) else wide
+        check_widths(lines, named, wide, name, first=number + 1)
+
+
+def _check_names(names: list[str], name: str) -> None:
+    twice = [column for column, count in Counter(names).items() if count > 1 and column]
+    if twice:
+        raise InputError(
+            f"the header has column {twice[0]!r} {Counter(names)[twice[0]]} times",
+            where=name,
+            remedy="rename all but one of them in the file",
+        )
 
 
 def _table(path: Path, columns: list[str], stamp: str, name: str) -> pd.DataFrame:
@@ -165,11 +193,7 @@ def _table(path: Path, columns: list[str], stamp: str, name: str) -> pd.DataFram
         return cast(
             pd.DataFrame, pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
         )
-    check_size(path, name)
-    with warnings.catch_warnings(), opened(path, name) as file:
-        # Rows longer than the header: pandas would shift or cut them and only warn, and would
-        # not even warn if it were told which columns to read.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
+    with opened(path, name) as file:
         table = pd.read_csv(
             file,
             index_col=False,

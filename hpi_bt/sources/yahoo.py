@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.sources.base import Locations, Settings
 from hpi_bt.sources.cache import Cache, Provenance, merge_overlap, package_versions
 from hpi_bt.sources.calendars import EPOCH
-from hpi_bt.sources.hours import calendar_sessions, local_stamps, session_bounds
+from hpi_bt.sources.frame import describe
+from hpi_bt.sources.hours import calendar_sessions, counted, local_stamps, session_bounds
+from hpi_bt.sources.no_volume import NoVolume, treat_no_volume
 from hpi_bt.sources.yahoo_download import DownloadError, download_bars
 
 
@@ -51,6 +53,10 @@ class YahooSource(Settings):
     bar: Literal["1min", "5min", "15min", "30min", "60min", "1day"] = "1day"
     adjusted: bool = False
     """True scales prices by dividends. Beside option strikes they must be as they were traded."""
+    allow_nonpositive: bool = False
+    """Prices of 0 or less are prices (crude oil on 2020-04-20); else such a bar is left out."""
+    no_volume: NoVolume = "keep"
+    """Bars without volume in a market that has volume: keep, drop or refuse."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -94,14 +100,15 @@ class YahooSource(Settings):
                 f"{self._name}: no finished bar between {self.start or 'the first'} and "
                 f"{self.end or 'now'}; widen start and end"
             )
-        frame.attrs = {
-            "symbol": self.symbol,
-            "bar_minutes": float(_KINDS[self.bar].minutes),
-            "calendar": calendar,
-            "demo": "",
-            "notes": notes,
-        }
-        return frame
+        frame = describe(
+            frame,
+            symbol=self.symbol,
+            bar_minutes=float(_KINDS[self.bar].minutes),
+            calendar=calendar,
+            notes=notes,
+            allow_nonpositive=self.allow_nonpositive,
+        )
+        return treat_no_volume(frame, self.no_volume, name=self._name)
 
     @property
     def _name(self) -> str:
@@ -200,16 +207,25 @@ class YahooSource(Settings):
             inside &= dates < pd.Timestamp(self.end)
         frame = frame[inside]
         running = frame.index > pd.Timestamp(now)
-        blank = frame[_PRICES].isna().any(axis=1).to_numpy() & ~running
+        zero = (frame[_PRICES] <= 0.0).any(axis=1).to_numpy() & ~running
+        zero &= not self.allow_nonpositive
+        blank = frame[_PRICES].isna().any(axis=1).to_numpy() & ~running & ~zero
         if running.any():
             notes.append(f"{running.sum()} bar(s) still running at the download, dropped")
         if blank.any():
             notes.append(f"{blank.sum()} bar(s) without prices, dropped")
+        if zero.any():
+            text = (
+                f"{counted(int(zero.sum()), 'bar')} with a price of 0 or less left out, the first "
+                f"of {frame.index[zero][0]:%Y-%m-%d}; where these are prices, set "
+                "allow_nonpositive: true"
+            )
+            notes.append(Note(Severity.ASSUMPTION, "nonpositive-prices", text, self._name))
         if (splits := int((frame["split"].fillna(0) != 0).sum())) > 0:
             notes.append(
                 f"{splits} split(s): Yahoo divides all earlier prices by them, strikes not"
             )
-        frame = frame[~running & ~blank].drop(columns="split")
+        frame = frame[~running & ~blank & ~zero].drop(columns="split")
         if len(frame):
             first = pd.Timestamp(self.start) if self.start else frame.index[0].tz_localize(None)
             until = pd.Timestamp(now).tz_convert(zone).tz_localize(None)

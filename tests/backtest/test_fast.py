@@ -158,7 +158,7 @@ def in_cerebro(kind, frame, orders, broker, strategy=Follow, **params):
     """Return the record of a run in a Cerebro that is set up by hand, and the loop it took."""
     cerebro = kind(stdstats=False)
     cerebro.broker = HedgeBroker()
-    cerebro.adddata(HedgeData(frame), name=frame.attrs["symbol"])
+    cerebro.adddata(HedgeData(frame, allow_nonpositive=True), name=frame.attrs["symbol"])
     cerebro.broker.setcash(broker.cash)
     cerebro.broker.addcommissioninfo(commission_info(broker, orders.max_leverage))
     cerebro.broker.set_slippage_perc(broker.slippage_bps / 1e4)

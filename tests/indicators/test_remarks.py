@@ -188,6 +188,38 @@ def test_open_interest_that_stands_still_is_warned_of() -> None:
     )
 
 
+def steady_futures(n: int = 200, **columns: Any) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    close = 100.0 + np.cumsum(rng.normal(size=n))
+    moved = np.cumsum(rng.normal(0.0, 500.0, n))
+    known = {"high": close + 1, "low": close - 1, "volume": 1e4, "openinterest": 3e5 + moved}
+    index = pd.date_range("2024-01-01", periods=n, tz="UTC")
+    return pd.DataFrame(known | columns, index=index)
+
+
+def test_a_bar_that_carries_much_of_the_sum_is_warned_of() -> None:
+    market = steady_futures()
+    assert herrick_remarks(market, {}) == []
+    market.iloc[:120, market.columns.get_loc("openinterest")] *= 75.0
+    (note,) = herrick_remarks(market, {})
+    assert (note.code, note.severity) == ("herrick-one-bar", Severity.WARNING)
+    assert f"one bar, of {market.index[120]:%Y-%m-%d}, carries " in note
+    share = float(note.split("carries ")[1].split("%")[0])
+    assert share > 25.0
+    assert "times the median bar" in note
+    blanked = herrick_remarks(market, {"max_oi_change": 0.5})
+    assert not any("carries" in remark for remark in blanked)
+
+
+def test_a_few_bars_or_a_lively_one_are_not_warned_of() -> None:
+    short = steady_futures(40)
+    short.iloc[:20, short.columns.get_loc("openinterest")] *= 75.0
+    assert herrick_remarks(short, {}) == []
+    lively = steady_futures()
+    lively.iloc[100, lively.columns.get_loc("volume")] *= 8.0
+    assert herrick_remarks(lively, {}) == []
+
+
 def test_the_share_that_max_oi_change_blanked_is_told() -> None:
     oi = np.array([1000.0, 1010.0, 3000.0, 3010.0, 3020.0])
     market = futures(oi)

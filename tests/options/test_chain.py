@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
 from hpi_bt.options import OptionChain
@@ -208,3 +208,20 @@ def test_wrong_fields_are_refused(fields, message):
 def test_expiries_that_are_not_there_are_refused(expiry, message):
     with pytest.raises(InputError, match=message):
         made().select(expiry=expiry)
+
+
+def test_after_a_split_prices_are_divided_and_contracts_multiplied():
+    before = made(
+        bid=[1.0, 2.0], ask=[1.5, 2.5], last=[1.2, 2.2], iv=[0.2, 0.3], volume=[5.0, 7.0],
+        delta=[-0.3, 0.4], gamma=[0.02, 0.04], trade_flow=[3.0, -4.0],
+    )  # fmt: skip
+    after = before.after_split(2.0)
+    assert (after.spot, after.multiplier) == (50.0, 100.0)
+    for name, values in {
+        "strike": [45, 55], "bid": [0.5, 1.0], "ask": [0.75, 1.25], "last": [0.6, 1.1],
+        "iv": [0.2, 0.3], "volume": [10, 14], "open_interest": [2, 2], "delta": [-0.3, 0.4],
+        "gamma": [0.04, 0.08], "trade_flow": [6, -8],
+    }.items():  # fmt: skip
+        assert_array_equal(after.optional(name), values)
+    assert_array_equal(before.strike, [90, 110])
+    assert_allclose(after.after_split(0.5).strike, before.strike)

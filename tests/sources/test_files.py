@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,8 +163,9 @@ def test_a_part_gives_its_named_columns_or_what_is_known_of_hedging(tmp_path):
         (DAILY.replace(",100", ",1x0"), {}, r"row 1, Volume is '1x0'; wanted a number"),
         (DAILY.replace("2024-11-29", "later"), {}, r"row 2, Date is 'later'; wanted a date"),
         (DAILY.replace("2024-11-29", ""), {}, r"row 2, Date is 'nan'; wanted a date"),
-        (DAILY.replace("100", "100,1"), {}, r"cannot be read"),
-        (DAILY + "2024-12-02,11\n", {}, r"high is nan .*2024-12-02.*bad_bars"),
+        (DAILY.replace("100", "100,1"), {}, r"line 2 has 7 cells, wanted 6"),
+        (DAILY + "2024-12-02,11\n", {}, r"line 4 has 2 cells, wanted 6.*cut off"),
+        (DAILY + "2024-12-02,11,,,,\n", {}, r"row 3, High is nan .*2024-12-02.*bad_bars"),
         (DAILY + "2024-11-25,10,12,9,11,1\n", {}, r"row 3 .*is older.*sort: true"),
         (DAILY + "2024-11-29,10,12,9,11,1\n", {}, r"row 3 repeats the stamp 2024-11-29"),
         (DAILY, {"bar_minutes": 5}, r"the stamps are dates, but bar_minutes is 5"),
@@ -230,7 +233,7 @@ def test_what_was_written_is_what_is_read_whatever_zone_it_was_written_in(tmp_pa
         price = np.array(closes)
         frame = pd.DataFrame({"ts": stamps, "open": price, "high": price, "low": price})
         frame.assign(close=price).to_csv(tmp_path / "spy.csv", index=False)
-        source = CsvSource(path="spy.csv", bar_label="close", bar_minutes=1)
+        source = CsvSource(path="spy.csv", bar_label="close", bar_minutes=1, allow_nonpositive=True)
         out = source.read(Locations((tmp_path,)), "XNYS")
         assert (out.index == index).all()
         assert_array_equal(out["close"], price)
@@ -242,13 +245,13 @@ def test_what_was_written_is_what_is_read_whatever_zone_it_was_written_in(tmp_pa
     [
         ("bars/SPY_daily_raw.csv", {}, 5849, []),
         ("bars/SPY_daily_yfinance_adjusted.csv", {}, 8444, []),
-        ("bars/IWM_5m_2025-12_2026-03.csv", MINUTES, 4520, []),
+        ("bars/IWM_5m_2025-12_2026-03.csv", MINUTES, 4520, ["2 bars of 4,520 without volume"]),
         ("bars/SPY_5m_2026-05_2026-08.csv", MINUTES, 4678, []),
         (
             "futures/CHRIS-CME_GC1.csv",
             {"columns": {"close": "Settle", "openinterest": "Previous Day Open Interest"}},
             11204,
-            ["187 faulty bars widened"],
+            ["187 faulty bars widened", "79 bars of 11,204 without volume kept"],
         ),
     ],
 )
@@ -257,7 +260,8 @@ def test_real_files_are_read(real_data, path, options, rows, notes):
     source = CsvSource(path=path, bad_bars="widen", **options)
     frame = source.read(Locations((real_data,)), calendar)
     assert len(frame) == rows
-    assert frame.attrs["notes"] == notes
+    found = [note.removeprefix(f"{path}: ") for note in frame.attrs["notes"]]
+    assert [note[: len(wanted)] for note, wanted in zip(found, notes, strict=True)] == notes
     raw = pd.read_csv(real_data / path)
     assert_array_equal(frame["volume"], raw["Volume" if "Volume" in raw else "volume"])
 
@@ -271,3 +275,120 @@ def test_one_selected_symbol_agrees_with_a_plain_reading(real_data):
     raw = pd.read_csv(real_data / path).query("symbol == 'QQQ'")
     assert_array_equal(frame["put_volume"], raw["put_volume"])
     assert_array_equal(frame["call_oi"], raw["call_oi"])
+
+
+ZERO = DAILY + "2024-12-02,{0},12,{1},11,100\n"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_price_of_zero_names_its_row_and_column_as_the_file_does(tmp_path, kind):
+    text = "symbol," + DAILY.replace("\n2024", "\nSPY,2024").replace("\nSPY,2024", "\nQQQ,2024", 1)
+    text += "SPY,2024-12-02,-10,12,9,11,100\n"
+    (tmp_path / "spy.csv").write_text(text)
+    pd.read_csv(tmp_path / "spy.csv").to_parquet(tmp_path / "spy.parquet")
+    source = {"csv": CsvSource, "parquet": ParquetSource}[kind]
+    made = source(path=f"spy.{kind}", select={"symbol": "SPY"}, columns={"open": "Open"})
+    with pytest.raises(InputError, match=r": row 3, Open is -10 at 2024-12-02.*bad_bars.*allow_n"):
+        made.read(Locations((tmp_path,)), "XNYS")
+    allowed = made.model_copy(update={"allow_nonpositive": True, "bad_bars": "widen"})
+    assert allowed.read(Locations((tmp_path,)), "XNYS")["low"].iloc[-1] == -10.0
+
+
+def test_rows_that_were_sorted_are_named_by_their_place_in_the_file(tmp_path):
+    lines = ZERO.format(0, 9).splitlines(keepends=True)
+    text = lines[0] + "".join(lines[:0:-1])
+    with pytest.raises(InputError, match=r"row 1, Open is 0 at 2024-12-02"):
+        read(tmp_path, text, sort=True)
+
+
+def test_blank_prices_of_zero_are_widened_to_prices_that_exist(tmp_path):
+    frame = read(tmp_path, ZERO.format(0, 0), bad_bars="widen")
+    assert_array_equal(frame.iloc[-1, :4], [11.0, 12.0, 11.0, 11.0])
+    assert "row 3, Open" in frame.attrs["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (DAILY.replace(",100", ",inf"), r"row 1, Volume is inf .*within"),
+        (DAILY.replace(",100", ",1e308"), r"row 1, Volume is 1e\+308"),
+        (DAILY.replace(",12,9,", ",1e400,9,"), r"row 1, High is inf"),
+        (DAILY.replace(",100", ",-3"), r"row 1, Volume is -3 .*0 or more"),
+        ("date,open,high,low,close,OI\n2024-11-27,1,1,1,1,-7\n", r"row 1, OI is -7 .*0 or more"),
+    ],
+)
+def test_amounts_that_cannot_be_are_refused_with_their_cell(tmp_path, text, message):
+    options = {"columns": {"openinterest": "OI"}} if "OI" in text else {}
+    for policy in ("refuse", "drop", "widen"):
+        with pytest.raises(InputError, match=rf"^spy\.csv: {message}"):
+            read(tmp_path, text, bad_bars=policy, **options)
+    (tmp_path / "oi.csv").write_text("date,net_oi,put_oi\n2024-11-27,-5,-1\n")
+    part = CsvSource(path="oi.csv")
+    with pytest.raises(InputError, match=r"^oi\.csv: row 1, put_oi is -1"):
+        part.read_columns(Locations((tmp_path,)), "XNYS")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (DAILY[:-4], r"line 3 has 5 cells, wanted 6; the file is cut off or damaged there"),
+        (DAILY[:-10], r"line 3 has 3 cells, wanted 6"),
+        (DAILY.replace(",9,11", ",9"), r"line 2 has 5 cells, wanted 6"),
+        (DAILY.replace(",9,11", ",9,11,11"), r"line 2 has 7 cells, wanted 6"),
+        (DAILY.replace("\n2024-11-27", '\n"2024-11-27"')[:-4], r"line 3 has 5 cells"),
+        (DAILY.replace("High", "Close"), r"the header has column 'Close' 2 times; rename"),
+        (DAILY.replace("Volume", "Close"), r"the header has column 'Close' 2 times"),
+        (DAILY.replace("Volume", "close"), r"several columns could be 'close' \(Close, close\)"),
+    ],
+)
+def test_tables_that_are_cut_or_ambiguous_are_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=rf"^spy\.csv: {message}"):
+        read(tmp_path, text)
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(InputError, match=rf"^cut\.csv\.gz: {message}"):
+        CsvSource(path="cut.csv.gz").read(Locations((tmp_path,)), "XNYS")
+
+
+def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path):
+    table = pa.table([["2024-11-27"], [1.0], [2.0]], names=["date", "close", "close"])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match="has column 'close' 2 times"):
+        ParquetSource(path="twice.parquet", columns={"x": "close"}).read_columns(
+            Locations((tmp_path,)), "XNYS"
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DAILY.rstrip("\n"),
+        DAILY.replace("\n", "\r\n"),
+        DAILY + "\n   \n",
+        "\ufeff" + DAILY,
+        DAILY.replace("\n", ",\n"),
+        DAILY.replace("Volume", "Volume,"),
+        DAILY.replace(",100", ',"100"').replace(",50", ',""'),
+        DAILY.replace("Volume", 'Volume,"a, b"').replace("00\n", '00,"c\nd, e"\n').replace(
+            ",50\n", ",50,x\n"
+        ),
+    ],
+)  # fmt: skip
+def test_whole_tables_are_read_however_their_lines_end(tmp_path, text):
+    frame = read(tmp_path, text)
+    assert_array_equal(frame["close"], [11.0, 12.0])
+
+
+def test_an_adjusted_close_that_is_not_used_is_said(tmp_path):
+    head, first, second = DAILY.splitlines()
+    text = f"{head},Adj Close\n{first},10.5\n{second},12\n"
+    (note,) = read(tmp_path, text).attrs["notes"]
+    assert (note.code, note.where) == ("adjusted-close-unused", "spy.csv")
+    assert "'Adj Close' is there and not used" in note
+    same = text.replace(",10.5", ",11")
+    assert read(tmp_path, same).attrs["notes"] == []
+    used = read(tmp_path, text, columns={"close": "Adj Close"})
+    assert_array_equal(used["close"], [10.5, 12.0])
+    assert used.attrs["notes"] == []
+    assert "adjclose" not in used
+    kept = read(tmp_path, text, columns={"adjclose": "Adj Close"})
+    assert_array_equal(kept["adjclose"], [10.5, 12.0])

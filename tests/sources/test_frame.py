@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from pandas.testing import assert_frame_equal
 
 from hpi_bt.errors import InputError
 from hpi_bt.sources.base import Locations
@@ -14,7 +13,6 @@ from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.frame import (
     describe,
     is_flow,
-    repair_bars,
     resample,
     shift_open_interest,
     validate_frame,
@@ -40,10 +38,6 @@ def test_a_sound_frame_is_accepted():
     validate_frame(session(), name="T", required=("volume",), longest_lookback=78)
 
 
-def test_negative_prices_are_prices():
-    validate_frame(session(1, open=-30.0, high=-25.0, low=-40.0, close=-37.63), name="CL")
-
-
 def broken(column: str, value: float) -> pd.DataFrame:
     frame = session(3, put_oi=1.0)
     frame.loc[frame.index[1], column] = value
@@ -60,10 +54,10 @@ def broken(column: str, value: float) -> pd.DataFrame:
         (broken("high", 8.0), r"f: high 8 is below low 9 at 2024-11-27 09:40.*bad_bars"),
         (broken("open", 12.5), r"f: open 12.5 lies outside low 9 .. high 12 at .*09:40"),
         (broken("close", 8.5), r"f: close 8.5 lies outside low 9 .. high 12 at .*09:40"),
-        (broken("low", np.nan), r"f: low is nan at .*09:40.*wanted a price"),
-        (broken("open", np.inf), r"f: open is inf at .*09:40"),
-        (broken("volume", -1.0), r"f: volume is -1 at .*09:40.*wanted 0 or more"),
-        (session(3, put_volume=-2.0, put_oi=1.0), r"f: put_volume is -2"),
+        (broken("low", np.nan), r"f: row 2, low is nan at .*09:40.*wanted a price"),
+        (broken("open", np.inf), r"f: row 2, open is inf at .*09:40"),
+        (broken("volume", -1.0), r"f: row 2, volume is -1 at .*09:40.*wanted 0 or more"),
+        (session(3, put_volume=-2.0, put_oi=1.0), r"f: row 1, put_volume is -2"),
         (
             session(3, put_oi=1.0).drop(columns="high"),
             r"f: no column 'high' \(found: open, low, close",
@@ -81,42 +75,6 @@ def test_a_faulty_frame_is_refused_with_its_place_and_remedy(frame, message):
 
 def test_the_last_digits_of_adjusted_prices_do_not_matter():
     validate_frame(session(1, close=12.0 * (1 + 1e-12)), name="f")
-
-
-def faulty() -> pd.DataFrame:
-    frame = session(4)
-    frame.iloc[1, frame.columns.get_loc("close")] = 13.0
-    frame.iloc[2, [0, 1, 2]] = np.nan
-    frame.iloc[3, frame.columns.get_loc("close")] = np.nan
-    return frame
-
-
-def test_faulty_bars_are_refused_dropped_or_widened_in_sight():
-    with pytest.raises(InputError, match="close 13 lies outside"):
-        repair_bars(faulty(), "refuse", name="f")
-    dropped = repair_bars(faulty(), "drop", name="f")
-    assert len(dropped) == 1
-    assert dropped.attrs["notes"] == ["3 bars left out: blank or contradicting itself"]
-    wide = repair_bars(faulty(), "widen", name="f")
-    assert_array_equal(wide["high"], [12.0, 13.0, 11.0])
-    assert_array_equal(wide[["open", "high", "low", "close"]].iloc[2], [11.0] * 4)
-    assert wide.attrs["notes"] == ["1 bar left out: without a close", "2 faulty bars widened"]
-
-
-prices = st.floats(-50, 50) | st.just(np.nan)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(prices, prices, prices, prices), min_size=1, max_size=20))
-def test_repaired_bars_are_sound_and_sound_bars_are_untouched(rows):
-    frame = session(len(rows))
-    frame[["open", "high", "low", "close"]] = np.array(rows)
-    for policy in ("drop", "widen"):
-        out = repair_bars(frame, policy, name="f")
-        if len(out):
-            assert_frame_equal(repair_bars(out, "refuse", name="f"), out)
-        sound = repair_bars(frame, "drop", name="f")
-        assert_frame_equal(out.loc[sound.index], sound)
 
 
 def test_resampling_takes_first_highest_lowest_last_and_sums_amounts():

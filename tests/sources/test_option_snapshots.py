@@ -350,3 +350,33 @@ def test_rights_in_words_and_markers_of_none_are_read(tmp_path):
     rows = whole([20, 25])
     rows[0] = (*rows[0][:5], -1, *rows[0][6:])
     assert read(tmp_path, rows)["call_oi"].iloc[0] == 5 * (len(BOOK) / 2 - 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"open_interest": -5.0}, r"row 2, open_interest is -5; wanted 0 or more"),
+        ({"cum_volume": -1.0}, r"row 2, cum_volume is -1; wanted 0 or more"),
+        ({"cum_volume": np.inf}, r"row 2, cum_volume is inf; wanted a number within"),
+        ({"spot": 1e308}, r"row 2, spot is 1e\+308"),
+    ],
+)
+def test_amounts_that_cannot_be_are_refused_with_their_row(tmp_path, changed, message):
+    rows = [row("09:20", 100, "C", 10, 5), row("09:20", 100, "P", 4, 7)]
+    table = pd.DataFrame(rows, columns=NAMES).astype({"cum_volume": float})
+    for column, value in changed.items():
+        table.loc[1, column] = value
+    with pytest.raises(InputError, match=rf"^nse\.csv: {message}"):
+        read(tmp_path, table)
+
+
+def test_a_spot_of_zero_or_less_is_none_and_no_bar_has_a_price_below_zero(tmp_path):
+    rows = [
+        row("09:20", 100, "C", 10, spot=0.0, last=4.0),
+        row("09:20", 100, "P", 4, spot=0.0, last=3.0),
+        row("09:25", 100, "C", 12, spot=-1.0, last=np.nan), row("09:30", 100, "C", 14, spot=102.0),
+        row("09:35", 1, "C", 1, spot=-1.0, last=1.0), row("09:35", 1, "P", 1, spot=-1.0, last=9.0),
+    ]  # fmt: skip
+    frame = read(tmp_path, rows)
+    assert_array_equal(frame["close"], [101.0, 102.0])  # parity, then spot; 1 + 1 - 9 is no price
+    assert "2 snapshots without any price left out" in frame.attrs["notes"]

@@ -86,3 +86,21 @@ def test_a_file_without_spot_is_refused(tmp_path):
 def test_a_file_without_a_price_is_refused(tmp_path):
     with pytest.raises(InputError, match="no row has a spot above 0; mend the file or columns"):
         read(tmp_path, [("2024-03-05 10:00", 1, 0.0), ("2024-03-05 10:15", 1, float("nan"))])
+
+
+@pytest.mark.parametrize("lost", [0.0, -5100.0, float("nan")])
+def test_a_spot_of_zero_or_less_makes_no_bar_and_is_counted(tmp_path, lost):
+    rows = [("2024-03-05 10:00", 1, 5100.0), ("2024-03-05 10:10", 1, lost),
+            ("2024-03-05 10:15", 1, 5101.0)]  # fmt: skip
+    frame = read(tmp_path, rows)
+    assert_array_equal(frame["low"], [5100.0, 5101.0])
+    assert "x.csv: 1 row without a spot above 0 left out" in frame.attrs["notes"]
+    sound = read(tmp_path, [row for row in rows if row[2] > 0.0])
+    assert not any("left out" in note for note in sound.attrs["notes"])
+
+
+@pytest.mark.parametrize("odd", [float("inf"), 1e300])
+def test_an_infinite_spot_is_refused_with_its_row(tmp_path, odd):
+    rows = [("2024-03-05 10:00", 1, 5100.0), ("2024-03-05 10:10", 1, odd)]
+    with pytest.raises(InputError, match=r"^x\.csv: row 2, spot is (inf|1e\+300); wanted a number"):
+        read(tmp_path, rows)

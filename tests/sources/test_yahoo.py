@@ -222,6 +222,32 @@ def test_rows_without_prices_and_absent_sessions_are_counted(exchange, read):
     ]
 
 
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("price", [0.0, -37.63])
+def test_a_price_of_zero_or_less_is_no_price_unless_it_is_allowed(exchange, read, place, price):
+    exchange.add("1d", [f"{d} 09:30" for d in DAYS])
+    at = int(pd.Timestamp("2024-07-02 09:30", tz=NEW_YORK).timestamp())
+    exchange.bars["1d"][at][place] = price
+    frame = read(start=date(2024, 7, 1))
+    (note,) = [n for n in frame.attrs["notes"] if getattr(n, "code", "") == "nonpositive-prices"]
+    assert "1 bar with a price of 0 or less left out, the first of 2024-07-02" in note
+    assert len(frame) == len(DAYS) - 1
+    allowed = read(start=date(2024, 7, 1), allow_nonpositive=True)
+    assert len(allowed) == len(DAYS)
+    assert allowed.attrs["allow_nonpositive"] is True
+    assert allowed.iloc[1, place] == price
+
+
+def test_bars_without_volume_are_treated_as_the_setting_says(exchange, read):
+    exchange.add("1d", [f"{d} 09:30" for d in DAYS])
+    at = int(pd.Timestamp("2024-07-02 09:30", tz=NEW_YORK).timestamp())
+    exchange.bars["1d"][at][4] = 0.0
+    assert len(read(start=date(2024, 7, 1))) == len(DAYS)
+    assert len(read(start=date(2024, 7, 1), no_volume="drop")) == len(DAYS) - 1
+    with pytest.raises(InputError, match=r"^yahoo IWM 1day: 1 bar without volume"):
+        read(start=date(2024, 7, 1), no_volume="refuse")
+
+
 def test_the_bar_of_a_running_session_is_dropped(exchange, read):
     exchange.add("1d", [f"{d} 09:30" for d in DAYS])
     frame = read(start=date(2024, 7, 1), now=datetime(2024, 7, 9, 18, tzinfo=UTC))

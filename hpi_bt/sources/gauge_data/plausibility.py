@@ -15,11 +15,17 @@ yields         -2 to 25 %, 1.5 points          0 to 15.84 (10 years, 1981-09-30)
 SOFR           -2 to 25 %, 3.5 points          0.01 to 5.40; 2.82 in a day (2019-09-17)
 OAS            0.5 to 50 %, 3 points           2.41 (2007) to 21.82 (2008); 1.45 in a day
 =============  ==============================  ===================================================
+
+A yield, SOFR or OAS that is about ten or a hundred times the value before it, or a tenth or a
+hundredth of it, and 0.2 points or more away, is taken for a shifted decimal: their histories since
+1962 have none. So is a step of yields, their difference or OAS by more than 0.6 points, three
+times the largest of the 250 days before; SOFR alone has made such steps.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +35,9 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 
 _NEIGHBOURS = 10  # days; values further apart say nothing of each other
+_SHIFTED = (8.0, 12.5)  # ratio that is taken for ten; times ten, for a hundred
+_LEAST_SHIFT = 0.2  # points
+_YEAR, _FEW_STEPS, _THRICE = 250, 20, 3.0  # steps looked back at, at most and at least
 
 
 class ImplausibleError(InputError):
@@ -38,7 +47,9 @@ class ImplausibleError(InputError):
 class Limits(NamedTuple):
     """Least and greatest value, and the greatest step from one to the next.
 
-    `fold` is the ratio of the larger to the smaller, `points` their difference.
+    `fold` is the ratio of the larger to the smaller, `points` their difference. `decimal`: a
+    shifted decimal is too far as well. `local`: difference in points from which a step is
+    compared with those of the year before.
     """
 
     low: float
@@ -46,15 +57,26 @@ class Limits(NamedTuple):
     unit: str
     fold: float = math.inf
     points: float = math.inf
+    decimal: bool = False
+    local: float = math.inf
 
     def far(self, one: float, other: float) -> bool:
         """Return whether two neighbours (above 0 where `fold` is finite) are too far apart."""
         if math.isfinite(self.fold):
             return max(one, other) > self.fold * min(one, other)
-        return abs(one - other) > self.points
+        return abs(one - other) > self.points or (self.decimal and _shifted(one, other))
 
 
-_YIELD = Limits(-2.0, 25.0, "% a year", points=1.5)
+def _shifted(one: float, other: float) -> bool:
+    """Return whether one value is the other with its decimal moved by one place or two."""
+    low, high = sorted((one, other))
+    if low <= 0.0 or high - low < _LEAST_SHIFT:
+        return False
+    ratio = high / low
+    return any(least <= ratio / ten <= most for ten in (1.0, 10.0) for least, most in [_SHIFTED])
+
+
+_YIELD = Limits(-2.0, 25.0, "% a year", points=1.5, decimal=True, local=0.6)
 LIMITS = {
     "spy": Limits(1.0, 100_000.0, "dollars", fold=1.3),
     "vix": Limits(3.0, 250.0, "points", fold=5.0),
@@ -63,9 +85,9 @@ LIMITS = {
     "y10": _YIELD,
     "y2": _YIELD,
     "bill3m": _YIELD._replace(points=2.5),
-    "t10y3m": Limits(-15.0, 15.0, "percentage points", points=2.0),
-    "sofr": Limits(-2.0, 25.0, "% a year", points=3.5),
-    "oas": Limits(0.5, 50.0, "% a year", points=3.0),
+    "t10y3m": Limits(-15.0, 15.0, "percentage points", points=2.0, local=0.6),
+    "sofr": Limits(-2.0, 25.0, "% a year", points=3.5, decimal=True),
+    "oas": Limits(0.5, 50.0, "% a year", points=3.0, decimal=True, local=0.6),
 }
 
 
@@ -134,15 +156,20 @@ def sudden_steps(values: pd.Series, series: str) -> list[Fault]:
     if not _any_far(np.array(found), limits):
         return []
     faults: list[Fault] = []
+    steps: deque[float] = deque(maxlen=_YEAR)
     believed = 0
     for i in range(1, len(found)):
         near = days[i] - days[believed] <= _NEIGHBOURS
-        if near and limits.far(found[believed], found[i]):
+        step = abs(found[i] - found[believed])
+        large = step > limits.local and len(steps) >= _FEW_STEPS and step > _THRICE * max(steps)
+        if near and (large or limits.far(found[believed], found[i])):
             last = faults[-1].place if faults else -1
             if last != i - 1 or limits.far(found[last], found[i]):
                 faults.append(Fault(i, found[believed], agreed=False))
                 continue
             faults[-1] = faults[-1]._replace(agreed=True)
+        if near:
+            steps.append(step)
         believed = i
     return faults
 
@@ -151,4 +178,5 @@ def _any_far(found: FloatArray, limits: Limits) -> bool:
     if math.isfinite(limits.fold):
         high, low = np.maximum(found[1:], found[:-1]), np.minimum(found[1:], found[:-1])
         return bool((high > limits.fold * low).any())
-    return bool((np.abs(np.diff(found)) > limits.points).any())
+    least = min(limits.points, limits.local, _LEAST_SHIFT if limits.decimal else math.inf)
+    return bool((np.abs(np.diff(found)) >= least).any())

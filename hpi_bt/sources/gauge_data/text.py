@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from datetime import date
@@ -14,6 +13,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.sources.tables import to_numbers
+from hpi_bt.sources.widths import cells_of, check_widths
 
 DATE_NAMES = ("date", "observation_date", "trade_date", "fecha")
 
@@ -127,14 +127,9 @@ def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
     lines = checked_text(text, name).splitlines()
     at, header = _header(lines, name)
     first = at + 1 if header else at
-    width = len(header) or len(_cells(lines[at]))
+    width = len(header) or len(cells_of(lines[at]))
     numbers = [i for i in range(first, len(lines)) if lines[i].strip()]
-    for i in numbers:
-        if (found := len(_cells(lines[i]))) != width:
-            raise InputError(
-                f"{name}: line {i + 1} has {found} cells, wanted {width}; "
-                "the file is cut off or damaged, fetch it again"
-            )
+    check_widths(lines[first:], width, width, name, first=first + 1)
     if not numbers:
         raise InputError(f"{name}: a header but no rows; wanted at least one")
     cells = pd.read_csv(
@@ -147,13 +142,6 @@ def rows_of(text: str, name: str, *, today: date | None = None) -> Rows:
     ).set_axis(numbers, axis=0)
     dates, iso = _dates(cells.iloc[:, 0], name)
     return Rows(name, "\n".join(lines[:at]), header, cells, dates, iso, today)
-
-
-def _cells(line: str) -> list[str]:
-    """Return the cells of a line, of which a quoted one may hold commas."""
-    if '"' not in line:
-        return line.split(",")
-    return next(csv.reader([line], skipinitialspace=True))
 
 
 def checked_text(text: str, name: str) -> str:
@@ -174,7 +162,7 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
     """Return the line of the header and its names; no names where the rows begin at once."""
     before: list[str] = []
     for at, line in enumerate(lines[: _PREAMBLE + 1]):
-        cells = [c.strip().strip('"').strip() for c in _cells(line)]
+        cells = [c.strip().strip('"').strip() for c in cells_of(line)]
         if cells[0].lower() in DATE_NAMES:
             if at > 1 and not any(cells[1:]):
                 return at, _stacked_header(lines[at - 2 : at + 1], name)
@@ -198,7 +186,7 @@ def _header(lines: list[str], name: str) -> tuple[int, list[str]]:
 
 def _stacked_header(lines: list[str], name: str) -> list[str]:
     """Return the names of yfinance's three header lines: fields, symbols, and Date alone."""
-    fields, symbols, _ = ([c.strip() for c in _cells(line)] for line in lines)
+    fields, symbols, _ = ([c.strip() for c in cells_of(line)] for line in lines)
     if len(set(symbols[1:])) > 1 or len(set(fields)) < len(fields):
         shown = " | ".join(line.strip()[:60] for line in lines)
         raise InputError(

@@ -17,7 +17,13 @@ from hpi_bt.gauging import gauge_report
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.gauge_data.assembly import gauge_inputs
 from hpi_bt.sources.gauge_data.files import read_gauge_file
-from hpi_bt.sources.gauge_data.plausibility import LIMITS, Fault, check_limits, sudden_steps
+from hpi_bt.sources.gauge_data.plausibility import (
+    LIMITS,
+    Fault,
+    ImplausibleError,
+    check_limits,
+    sudden_steps,
+)
 from hpi_bt.sources.gauge_data.series import Piece, join_pieces
 
 law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -82,6 +88,72 @@ def test_a_slip_of_the_decimal_point_is_left_out_by_hand():
     assert sudden_steps(series(4.3, 0.43, 4.2), "y10") == [Fault(1, 4.3, False)]
     last = sudden_steps(series(0.9, 0.95, 11.0), "put_call")  # nothing after it yet
     assert last == [Fault(2, 0.95, False)]
+
+
+LOW_YIELDS = [
+    ("y10", 1.6), ("y2", 0.25), ("bill3m", 0.05), ("sofr", 0.08), ("sofr", 4.3), ("oas", 3.1)
+]  # fmt: skip
+SHIFTED = [
+    (name, level, factor)
+    for name, level in LOW_YIELDS
+    for factor in (10.0, 100.0, 0.1, 0.01)
+    if abs(level * factor - level) > 0.21  # less than that markets do
+]
+
+
+@pytest.mark.parametrize(("name", "level", "factor"), SHIFTED)
+def test_a_decimal_shifted_in_one_cell_is_left_out_however_low_yields_are(name, level, factor):
+    values = [level + 0.01 * (i % 2) for i in range(30)]
+    values[20] = round(values[20] * factor, 6)
+    limits = LIMITS[name]
+    if limits.low <= values[20] <= limits.high:
+        assert [f.place for f in sudden_steps(series(*values), name)] == [20]
+    else:
+        with pytest.raises(ImplausibleError):
+            check_limits(series(*values), name, "x")
+
+
+def test_a_difference_of_yields_has_no_decimal_but_usual_steps():
+    calm = [0.3 + 0.02 * (i % 3) for i in range(40)]
+    slip = [*calm[:30], 1.5, *calm[31:]]
+    assert [f.place for f in sudden_steps(series(*slip), "t10y3m")] == [30]
+    assert sudden_steps(series(0.3, 1.5, 0.3), "t10y3m") == []  # too few steps to tell
+    stormy = [0.3 + 0.4 * (i % 2) for i in range(40)]
+    assert sudden_steps(series(*stormy[:30], 1.5, *stormy[31:]), "t10y3m") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bill3m", (0.84, 0.03, 0.23, 0.99)),  # 2008-09-17
+        ("bill3m", (0.19, 0.02, 0.04)),  # 2020-03-18
+        ("sofr", (0.54, 0.1, 0.06)),  # 2020-03-18
+        ("sofr", (0.05, 0.3, 0.3)),  # 2022-03-17
+        ("t10y3m", (0.07, 0.74, 1.0)),  # 1982-02-22
+        ("bill3m", (-0.05, 0.5, 0.4)),
+    ],
+)
+def test_what_low_yields_did_is_believed(name, values):
+    assert sudden_steps(series(*values), name) == []
+
+
+@pytest.mark.real_data
+def test_real_yields_have_no_shifted_decimal(real_data):
+    folder, found = real_data / "gauges", {}
+    for path, names in {
+        "daily-treasury-rates.csv": {"3 Mo": "bill3m", "2 Yr": "y2", "10 Yr": "y10"},
+        "daily-treasury-rates_2021_2025.csv": {"3 Mo": "bill3m", "2 Yr": "y2", "10 Yr": "y10"},
+        "SOFR.csv": {"SOFR": "sofr"},
+        "DGS10.csv": {"DGS10": "y10"},
+        "T10Y3M.csv": {"T10Y3M": "t10y3m"},
+        "BAMLH0A0HYM2.csv": {"BAMLH0A0HYM2": "oas"},
+    }.items():
+        table = pd.read_csv(folder / path, na_values=["."])
+        dates = pd.DatetimeIndex(pd.to_datetime(table.iloc[:, 0]))
+        for column, name in names.items():
+            values = table[column].set_axis(dates).dropna().sort_index()
+            found[path, column] = sudden_steps(values, name)
+    assert not any(found.values())
 
 
 def test_a_level_that_lasts_is_believed_from_its_second_value_on():
