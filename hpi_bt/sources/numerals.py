@@ -33,7 +33,8 @@ def dates_of(text: pd.Series) -> pd.DatetimeIndex | None:
     2100: 8, 10, 12, 14 or 17 digits, the time of day behind the date. Numbers of 8 digits and
     fewer are Unix seconds only where all are whole minutes, and more than one day of 1970.
     """
-    width = int(text.str.len().max())
+    whole = text.str.partition(".")[0] if text.str.contains(".", regex=False).any() else text
+    width = int(whole.str.len().max())  # 34200.004 are seconds of a day, no date of long ago
     several = bool((text != text.iloc[0]).any())
     if width in _LAYOUTS and (several or width != _UNITS[0][0]):
         some = text.iloc[:: max(1, len(text) // _SAMPLE)]

@@ -85,3 +85,9 @@ def test_a_layout_that_is_given_is_law():
         InputError, match=r"row 2, ts is '1704236400'; wanted the layout '%Y%m%d%H'"
     ):
         parsed("2024010210", "1704236400", stamp_format="%Y%m%d%H")
+
+
+def test_seconds_of_a_day_with_a_fraction_are_no_moments_of_1970():
+    seconds = pd.Series(["34200.004241176", "34200.1", "34260.5"], name="time")
+    with pytest.raises(InputError, match=r"row 1, time is '34200\.004241176'"):
+        parse_stamps(seconds, StampRules("x.csv"))
