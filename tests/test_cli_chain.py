@@ -233,3 +233,18 @@ def test_vols_in_percent_are_mended_as_the_line_says(command: Command, folder: P
     assert refused.err.rstrip().endswith("looks like percent; give --column iv_pct=iv")
     mended = command("chain", "xyz.csv", "--no-page", "--json", "--column", "iv_pct=iv")
     assert 0.15 < json.loads(mended.out)["atm_vol"] < 0.25
+
+
+def test_the_vols_are_an_option_and_another_word_is_refused(command: Command, folder: Path):
+    own, fit = (
+        json.loads(command("chain", "xyz.csv", "--vols", v, "--json", "--no-page").out)
+        for v in ("quotes", "smile")
+    )
+    assert own["settings"]["vols"] == "quotes"
+    assert own["gex_cash_per_1pct"] != fit["gex_cash_per_1pct"]
+    assert own["gross_gex_pct_by_vol"]["quote"] > 0.0
+    said = command("chain", "xyz.csv", "--vols", "mid")
+    assert said.code == 2
+    assert "--vols: 'mid'" in said.err
+    assert command("chain", "xyz.csv", "--vols", "smile").code == 0
+    assert Path("results/chain-XYZ-20230914-1200-vols=smile.html").is_file()

@@ -74,7 +74,8 @@ def own_vols(
         `vols` is neither of the two, or no live contract has a vol.
     """
     if vols not in VOLS:
-        raise InputError(f"vols: {vols!r}{did_you_mean(vols, VOLS)}; give quotes or smile")
+        hint = did_you_mean(vols, VOLS)
+        raise InputError(f"{vols!r}{hint}; give quotes or smile", field="vols")
     known = strike_quotes(chain, _forwards(chain, surface)) if quotes is None else quotes
     live, nothing = known.place >= 0, np.full(len(known.strike), np.nan)
     fitted = nothing.copy()

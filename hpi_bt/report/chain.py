@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from hpi_bt.errors import Note, Severity
+from hpi_bt.errors import Severity
 from hpi_bt.options.curve_features import Extreme
 from hpi_bt.report.amounts import NONE, amount, away, level, plain, signed, vol
 from hpi_bt.report.chain_curves import future_columns, impulse_figure, kernel_figure, kernel_words
@@ -299,15 +299,9 @@ def _known(report: ChainReport) -> list[tuple[str, list[str]]]:
     odd = [note for note in report.notes if severity_of(note) is Severity.WARNING]
     lines = (*report.flags, *odd)
     groups = {
-        severity: [_text(line) for line in lines if severity_of(line) is severity]
-        for severity in Severity
+        severity: [line for line in lines if severity_of(line) is severity] for severity in Severity
     }
     return [(_WEIGHTS[severity], texts) for severity, texts in groups.items() if texts]
-
-
-def _text(flag: str) -> str:
-    """Return a flag without the word for its severity, which its heading says."""
-    return flag.text if isinstance(flag, Note) else flag
 
 
 def _cleaning(report: ChainReport) -> dict[str, Any]:

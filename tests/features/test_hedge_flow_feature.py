@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Note
 from hpi_bt.features.compute import computed, merged
 from hpi_bt.features.flow_columns import COLUMNS, UNTIL, FlowOptions
 from hpi_bt.features.hedge_flow import HedgeFlowFeature
@@ -277,3 +277,16 @@ class Nothing:
 def test_no_snapshots_are_refused(tmp_path):
     with pytest.raises(InputError, match="no snapshot in them"):
         computed(Nothing(), OPTIONS, Cache(tmp_path))  # type: ignore[arg-type]
+
+
+def test_the_vols_are_a_choice_that_is_kept_apart_in_the_cache(folder):
+    names = ("quotes", "smile")
+    made = {vols: feature(vols=vols).computed(where(folder), "XNYS") for vols in names}
+    assert not made["smile"].kept
+    again = feature(vols="quotes").computed(where(folder), "XNYS")
+    assert again.kept
+    assert again.flags == made["quotes"].flags
+    assert [type(f) for f in again.flags] == [type(f) for f in made["quotes"].flags]
+    assert any(isinstance(f, Note) and f.code == "source-of-vols" for f in again.flags)
+    with pytest.raises(ValidationError, match="vols"):
+        feature(vols="mids")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr
 
 from hpi_bt.errors import InputError
+from hpi_bt.features import hedge_values
 from hpi_bt.features.flow_columns import COLUMNS, LINES, REGIME_CODES, ZONE_LINES, FlowOptions
 from hpi_bt.features.hedge_values import flow_values
-from hpi_bt.options import OptionChain, hedge_flow
+from hpi_bt.options import OptionChain, exposures, hedge_flow
 from hpi_bt.sources.frame import is_flow
 
 AS_OF = pd.Timestamp("2024-03-05 10:00", tz="America/New_York")
@@ -153,3 +155,29 @@ def test_a_chain_without_the_wanted_expiry_is_refused():
     book = chain([(LATER, 5150, "C", 10), (LATER, 5000, "P", 20)])
     with pytest.raises(InputError, match="no contract expires on 0dte"):
         flow_values(book, OPTIONS)
+
+
+def test_an_unknown_impulse_at_spot_has_no_regime_in_the_columns(monkeypatch):
+    real = hedge_values.impulse_curve
+
+    def blind(*args, **options):
+        curve = real(*args, **options)
+        unknown = np.full(len(curve.price), math.nan)
+        return replace(curve, impulse=math.nan, impulse_shares=unknown, regime="unknown")
+
+    monkeypatch.setattr(hedge_values, "impulse_curve", blind)
+    found = values(ladder())
+    assert math.isnan(found["impulse"])
+    assert math.isnan(found["regime"])
+    assert math.isfinite(found["gex"])
+
+
+def test_the_columns_take_the_vols_that_are_asked_for():
+    strikes = np.arange(4950.0, 5255.0, 10.0)
+    rough = {k: 0.14 + 0.02 * (-1.0) ** i for i, k in enumerate(strikes)}
+    book = ladder(1, iv=lambda given: np.array([rough[k] for k in given]))
+    for vols in ("quotes", "smile"):
+        wanted = exposures(book, vols=vols).gex
+        assert values(book, vols=vols)["gex"] == wanted
+    assert values(book)["gex"] == values(book, vols="quotes")["gex"]
+    assert values(book)["gex"] != values(book, vols="smile")["gex"]

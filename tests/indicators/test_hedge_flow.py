@@ -138,3 +138,21 @@ def test_a_zone_that_appears_around_the_price_is_no_touch():
     found = lines([94, 94], [93, 93], **appears)
     assert_array_equal(found.stability_touch, [0, 0])
     assert_array_equal(found.stability_bound, [NAN, NAN])
+
+
+def test_an_unknown_impulse_has_an_unknown_regime_never_a_neutral_one():
+    given_ = {"hedge_impulse": [1.0, NAN], "hedge_regime": [0.0, 0.0], "hedge_gex": [5.0, 5.0]}
+    found = lines([100, 100], [99, 99], **given_)
+    assert_array_equal(found.regime, [0.0, NAN])
+    assert_array_equal(found.gex, [5.0, 5.0])
+
+
+def test_remarks_count_an_unknown_regime_as_such():
+    frame = clean_frame()
+    half = np.arange(len(frame)) % 2 == 0
+    blind = frame.assign(hedge_impulse=np.where(half, NAN, 1.0), hedge_gex=1.0, hedge_regime=0.0)
+    (remark,) = kernel_shown(HedgeFlow, blind, {}).remarks(blind)
+    assert "neutral 50 %, unknown 50 %" in remark
+    none = frame.assign(hedge_impulse=NAN, hedge_gex=1.0, hedge_regime=0.0)
+    (remark,) = kernel_shown(HedgeFlow, none, {}).remarks(none)
+    assert "regimes: unknown 100 %" in remark

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -192,3 +193,56 @@ def test_the_banner_says_what_was_cleaned(tmp_path):
     assert f"recent trade: {counts['stale']} stale." in said
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert 'id="cleaning"' in page
+
+
+def test_an_unknown_impulse_is_said_to_be_unknown_on_page_and_in_json(report, tmp_path):
+    curve = report.flow.curve
+    nothing = np.full(len(curve.price), np.nan)
+    blind = replace(
+        curve, impulse=np.nan, impulse_shares=nothing, impulse_usd=nothing, regime="unknown",
+        bias="unknown", crossings=(), basins=(), peaks=(),
+    )  # fmt: skip
+    made = replace(report, flow=replace(report.flow, curve=blind))
+    figures = made.summary
+    assert figures["impulse_shares_per_unit_price"] is None
+    assert (figures["regime"], figures["bias"]) == ("unknown", "unknown")
+    said = " ".join(verdict(made))
+    assert "the regime is unknown" in said
+    assert "neutral" not in said
+    rows = {name: text for _, group in figure_rows(made) for name, text, _ in group}
+    assert rows["Regime"] == "unknown"
+    write_chain(tmp_path / "blind.html", made)
+    page = (tmp_path / "blind.html").read_text(encoding="utf-8")
+    assert "the regime is unknown" in page
+
+
+def test_each_expiry_shows_how_far_its_smile_is_from_its_quotes(report, page):
+    surface = report.flow.exposures.surface
+    rows, told = expiry_rows(report), report.summary["expiries"]
+    for row, figures, smile in zip(rows, told, surface.values(), strict=True):
+        off = 100.0 * smile.residual
+        assert figures["fit_quotes"] == len(off)
+        assert figures["fit_rms_vol_points"] == pytest.approx(np.sqrt(np.mean(off**2)))
+        assert figures["fit_worst_vol_points"] == pytest.approx(off[np.argmax(np.abs(off))])
+        assert figures["fit_worst_strike"] == smile.quotes.strike[np.argmax(np.abs(off))]
+        assert row["rms"] == f"{smile.rms:.2f}"
+        assert row["worst"].endswith(f"at {figures['fit_worst_strike']:g}")
+    assert 'scope="col">Fit, rms</th><th scope="col">Worst miss</th>' in page
+    assert page.count("vol points, strike") >= len(surface)
+
+
+def test_notes_reach_json_with_their_fields_and_the_banner_names_the_vols(report):
+    told = {note["code"]: note for note in report.summary["diagnostics"]}
+    assert told["source-of-vols"]["severity"] in ("info", "assumption")
+    shares = report.summary["gross_gex_pct_by_vol"]
+    assert sum(shares.values()) == pytest.approx(100.0)
+    (vols,) = [how for what, how in assumptions(report) if what == "Vols"]
+    assert f"({shares['quote']:.1f} % of gross gamma)" in vols
+    assert report.summary["settings"]["vols"] == "quotes"
+
+
+def test_figures_on_smiles_say_so():
+    made = chain_report(in_memory(contracts()), vols="smile")
+    (vols,) = [how for what, how in assumptions(made) if what == "Vols"]
+    assert vols.endswith("Every contract takes the vol of its smile, as asked for.")
+    assert made.summary["gross_gex_pct_by_vol"]["smile"] == pytest.approx(100.0)
