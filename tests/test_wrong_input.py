@@ -148,9 +148,6 @@ def test_what_is_no_file_is_no_config(
         ("scan", "small.yaml", "--results"),
         ("sweep", "small.yaml", "-s", "sweep={size: [1, 2]}", "--results"),
         ("compare", "a", "b", "--results"),
-        ("compare",),
-        ("signals",),
-        ("list", "--results"),
         ("config", "new"),
         ("gauge", "--offline", "--out"),
         ("gauge", "--offline", "--data-dir"),
@@ -179,7 +176,7 @@ def test_a_number_without_bound_names_its_row(
     table.to_csv("bars.csv", index=False)
     told = refused("run", "small.yaml")
     assert f"bars.csv: row 5, {column} is " in told
-    assert "wanted a finite number" in told
+    assert "wanted a number within" in told
 
 
 def test_dates_are_no_prices(folder: Path, refused: Refused):
@@ -240,7 +237,7 @@ def test_a_list_of_countless_columns_is_cut(folder: Path, refused: Refused):
             + DIGITS
             + ', "options"'
             ': [{"option": "SPY241220C00590000", "bid": 1, "ask": 2, "iv": 0.2}]}}',
-            "current_price is '99999",
+            "current_price: '99999",
         ),
     ],
 )
@@ -260,8 +257,8 @@ def test_json_without_end_is_refused(text: str, told: str, folder: Path, refused
         ("--timezone", "../../etc/passwd", "is unknown; wanted an IANA name"),
         ("--timezone", "America", "timezone 'America' is unknown"),
         ("--timezone", "+99:00", "timezone '+99:00' is unknown"),
-        ("--as-of", "2024-02-30", "--as-of '2024-02-30'"),
-        ("--as-of", "2023-09-14T12:00+99:00", "--as-of '2023-09-14T12:00+99:00'"),
+        ("--as-of", "2024-02-30", "--as-of: '2024-02-30'"),
+        ("--as-of", "2023-09-14T12:00+99:00", "--as-of: '2023-09-14T12:00+99:00'"),
         ("--as-of", DIGITS, "is no moment"),
         ("--expiry", "2024-02-30", "expiry"),
         ("--expiry", DIGITS, "expiry"),

@@ -85,7 +85,7 @@ class ChainFeature(Feature, ABC):
             if odd:
                 raise InputError(
                     f"{meant}, but the {what} are of {odd[0]}",
-                    where=self.name,
+                    where=self.label,
                     field=f"underlying.{what}",
                     remedy="correct it",
                 )
@@ -94,7 +94,7 @@ class ChainFeature(Feature, ABC):
             f"chains of {self.underlying.chains} are used for bars of {self.underlying.bars}, as "
             f"given; spot {ratio} at the median; levels are prices of {self.underlying.chains}"
         )
-        return [Note(Severity.ASSUMPTION, "other-underlying", text, self.name)]
+        return [Note(Severity.ASSUMPTION, "other-underlying", text, self.label)]
 
     def _refuse_other(self, chains: list[str], bars: str, away: FloatArray) -> None:
         odd = [symbol for symbol in chains if bars and not _same(symbol, bars)]
@@ -116,12 +116,12 @@ class ChainFeature(Feature, ABC):
             raise InputError(
                 f"the chains are of {odd[0]}, the bars of {bars}"
                 + (f"; {apart}" * bool(len(away))),
-                where=self.name,
+                where=self.label,
                 remedy=f"give chains of {bars}, or, if it is meant, set {mine} under the feature",
             )
         raise InputError(
             f"{apart}, more than spot_tolerance {100.0 * self.spot_tolerance:g} %",
-            where=self.name,
+            where=self.label,
             remedy="give unadjusted prices of the chains' underlying, or its splits under data, "
             f"or, if it is meant, {mine} under the feature",
         )

@@ -148,6 +148,9 @@ def repair_bars(
     cell : callable, optional
         Names a cell in a message.
     """
+    for column in PRICE_COLUMNS:
+        if column not in frame.columns:
+            check_required(frame, column, name)
     if policy == "refuse":
         check_bars(frame, name=name, cell=cell)
         return frame

@@ -58,7 +58,7 @@ def parsed_json(text: str, name: str) -> Any:
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
         reason = shortened(str(error), 120)
         raise InputError(
-            f"no usable JSON ({reason})", where=name, remedy="download it again"
+            f"no whole JSON ({reason})", where=name, remedy="download it again"
         ) from None
 
 
