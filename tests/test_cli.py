@@ -110,8 +110,8 @@ def test_what_a_run_noticed_is_short_and_the_weightiest_comes_first(
     notes = [f"note {i}" for i in range(6)] + ["spot is taken to be the mid", "a file has no calls"]
     told = said(remarks=["crosses: 3 up"], notes=[*notes, "warning: half is flat"])
     assert told == [
-        "- warning: half is flat", "- crosses: 3 up", "- a file has no calls",
-        "- spot is taken to be the mid", "- note 0", "... 5 more on the tear sheet",
+        "- a file has no calls", "- warning: half is flat", "- spot is taken to be the mid",
+        "- crosses: 3 up", "- note 0", "... 5 more on the tear sheet",
     ]  # fmt: skip
     loud = [f"warning: {i}" for i in range(7)]
     assert said(remarks=["crosses"], notes=loud) == [

@@ -66,6 +66,10 @@ def yahoo_snapshots(path: Path, given: Given, *, name: str, columns: dict[str, s
     found = load_chain_table(path, given, name=name, columns=columns, wanted=wanted)
     local = given if given.timezone else replace(given, timezone=NEW_YORK)
     snapshots = split_snapshots(found, local, kind="yahoo")
+    if "contract" not in found.rows:
+        raise InputError(
+            "no column 'contractSymbol'", where=name, remedy="give `kind=auto` for another layout"
+        )
     roots = parse_occ(found.rows["contract"].drop_duplicates(), name=name).root
     moment, spot, notes = _meta(path, given.symbol or main_root(roots), name)
     if spot is None and given.spot is None and session:

@@ -64,7 +64,9 @@ def test_chains_of_another_symbol_are_refused_though_prices_agree(folder, featur
     with pytest.raises(InputError) as caught:
         added(feature, folder, frame(symbol))
     message = str(caught.value)
-    assert message.startswith(f"{feature.model_fields['kind'].default}: the chains are of SPX, the bars of {symbol}")
+    assert message.startswith(
+        f"{feature.model_fields['kind'].default}: the chains are of SPX, the bars of {symbol}"
+    )
     assert f"underlying: {{chains: SPX, bars: {symbol}}}" in message
 
 
