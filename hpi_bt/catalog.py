@@ -52,7 +52,7 @@ def _is_indicator(node: ast.ClassDef) -> bool:
 def finished_runs(results: Path) -> list[tuple[str, str]]:
     """Return (folder, main figures) of every result folder in `results`, oldest first."""
     found = []
-    for path in user_path(results, "--results").glob("*/summary.json"):
+    for path in user_path(results, "results").glob("*/summary.json"):
         try:
             about = json.loads(path.read_text("utf-8"))
             row = (about["made_at"], str(path.parent), repr(Result(path.parent)))

@@ -11,7 +11,7 @@ import pandas as pd
 from hpi_bt.errors import InputError, shortened
 from hpi_bt.sources.chain_columns import ALIASES, find_columns
 from hpi_bt.sources.chain_file import Given
-from hpi_bt.sources.chain_table import chain_table, wide_columns
+from hpi_bt.sources.chain_table import parsed_chain_table, wide_columns
 from hpi_bt.sources.chain_tidy import Snapshots, split_snapshots
 
 _DEEPEST = 4  # keys above a list
@@ -98,7 +98,7 @@ def json_snapshots(answer: Any, given: Given, *, name: str, columns: dict[str, s
     if not said and not wide_columns(keys):
         shown = ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
         raise _unknown(f"{place}[] holds {len(rows)} objects with {shown}", name)
-    return split_snapshots(chain_table(table, given, name=name, columns=columns), given)
+    return split_snapshots(parsed_chain_table(table, given, name=name, columns=columns), given)
 
 
 def _unknown(found: str, name: str) -> InputError:

@@ -86,11 +86,11 @@ def load_chain_table(
         check_required(places, names, name=name)
     whole = names if wide or not is_parquet(path, name) else list(dict.fromkeys(places.values()))
     table = load_table(path, whole, places.get("ts", ""), {}, name=name)
-    found = chain_table(table, given, name=name, columns=columns, wanted=wanted)
+    found = parsed_chain_table(table, given, name=name, columns=columns, wanted=wanted)
     return found._replace(others=tuple(n for n in names if n not in found.names.values()))
 
 
-def chain_table(
+def parsed_chain_table(
     table: pd.DataFrame,
     given: Given,
     *,
