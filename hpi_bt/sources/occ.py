@@ -87,7 +87,7 @@ def occ_symbol(root: str, expiry: date, right: str, strike: float) -> str:
     units = round(strike * _STRIKE_UNITS)
     fits = abs(units - strike * _STRIKE_UNITS) < 1e-6 and 0 < units < 10**8
     symbol = f"{root}{expiry:%y%m%d}{right}{units:08d}"
-    if not fits or not is_occ(pd.Series([symbol]))[0]:
+    if not fits or symbol != symbol.upper() or not is_occ(pd.Series([symbol]))[0]:
         raise InputError(
             f"contract: {root!r}, {expiry}, {right!r}, {strike!r} have no OCC symbol; wanted a "
             "root of 1 to 6 capitals, C or P, and a strike in steps of 0.001 below 100,000"
