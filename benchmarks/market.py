@@ -17,7 +17,6 @@ ORDERS: dict[str, Any] = {
     "stop": {"kind": "atr", "period": 14, "multiple": 6.0},
     "time_stop_bars": 120,
     "flat_at_close": True,
-    "max_leverage": 0.95,
 }
 BROKER: dict[str, Any] = {
     "cash": 100_000.0,

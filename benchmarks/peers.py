@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-RISK, LEVERAGE, CASH, SLIPPAGE = 0.25, 0.95, 100_000.0, 0.5e-4
+RISK, LEVERAGE, CASH, SLIPPAGE = 0.25, 0.98, 100_000.0, 0.5e-4
 
 
 def vectorbt(bars: Any, points: int) -> dict[str, Any]:

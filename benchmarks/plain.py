@@ -99,7 +99,7 @@ class PlainFlowBias(bt.Strategy):  # type: ignore[misc]
 
     params = dict(
         lam=1.0, smoothing=10, zscore_lookback=100, scale="standard", enter=1.0, revert=0.0,
-        risk=0.25, multiple=6.0, time_stop=120, leverage=0.95,
+        risk=0.25, multiple=6.0, time_stop=120, leverage=0.98,
     )  # fmt: skip
 
     def __init__(self) -> None:

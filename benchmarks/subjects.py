@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import backtrader as bt
@@ -36,7 +37,7 @@ def ours() -> Any:
 def broker(cerebro: Any) -> None:
     cerebro.broker.setcash(BROKER.cash)
     cerebro.broker.addcommissioninfo(commission_info(BROKER, ORDERS.max_leverage))
-    cerebro.broker.set_slippage_perc(BROKER.slippage_bps / 1e4)
+    cerebro.broker.set_slippage_perc(BROKER.slippage_bps / 1e4, slip_out=True)
 
 
 def _run(cerebro: Any, feed: Any, strategy: Any, **params: Any) -> Any:
@@ -145,7 +146,8 @@ def fills_agree(frame: pd.DataFrame, scale: str = "standard") -> int:
     cerebro, quick = our_record(frame, scale), fast_record(frame, scale)
     if not cerebro.fills.equals(quick.fills) or not np.array_equal(cerebro.equity, quick.equity):
         raise RuntimeError(f"scale={scale}: our two engines differ")
-    if not (our_cerebro(frame, scale) == stock_with_ours(frame, scale) == cerebro.equity[-1]):
+    values = our_cerebro(frame, scale), stock_with_ours(frame, scale)
+    if values[0] != values[1] or not math.isclose(values[0], cerebro.equity[-1], rel_tol=1e-12):
         raise RuntimeError(f"scale={scale}: stock and our Cerebro end with different values")
     theirs = np.array(stock(frame, scale), dtype=float).reshape(-1, 3)
     mine = cerebro.fills[["bar", "size", "price"]].to_numpy(dtype=float)

@@ -31,6 +31,8 @@ class _Source(NamedTuple):
 
 #: Modules of the user's that strategies have brought in: name, (file, hash when it was seen).
 _loaded: dict[str, tuple[Path, str]] = {}
+#: Modules that stay: what the program imported itself, and files of strategies.
+_kept: set[str] = set()
 
 
 @lru_cache(maxsize=1)
@@ -66,10 +68,12 @@ def code_fingerprint(strategy: type) -> str:
 
 
 def forget_changed_modules(folder: Path) -> None:
-    """Unload the user's modules where one has changed, or `folder` has one of the same name.
+    """Unload modules that came with a strategy where one has changed, or `folder` has another.
 
-    Python would give a strategy that is read again its neighbours as they were.
+    Python would give a strategy that is read again its neighbours as they were. What the user's
+    program has imported itself stays: its classes would lose the modules they were made in.
     """
+    _kept.update(sys.modules.keys() - _loaded.keys())  # also strategies' own files: read each time
     for name, (file, digest) in _loaded.items():
         own = _file_of(name, folder)
         if (own and own != file) or not file.is_file() or _digest(file) != digest:
@@ -80,6 +84,13 @@ def forget_changed_modules(folder: Path) -> None:
                     vars(parent).pop(other.rpartition(".")[2], None)
             _loaded.clear()
             return
+
+
+def forget_new_modules(before: set[str]) -> None:
+    """Unload the user's modules that a strategy brought in which then did not import."""
+    for name in sys.modules.keys() - before:
+        if (file := getattr(sys.modules[name], "__file__", None)) and is_users_file(Path(file)):
+            del sys.modules[name]
 
 
 def is_users_file(path: Path) -> bool:
@@ -102,7 +113,7 @@ def _sources(strategy: type) -> list[_Source]:
         if source is None or source.file in known:
             continue
         known[source.file] = source
-        if source.name != "__main__" and source.module is not None:
+        if source.name not in _kept and source.module is not None:
             _loaded[source.name] = (source.file, _digest(source.file))
         waiting += [(name, source.file.parent) for name in _neighbours(source)]
     return list(known.values())

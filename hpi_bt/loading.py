@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hpi_bt.errors import InputError, did_you_mean
-from hpi_bt.identity import code_fingerprint, forget_changed_modules
+from hpi_bt.identity import code_fingerprint, forget_changed_modules, forget_new_modules
 from hpi_bt.sources.paths import user_path
 
 _PACKAGE = Path(__file__).parent
@@ -50,13 +50,18 @@ def _import_file(path: Path, key: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(f"{key}: {path} is no Python file; give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
-    forget_changed_modules(path.parent)
+    earlier = sys.modules.get(name)
     sys.modules[name] = module  # so that its classes can be pickled
+    forget_changed_modules(path.parent)
+    before = set(sys.modules)
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        forget_new_modules(before)
+        sys.modules.pop(name)
+        if earlier:  # its classes may still be in use
+            sys.modules[name] = earlier
         raise
     finally:
         sys.path.remove(str(path.parent))

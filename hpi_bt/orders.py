@@ -8,14 +8,18 @@ as Python, the fast engine compiles them.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
-from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel
 
 from hpi_bt.kernels.compiler import njit
 from hpi_bt.settings import refusal
 from hpi_bt.sources.base import Settings
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _MetaModel
+else:
+    _MetaModel = type(Settings)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -36,7 +40,7 @@ _STEP_TOLERANCE, _STEP_SHARE = 1e-9, 1e-15
 _MOST_STEPS = 2.0**53  # above it every float is a whole number of steps
 
 
-class _MetaRules(ModelMetaclass):
+class _MetaRules(_MetaModel):
     """Says in one line what is wrong with order rules made in Python: `Orders(stp=...)`."""
 
     def __call__(cls: Any, *args: Any, **fields: Any) -> Any:  # noqa: N805 - a metaclass

@@ -1,7 +1,7 @@
 """The public surface as text: commands, names, signatures, and what files of results hold.
 
-`python tests/surface.py` writes it to surface.txt; `test_surface.py` compares. Keys of configs
-are not in it: configs/schema.json holds them.
+`python tests/surface.py` writes it to surface.txt; `test_public_surface.py` compares. Keys of
+configs are not in it: configs/schema.json holds them.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def test_aliases_that_explode_or_hold_themselves_are_refused_at_once(tmp_path: P
     for text, told in (
         (f"{bomb}name: *a11\n", "line 7, column 5: its aliases stand for more than 200,000 values"),
         (f"{bomb}<<: {{name: *a11}}\n", "its aliases stand for more than 200,000 values"),
-        (chain, "line 51, column 7: its aliases stand for more than 200,000 values or 50 levels"),
+        (chain, "line 51, column 6: its aliases stand for more than 200,000 values or 50 levels"),
         ("data: &d\n  source: *d\n", "line 1, column 7: an alias holds itself"),
         ("sweep: &s [1, *s]\n", "line 1, column 8: an alias holds itself"),
     ):

@@ -21,7 +21,7 @@ STRATEGY = "import backtrader as bt\n{}\nclass Mine(bt.Strategy):\n    side = {}
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
-    before = dict(sys.modules), dict(identity._loaded)
+    before = dict(sys.modules), dict(identity._loaded), set(identity._kept)
     yield
     for name in set(sys.modules) - set(before[0]):
         file = getattr(sys.modules[name], "__file__", None) or ""
@@ -29,6 +29,7 @@ def _clean() -> Iterator[None]:
             del sys.modules[name]
     identity._loaded.clear()
     identity._loaded.update(before[1])
+    identity._kept.intersection_update(before[2])
 
 
 def written(folder: Path, **files: str) -> None:
@@ -41,6 +42,30 @@ def written(folder: Path, **files: str) -> None:
 def loaded(folder: Path, name: str = "mine") -> tuple[object, str]:
     strategy = load_strategy(f"{name}.py:Mine", [folder])
     return strategy.side, code_fingerprint(strategy)  # type: ignore[attr-defined]
+
+
+def test_a_module_that_the_program_itself_imported_stays_when_its_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    written(tmp_path, id_own="SIDE = 1\n", mine=STRATEGY.format("from id_own import SIDE", "SIDE"))
+    own = importlib.import_module("id_own")
+    assert loaded(tmp_path)[0] == 1
+    written(tmp_path, id_own="SIDE = 2\n")
+    loaded(tmp_path)
+    assert sys.modules["id_own"] is own
+
+
+def test_a_strategy_that_did_not_import_leaves_none_of_its_modules(tmp_path: Path) -> None:
+    broken = STRATEGY.format("from id_helper import SIDE\n1 / 0", "SIDE")
+    written(tmp_path, id_helper="SIDE = 1\n", mine=broken)
+    with pytest.raises(InputError, match="ZeroDivisionError"):
+        loaded(tmp_path)
+    assert "id_helper" not in sys.modules
+    written(
+        tmp_path, id_helper="SIDE = 2\n", mine=STRATEGY.format("from id_helper import SIDE", "SIDE")
+    )
+    assert loaded(tmp_path)[0] == 2
 
 
 @pytest.mark.parametrize(

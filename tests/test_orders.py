@@ -130,13 +130,13 @@ def test_a_size_that_is_a_multiple_of_the_step_is_traded_whole(amount, step):
     [(1.5, 1.0, "1 or 2"), (0.5, 1.0, "1,"), (0.25, 0.1, "0.2 or 0.3"), (150.0, 100.0, "100 or")],
 )
 def test_a_fixed_size_that_cannot_be_traded_is_refused(amount, step, near):
-    with pytest.raises(ValidationError, match=f"size_step {step:g}; choose {near}"):
+    with pytest.raises(InputError, match=f"size_step {step:g}; choose {near}"):
         rules(size={"kind": "fixed", "amount": amount}, size_step=step)
 
 
 @pytest.mark.parametrize("amount", [1e-12, 0.3])
 def test_an_amount_far_below_the_step_is_no_multiple_of_it(amount):
-    with pytest.raises(ValidationError, match="no multiple of size_step 1; choose 1, or a small"):
+    with pytest.raises(InputError, match="no multiple of size_step 1; choose 1, or a small"):
         rules(size={"kind": "fixed", "amount": amount})
 
 

@@ -20,12 +20,13 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     _lean = False
     _stale = False
     _bar = -1
+    _below, _above = -math.inf, math.inf  # a close beyond them is looked at, see `_look`
 
     def begin(self, data: Any) -> None:
         """Enter the short loop over one data feed."""
         names = ("open", "high", "low", "close")
         arrays = [np.frombuffer(getattr(data.lines, n).array, dtype=np.float64) for n in names]
-        opens, highs, lows, _ = arrays
+        opens, highs, lows, self._closes = arrays
         self._ordered = bool(((highs >= opens) & (opens >= lows)).all())
         self._highs, self._lows = highs, lows
         self._high, self._low = data.lines.high.array, data.lines.low.array
@@ -45,13 +46,22 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
             bt.brokers.BackBroker.next(self)
             self._log.append((bar, self.cash, self._held.size, self._held.price))
             self._stale = False
+            self._look(bar)
             return
-        if self._daily and self._held.size:
-            held, close = self._held, self._close[bar]
+        self._stale = True
+        held = self._held
+        if not held.size:
+            return
+        close = self._close[bar]
+        if self._daily:
             self.cash += self._cost.cashadjust(held.size, held.adjbase, close)
             held.adjbase = close
             self._log.append((bar, self.cash, held.size, held.price))
-        self._stale = True
+        if not self._below < close < self._above:
+            self._look(bar)
+
+    def _look(self, bar: int) -> None:
+        """Do what an account needs whose value has changed a lot; nothing here."""
 
     def _busy(self, bar: int) -> bool:
         if self.submitted or self._toactivate or self._cash_addition:
@@ -86,6 +96,10 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
                 return bar + 1
             rises = (kind == bt.Order.Stop) == order.isbuy()
             limit = _first_reach(self._highs if rises else self._lows, price, rises, bar, limit)
+        if self._below > 0.0:  # where closes may fall below 0, every bar is looked at
+            limit = _first_reach(self._closes, self._below, False, bar, limit)
+        if self._above < math.inf:
+            limit = _first_reach(self._closes, self._above, True, bar, limit)
         return limit
 
     def add_cash(self, cash: float) -> None:
@@ -154,7 +168,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def end(self) -> None:
         """Leave the short loop."""
         self._settle()
-        del self._highs, self._lows  # they would keep the feed's arrays from growing
+        del self._highs, self._lows, self._closes  # they would keep the feed's arrays from growing
         self._lean = False
 
     def _entries(self, n_bars: int) -> IntArray:
@@ -243,7 +257,7 @@ class HedgeBroker(LeanBroker):
         self._check_ruin()
 
     def _check_ruin(self) -> None:
-        if self.ruined or self._value > 0.0:
+        if self.ruined or not self._value <= 0.0:  # NaN, of a close that is not known, is no ruin
             return
         self.ruined = True
         for order in list(self.pending):
@@ -290,23 +304,15 @@ class HedgeBroker(LeanBroker):
     def begin(self, data: Any) -> None:
         """Enter the short loop over one data feed."""
         super().begin(data)
-        self._closes = np.frombuffer(data.lines.close.array, dtype=np.float64)
         multiplier = self._cost.p.mult
         linear = bool((self._closes > 0.0).all()) and (self._daily or multiplier == 1.0)
         self._slope = multiplier if linear else 0.0  # 0: the value is no line in the close
 
-    def end(self) -> None:
-        """Leave the short loop."""
-        super().end()
-        del self._closes
-
-    def step(self, bar: int) -> None:
-        """Do what `next` would do on this bar; `bar` counts from 0."""
-        super().step(bar)
-        if not self._stale or not self._below < self._close[bar] < self._above:
-            self._settle()
-            self._check_ruin()
-            self._watch(bar)
+    def _look(self, bar: int) -> None:
+        """Stop an account that is ruined, and see how far a close may go until it could be."""
+        self._settle()
+        self._check_ruin()
+        self._watch(bar)
 
     def _watch(self, bar: int) -> None:
         """Set between which closes the account cannot be ruined while nothing else changes."""
@@ -327,12 +333,3 @@ class HedgeBroker(LeanBroker):
     def _note_cash(self) -> None:
         super()._note_cash()
         self._below = math.inf
-
-    def first_event(self, bar: int, limit: int) -> int:
-        """Return the first bar after `bar`, `limit` at the latest, with a fill or near ruin."""
-        limit = super().first_event(bar, limit)
-        if self._below > 0.0:  # closes below 0 are met by looking at every bar
-            limit = _first_reach(self._closes, self._below, False, bar, limit)
-        if self._above < math.inf:
-            limit = _first_reach(self._closes, self._above, True, bar, limit)
-        return limit

@@ -88,7 +88,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         multiplier = 1.0 if cost.stocklike else cost.p.mult
         return {
             "bar": len(data) - 1,
-            "time": self._moment(data, data.datetime[0]),
+            "time": data.datetime[0],  # a date at the end, see `_timed_fills`
             "data": self._names[data],
             "size": bit.size,
             "price": bit.price,
@@ -221,8 +221,10 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         fills = fills_frame(self._fills)
         main = (fills["data"] == self._names[self.strategy.data]).to_numpy()
         if main.all():  # to the nanosecond, and a column of stamps also where there are none
-            fills["time"] = frame.index[fills["bar"].to_numpy(dtype=np.int64)]
-        return fills
+            return fills.assign(time=frame.index[fills["bar"].to_numpy(dtype=np.int64)])
+        datas = {name: data for data, name in self._names.items()}
+        stamps = zip(fills["data"], fills["time"], strict=True)
+        return fills.assign(time=[self._moment(datas[name], stamp) for name, stamp in stamps])
 
     def _multipliers(self) -> dict[str, float]:
         costs = {d: self.strategy.broker.getcommissioninfo(d) for d in self.strategy.datas}

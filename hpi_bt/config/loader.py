@@ -10,6 +10,7 @@ import yaml
 _DEEPEST = 50  # mappings and lists inside one another
 _MOST_VALUES = 200_000  # with every alias written out
 _LARGEST_BITS = 1024  # of a whole number; a float ends there
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -51,6 +52,8 @@ class ConfigLoader(yaml.SafeLoader):
     def construct_scalar(self, node: Any) -> Any:
         """Return the text of a scalar, unless it has characters that no text may have."""
         value = super().construct_scalar(node)
+        if isinstance(value, str) and _PAIR.search(value):  # as JSON escapes what YAML reads whole
+            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         if isinstance(value, str) and (odd := _NO_TEXT.search(value)):
             raise _refused(f"character {odd[0]!r} is no text; remove it", node)
         return value

@@ -86,9 +86,9 @@ def _steps_within(begins: IntArray, sessions: IntArray, rules: StampRules) -> Fl
 
 
 def _at_one_time(begins: IntArray, opens: IntArray) -> bool:
-    """Return whether most stamps have the same time of day, in the session or by UTC."""
+    """Return whether most stamps, at least three, have one time of day, in session or by UTC."""
     counts = (np.unique(at, return_counts=True)[1] for at in (begins - opens, begins % DAY))
-    return max(int(count.max()) for count in counts) > 0.5 * len(begins)
+    return max(int(count.max()) for count in counts) > max(2, 0.5 * len(begins))
 
 
 def _contradiction(found: str, rules: StampRules, hint: str) -> InputError:

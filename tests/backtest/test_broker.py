@@ -31,7 +31,7 @@ def fills(frame, orders, broker=None, kind=HedgeCerebro, *, slip="perc", coc=Fal
                     (self.buy if side > 0 else self.sell)(size=10, **how)
 
     cerebro = kind(stdstats=False)
-    cerebro.adddata(HedgeData(frame), name="X")
+    cerebro.adddata(HedgeData(frame, allow_nonpositive=True), name="X")
     if broker is not None:
         cerebro.broker = broker
     cerebro.broker.setcash(1e6)

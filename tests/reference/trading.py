@@ -67,7 +67,9 @@ def market(
     frame["minutes_left"] = 390.0 - frame["minutes_open"]
     for name, values in columns.items():
         frame[name] = np.asarray(values, dtype=float)
-    frame.attrs = {"symbol": "X", "bar_minutes": 1.0, "demo": "", "notes": []}
+    frame.attrs = {
+        "symbol": "X", "bar_minutes": 1.0, "demo": "", "notes": [], "allow_nonpositive": True
+    }  # fmt: skip
     return frame
 
 

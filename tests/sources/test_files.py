@@ -228,6 +228,8 @@ def test_what_was_written_is_what_is_read_whatever_zone_it_was_written_in(tmp_pa
     minutes, closes = zip(*rows, strict=True)
     index = pd.Timestamp("2024-02-01", tz="UTC") + pd.to_timedelta(minutes, unit="min")
     index += pd.Timedelta(seconds=30)  # no midnight
+    index = index.append(index[-1:] + pd.Timedelta(minutes=1))  # no bar a session at one time
+    closes += closes[-1:]
     for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
         stamps = index.tz_convert(zone)
         price = np.array(closes)

@@ -356,7 +356,7 @@ def test_rights_in_words_and_markers_of_none_are_read(tmp_path):
     ("changed", "message"),
     [
         ({"open_interest": -5.0}, r"row 2, open_interest is -5; wanted 0 or more"),
-        ({"cum_volume": -1.0}, r"row 2, cum_volume is -1; wanted 0 or more"),
+        ({"cum_volume": -2.0}, r"row 2, cum_volume is -2; wanted 0 or more"),
         ({"cum_volume": np.inf}, r"row 2, cum_volume is inf; wanted a number within"),
         ({"spot": 1e308}, r"row 2, spot is 1e\+308"),
     ],
@@ -375,8 +375,11 @@ def test_a_spot_of_zero_or_less_is_none_and_no_bar_has_a_price_below_zero(tmp_pa
         row("09:20", 100, "C", 10, spot=0.0, last=4.0),
         row("09:20", 100, "P", 4, spot=0.0, last=3.0),
         row("09:25", 100, "C", 12, spot=-1.0, last=np.nan), row("09:30", 100, "C", 14, spot=102.0),
-        row("09:35", 1, "C", 1, spot=-1.0, last=1.0), row("09:35", 1, "P", 1, spot=-1.0, last=9.0),
+        row("09:35", 100, "C", 1, spot=-1.0, last=1.0),
+        row("09:35", 100, "P", 1, spot=-1.0, last=300.0),
     ]  # fmt: skip
     frame = read(tmp_path, rows)
-    assert_array_equal(frame["close"], [101.0, 102.0])  # parity, then spot; 1 + 1 - 9 is no price
+    assert_array_equal(
+        frame["close"], [101.0, 102.0]
+    )  # parity, then spot; 100 + 1 - 300 is no price
     assert "2 snapshots without any price left out" in frame.attrs["notes"]
