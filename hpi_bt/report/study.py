@@ -20,7 +20,6 @@ from hpi_bt.report.study_drawing import (
     forest,
     minus,
     short,
-    standard_error,
     strip,
     tenths,
     text,
@@ -37,6 +36,7 @@ from hpi_bt.stats.verdicts import (
     conclusions,
     entry_verdict,
     horizon_text,
+    is_hint,
     night_warning,
     timing_verdict,
     verdict,
@@ -201,7 +201,7 @@ def _unit(table: pd.DataFrame) -> float:
 def _row(study: SignalStudy, row: Mapping[Any, Any], unit: float) -> dict[str, Any]:
     """Return one line of a table as texts, with its place in the forest plot."""
     p, q = float(row["p_value"]), float(row["q_value"])
-    tone = "unknown" if math.isnan(p) else "hint" if p <= LEVEL else "none"
+    tone = "unknown" if math.isnan(p) else "hint" if is_hint(p, q) else "none"
     if q <= LEVEL:
         tone = "found" if row["effect"] > 0.0 else "against"
     return {
@@ -262,11 +262,10 @@ def _night(row: Mapping[Any, Any], *, daily: bool) -> dict[str, Any]:
 def _decay(study: SignalStudy, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rank correlations of a line, all horizons on one scale: its decay."""
     rows = table.to_dict("records")
-    errors = [standard_error(float(row["ic"]), float(row["t"])) for row in rows]
-    reach = [abs(row["ic"]) + 1.96 * e for row, e in zip(rows, np.nan_to_num(errors), strict=True)]
-    scale = INSIDE * FOREST / 2.0 / (max(reach) or 1.0)
+    furthest = float(np.nanmax(np.abs(table[["ic", "low", "high"]].to_numpy(dtype=np.float64))))
+    scale = INSIDE * FOREST / 2.0 / (furthest or 1.0)
     found = []
-    for row, error in zip(rows, errors, strict=True):
+    for row in rows:
         ic = float(row["ic"])
         about = {
             "horizon": _ahead(study, row["horizon"]),
@@ -277,7 +276,7 @@ def _decay(study: SignalStudy, table: pd.DataFrame) -> list[dict[str, Any]]:
             "q": text(float(row["q_value"]), short),
             "tone": _coefficient_tone(float(row["p_value"]), float(row["q_value"])),
             "note": row["note"],
-            "plot": forest(ic, ic - 1.96 * error, ic + 1.96 * error, scale),
+            "plot": forest(ic, float(row["low"]), float(row["high"]), scale),
         }
         found.append(about)
     return found
@@ -286,4 +285,4 @@ def _decay(study: SignalStudy, table: pd.DataFrame) -> list[dict[str, Any]]:
 def _coefficient_tone(p: float, q: float) -> str:
     if math.isnan(p):
         return "unknown"
-    return "found" if q <= LEVEL else "hint" if p <= LEVEL else "none"
+    return "found" if q <= LEVEL else "hint" if is_hint(p, q) else "none"

@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.stats.events import LEAST_CLUSTERS
 from hpi_bt.stats.forward import Horizon, checked_bars, checked_horizons
-from hpi_bt.stats.pairs import Pair, Ranks, Steps, pair_of, ranks_of, width_of
+from hpi_bt.stats.pairs import Pair, Ranks, Steps, near_bars, pair_of, ranks_of, width_of
 from hpi_bt.stats.permutation import clustered
 from hpi_bt.stats.pool import BLOCK_BARS, markets_of
 
-_NEAR_BARS = 252  # a line of daily bars is not ranked among those nearer than that
+_NUMBERS = ("ic", "low", "high", "t", "p_value", "spearman")
 
 
 def information_coefficient(
@@ -46,9 +46,10 @@ def information_coefficient(
     Returns
     -------
     table : DataFrame, index horizon
-        n (bars with both), ic (Spearman, in [-1, 1]; NaN where either does not vary), t (ic over
-        its standard error clustered by session; daily bars as below), p_value (two-sided, from t
-        with clusters - 1 degrees of freedom) and note (why a number is missing, else "").
+        n (bars with both), ic (Spearman, in [-1, 1]; NaN where either does not vary; daily bars as
+        below), low and high (its 95 % interval), t (ic over its standard error clustered by
+        session), p_value (two-sided, from t with clusters - 1 degrees of freedom), spearman (the
+        plain coefficient) and note (why a number is missing, else "").
 
     Raises
     ------
@@ -61,15 +62,15 @@ def information_coefficient(
     u v + mean_j 1{x_j >= x} v_j + mean_j 1{y_j >= y} u_j with centred ranks u and v, summed by
     session; t needs 8 of them.
 
-    Daily bars: error and p are those of sum_t u_t (r_{t+1} + ... + r_{t+h}), r the ranks of the
-    single days' moves, by blocks of 21 bars: forward returns overlap, days do not
+    Daily bars: ic, interval, t and p are those of sum_t u_t (r_{t+1} + ... + r_{t+h}), r the ranks
+    of the single days' moves, by blocks of 21 bars: forward returns overlap, days do not
     (`hpi_bt.stats.steps`). u_t is the line's rank among the bars more than a year, or a quarter of
     the data, away: those nearer share with it the very returns that follow it, so that a trend
-    seems to turn against itself. The column t is ic over that error, p has that bias taken off.
-    Student's degrees of freedom are no more than the independent values that a line so
-    autocorrelated has, n/(1 + 2 sum_k rho_k). By trial, trends of 20 to 100 days, price over its
-    average and a line autocorrelated by 0.99 are so found in 2 to 9 % at 5 %, from 250 bars and at
-    horizons from 1 to 21; without these three in 5 to 19 %.
+    seems to turn against itself; `spearman` has that bias, ic has not. Student's degrees of freedom
+    are no more than the independent values that a line so autocorrelated has,
+    n/(1 + 2 sum_k rho_k). By trial, trends of 20 to 100 days, price over its average and a line
+    autocorrelated by 0.99 are so found in 2 to 9 % at 5 %, from 250 bars and at horizons from 1 to
+    21; without these three in 5 to 19 %.
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
     x = np.asarray(line, dtype=np.float64)
@@ -93,7 +94,7 @@ def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
     """
     known = [pair for pair in (pair.known() for pair in pairs) if pair.varies()]
     n = sum(pair.line.size for pair in known)
-    row: dict[str, float | str] = {"n": n, **dict.fromkeys(("ic", "t", "p_value"), math.nan)}
+    row: dict[str, float | str] = {"n": n, **dict.fromkeys(_NUMBERS, math.nan)}
     if not n:
         row["n"] = sum(pair.known().line.size for pair in pairs)
         return row | {"note": "the line or the return does not vary over the bars that have both"}
@@ -101,9 +102,11 @@ def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
     for pair in known:
         total += _spearman(pair.ranks, ranks_of(pair.abnormal)) * pair.line.size / n
         some[pair.cluster] = True
-    row["ic"], clusters = total, int(np.count_nonzero(some))
+    row["ic"] = row["spearman"] = total
+    clusters = int(np.count_nonzero(some))
     if clusters < LEAST_CLUSTERS:
-        kind = f"blocks of {BLOCK_BARS} bars" if daily else "sessions"
+        kind = f"block{'s' * (clusters != 1)} of {BLOCK_BARS} bars" if daily else "session"
+        kind += "s" * (not daily and clusters != 1)
         return row | {"note": f"{clusters} {kind} with both values, {LEAST_CLUSTERS} needed"}
     if daily:
         se, t, freedom = _daily(known)
@@ -113,8 +116,18 @@ def coefficient(pairs: Sequence[Pair], daily: bool) -> dict[str, float | str]:
     if not math.isfinite(t):  # the ranks agree everywhere
         kind = "blocks" if daily else "sessions"
         return row | {"note": f"no spread between {kind}: t is undefined"}
-    p = float(2.0 * stdtr(min(clusters - 1.0, freedom), -abs(t)))
-    return row | {"t": total / se, "p_value": p, "note": ""}
+    freedom = min(clusters - 1.0, freedom)
+    ic, half = t * se, se * float(stdtrit(freedom, 0.975))
+    p = float(2.0 * stdtr(freedom, -abs(t)))
+    about: dict[str, float | str] = {
+        "ic": ic,
+        "low": ic - half,
+        "high": ic + half,
+        "t": t,
+        "p_value": p,
+        "note": "",
+    }
+    return row | about
 
 
 def _error(pairs: Sequence[Pair]) -> float:
@@ -183,7 +196,7 @@ def _far_rank(pair: Pair) -> FloatArray:
     usual number.
     """
     x, n = pair.line, pair.line.size
-    near = min(_NEAR_BARS, n // 4)
+    near = near_bars(n)
     rank = pair.ranks.rank - (n + 1) / 2
     for k in range(1, near + 1):
         above = np.sign(x[k:] - x[:-k]) / 2

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hpi_bt.arrays import BoolArray, IntArray
 from hpi_bt.errors import InputError
-from hpi_bt.stats.pairs import Pair, width_of
+from hpi_bt.stats.pairs import Pair, over_far, width_of
 from hpi_bt.stats.permutation import clustered
 
 
@@ -65,8 +65,10 @@ def pooled_decile_table(pairs: Sequence[Pair], *, groups: int = 10) -> pd.DataFr
     Returns
     -------
     table : DataFrame
-        As `decile_table`; excess is the mean of the pairs' abnormal returns, and t of daily bars
-        has the blocks of `hpi_bt.stats.steps`.
+        As `decile_table`; excess is the mean of the pairs' abnormal returns. On daily bars excess
+        and t are those of the single days' moves (`hpi_bt.stats.steps`) against the bars more than
+        a year, or a quarter of the data, away, as the p-value of the rank correlation has them: a
+        trend would else seem to turn against itself.
 
     Raises
     ------
@@ -115,10 +117,17 @@ def _tenth(pairs: Sequence[Pair], inside: Sequence[BoolArray]) -> dict[str, floa
     width = width_of(pairs)
     sums, counts = np.zeros((2, width))
     for pair, here in zip(pairs, inside, strict=True):
-        values = pair.abnormal if pair.steps is None else pair.steps.moves
-        part = pair.sums(here.astype(np.float64), values, width)
+        weight = here.astype(np.float64)
+        if pair.steps is None:
+            part = pair.sums(weight, pair.abnormal, width)
+        else:
+            moves = pair.steps.moves
+            far = pair.sums(over_far(weight), moves, width)
+            part = far[0], pair.sums(weight, moves, width)[1]
         sums, counts = sums + part[0], counts + part[1]
-    excess = float(over.mean())
+    found = clustered(sums, counts)
+    daily = any(pair.steps is not None for pair in pairs)
+    excess = float(found.effect) if daily else float(over.mean())
     return {
         "n": own.size,
         "low": float(line.min()),
@@ -127,5 +136,5 @@ def _tenth(pairs: Sequence[Pair], inside: Sequence[BoolArray]) -> dict[str, floa
         "median": float(np.median(own)),
         "hit_rate": float((own > 0.0).mean()),
         "excess": excess,
-        "t": excess / float(clustered(sums, counts).se),
+        "t": excess / float(found.se),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,8 @@ from hpi_bt.stats.studentised import ratio_half
 
 LEAST_CLUSTERS = 8  # with events; below it the permutations say nothing
 _NOTHING = 1e-9  # an effect that small beside the sessions' sums is none but for rounding
-_LEVEL, _POWER = 0.05, 0.80  # of the test, and of finding the detectable edge
+LEVEL, POWER = 0.05, 0.80  # of the false discovery rate, and of finding the detectable edge
+_ENOUGH = 40  # permutations a test, or a lone true one among many could not reach q 0.05
 _DRAWS = 999  # of the interval
 
 COLUMNS = (
@@ -95,8 +97,8 @@ def event_study(
     table : DataFrame, index (direction, horizon)
         n (events with a forward return), mean, median and hit_rate (share above 0) of direction x
         forward return, t, effect (mean of direction x abnormal return), low and high (95 %
-        interval of the effect), p_value (two-sided),
-        q_value, detectable (the effect found with 80 % power at 5 %; NaN where p is) and note (why
+        interval of the effect), p_value (two-sided), q_value, detectable (the effect found, with
+        its q, in 80 % of samples; NaN where p is) and note (why
         a number is missing, else ""). Returns are decimals before costs.
 
     Raises
@@ -111,22 +113,18 @@ def event_study(
     the same time of day. Standard errors are clustered by session. Whole sessions' patterns are
     permuted, each event staying at its time of day; an event that lands on a slot that the session
     lacks (half days) or too near its end is dropped. What the permutations compare is not the
-    column t but `hpi_bt.stats.permutation.whole_t`, whose error has the baseline's own noise in
-    it: without that, signals that fire where the market is calmest, and there alone, are found in
-    7 to 10 % of trials at 5 %.
+    column t but `hpi_bt.stats.permutation.whole_t`, whose error has the baseline's own noise and
+    its covariance with the events in it.
 
     The interval is a stationary bootstrap of the sessions (mean block by Politis and White),
-    studentised, the baseline's own noise in it; it leaves the truth out in 3 to 7 % of trials from
-    8 sessions on (plain percentiles: 12 % at 8) and disagrees with p in about 4 %.
-    Detectable is (1 + t_.80/t_.975) reach x error, reach what |t*| exceeds in 5 % of the
-    permutations and t Student's quantiles for the sessions with events less 1: where they are
-    many, 2.80 x error.
+    studentised, the baseline's own noise in it. Detectable is that of `completed`. Where a p-value
+    may be a discovery, permutations are 40 a test of the table, if that is more than asked for.
+    `docs/statistics.md` has what simulated markets say of all three.
 
     Daily bars: a block answers for the moves of its own days while events were running, since
     forward returns overlap and blocks of them would share what they are told apart by
     (`hpi_bt.stats.steps`); the permuted blocks pass on how many events ran on each of their days.
-    By trial, trends of 60 to 100 days and a state that is autocorrelated by 0.99, 1000 to 9000
-    bars and horizons from 1 to 21 are so found in 3 to 8 % at 5 %.
+    Effect, t and interval are those of the same sums, so that they agree with p.
     """
     one = EventInput(open, close, signal, session, stamps, minutes_open)
     return pooled_event_study(
@@ -174,9 +172,8 @@ def pooled_event_study(
     wanted = checked_horizons(horizons, bars)
     rows = signal_rows(pool, signals, wanted)
     index = pd.MultiIndex.from_tuples(rows, names=["direction", "horizon"])
-    table = pd.DataFrame(list(rows.values()), index=index, columns=list(COLUMNS))
-    table = table.astype(dict.fromkeys(COLUMNS[1:-1], np.float64))
-    return table.assign(q_value=q_values(table["p_value"].to_numpy(dtype=np.float64)))
+    table = pd.DataFrame(completed(list(rows.values())), index=index, columns=list(COLUMNS))
+    return table.astype(dict.fromkeys(COLUMNS[1:-1], np.float64))
 
 
 def checked_signal(signal: npt.ArrayLike, bars: Bars) -> FloatArray:
@@ -189,10 +186,76 @@ def checked_signal(signal: npt.ArrayLike, bars: Bars) -> FloatArray:
     return values
 
 
+class Tested(NamedTuple):
+    """A row of a table before it is known how many tests the table has.
+
+    Attributes
+    ----------
+    row : dict
+        All but q_value and detectable.
+    t : ndarray of shape (1 + n_permutations,)
+        The sample's own and those permuted; empty where nothing was tested.
+    error, freedom : float
+        Standard error of the effect and its degrees of freedom.
+    again : callable
+        Return `t` from so many permutations instead.
+    """
+
+    row: dict[str, float | str]
+    t: FloatArray = np.empty(0)
+    error: float = math.nan
+    freedom: float = math.inf
+    again: Callable[[int], FloatArray] | None = None
+
+
+def completed(tested: Sequence[Tested], families: int = 1) -> list[dict[str, float | str]]:
+    """Return the rows of a table with their q-values and detectable effects.
+
+    Parameters
+    ----------
+    tested : sequence of Tested
+    families : int, default=1
+        Tables that are read together: each has its share of the false discoveries.
+
+    Notes
+    -----
+    p-values that may be discoveries come from at least 40 permutations a test. Detectable is
+    (1 + t_.80/t_(1 - a/2)) reach x error at the level a = 0.05/tests, reach what |t*| exceeds in so
+    many of the permutations and t Student's quantiles: the effect that is found, alone among so
+    many, in 80 % of samples.
+    """
+    tests = families * sum(bool(one.t.size) for one in tested)
+    rows = []
+    for one in tested:
+        row, t = dict(one.row), one.t
+        if t.size:
+            needed = enough_permutations(tests)
+            if one.again and float(row["p_value"]) <= LEVEL and t.size <= needed:
+                t = one.again(needed)
+                row["p_value"] = permutation_p(t)
+            row["detectable"] = detectable_errors(t, LEVEL / tests, one.freedom) * one.error
+        rows.append(row)
+    p = np.array([float(row.get("p_value", math.nan)) for row in rows])
+    for row, q in zip(rows, q_values(p, families), strict=True):
+        row["q_value"] = float(q)
+    return rows
+
+
+def enough_permutations(tests: int) -> int:
+    """Return how many permutations one of so many tests needs to be found alone."""
+    return _ENOUGH * tests
+
+
+def detectable_errors(t: FloatArray, level: float, freedom: float) -> float:
+    """Return how many errors an effect must be for a p of at most `level` in 80 % of samples."""
+    beyond = float(stdtrit(freedom, POWER) / stdtrit(freedom, 1.0 - level / 2))
+    return (1.0 + beyond) * permutation_reach(t, level, freedom)
+
+
 def signal_rows(
     pool: Pool, signals: Sequence[FloatArray], horizons: Sequence[Horizon]
-) -> dict[tuple[int, Horizon], dict[str, float | str]]:
-    """Return the rows of a table by direction and horizon, all but their q-values.
+) -> dict[tuple[int, Horizon], Tested]:
+    """Return the rows of a table by direction and horizon.
 
     Parameters
     ----------
@@ -213,29 +276,52 @@ def signal_rows(
 
 def _row(
     pool: Pool, events: Sequence[BoolArray], runs: Sequence[Runs], direction: int, horizon: Horizon
-) -> dict[str, float | str]:
-    """Return the row of one direction and horizon, all but its q-value."""
-    raw = []
+) -> Tested:
+    """Return the row of one direction and horizon."""
+    raw, having = [], np.zeros(pool.order.shape[1], dtype=bool)
     for market, event in zip(pool.markets, events, strict=True):
         ahead = market.ahead(horizon)
-        raw.append(direction * ahead.forward[event & np.isfinite(ahead.abnormal)])
+        used = event & np.isfinite(ahead.abnormal)
+        raw.append(direction * ahead.forward[used])
+        having[market.cluster[used]] = True
     earned = np.concatenate(raw)
     if not earned.size:
         signalled = sum(int(np.count_nonzero(event)) for event in events)
-        return {"n": 0, "note": _why_none(direction, horizon, signalled, pool.daily)}
+        return Tested({"n": 0, "note": _why_none(direction, horizon, signalled, pool.daily)})
+
+    def clusters(pool: Pool) -> Clusters:
+        return _clusters(pool, events, runs, direction, horizon)
+
+    some = int(np.count_nonzero(having))
+    described = _description(earned)
+    tested = _inference(clusters(pool), pool, some)
+    return tested._replace(row=described | tested.row, again=partial(_again, pool, clusters))
+
+
+class Clusters(NamedTuple):
+    """Sums and counts of events, (n_rows, n_clusters), and what went into their baselines.
+
+    Row 0 is the sample, the rest are permuted; `baseline` has shape (n_clusters,).
+    """
+
+    sums: FloatArray
+    counts: FloatArray
+    baseline: FloatArray
+
+
+def _clusters(
+    pool: Pool, events: Sequence[BoolArray], runs: Sequence[Runs], direction: int, horizon: Horizon
+) -> Clusters:
     sums, counts = np.zeros((2, *pool.order.shape))
-    baseline, total = np.zeros(pool.order.shape[1]), 0.0
-    having = np.zeros(baseline.size, dtype=bool)
+    baseline = np.zeros(pool.order.shape[1])
     for market, event, own in zip(pool.markets, events, runs, strict=True):
-        used = event & np.isfinite(market.ahead(horizon).abnormal)
-        if used.any():
+        if (event & np.isfinite(market.ahead(horizon).abnormal)).any():
             baseline += market.add_events(event, own, horizon, pool.order, (sums, counts))
-            total += direction * float(market.ahead(horizon).abnormal[used].sum())
-            having[market.cluster[used]] = True
-    some, effect = int(np.count_nonzero(having)), total / earned.size
-    described = _description(earned) | {"effect": effect}
-    signed = direction * sums, direction * baseline
-    return described | _inference(*signed, counts, pool, effect, some)
+    return Clusters(direction * sums, counts, direction * baseline)
+
+
+def _again(pool: Pool, clusters: Callable[[Pool], Clusters], permutations: int) -> FloatArray:
+    return whole_t(*clusters(pool.enlarged(permutations))).t
 
 
 def _description(earned: FloatArray) -> dict[str, float | str]:
@@ -247,48 +333,33 @@ def _description(earned: FloatArray) -> dict[str, float | str]:
     }
 
 
-def _inference(
-    sums: FloatArray,
-    baseline: FloatArray,
-    counts: FloatArray,
-    pool: Pool,
-    effect: float,
-    some: int,
-) -> dict[str, float | str]:
-    """Return what the clusters say, `some` of which have events.
-
-    Row 0 of sums and counts is the sample, the rest permuted; `baseline` is what each cluster put
-    into the means that were taken off.
-    """
-    n, se = float(counts[0].sum()), float(clustered(sums[0], counts[0]).se)
-    row: dict[str, float | str] = {"t": effect / se}
+def _inference(clusters: Clusters, pool: Pool, some: int) -> Tested:
+    """Return what the clusters say, `some` of which have events."""
+    sums, counts, baseline = clusters
+    own = clustered(sums[0], counts[0])
+    effect, se, n = float(own.effect), float(own.se), float(counts[0].sum())
+    row: dict[str, float | str] = {"effect": effect, "t": effect / se}
     if some < LEAST_CLUSTERS:
         unit = f"block{'s' * (some != 1)} of {BLOCK_BARS} bars"
         kind = unit if pool.daily else f"session{'s' * (some != 1)}"
-        return row | {"note": f"{some} {kind} with events, {LEAST_CLUSTERS} needed"}
+        return Tested(row | {"note": f"{some} {kind} with events, {LEAST_CLUSTERS} needed"})
     if math.isnan(se):
-        return row | {"note": f"no spread between {_units(pool)}: t is undefined"}
-    if abs(effect * n) <= _NOTHING * math.sqrt(sums[0] @ sums[0]):
+        return Tested(row | {"note": f"no spread between {_units(pool)}: t is undefined"})
+    whole = whole_t(sums, counts, baseline)
+    always = abs(effect * n) <= _NOTHING * math.sqrt(sums[0] @ sums[0])
+    if always or math.isnan(whole.t[0]):
         note = "it is on at every bar of its times of day: nothing to compare with"
-        return row | {"note": note}
-    t = whole_t(sums, counts, baseline)
-    if all_alike(t):
+        return Tested(row | {"note": note})
+    if all_alike(whole.t):
         note = f"the same pattern in every {_units(pool)[:-1]}: permuting them changes nothing"
-        return row | {"note": note}
-    reach = permutation_reach(t, _LEVEL)
-    if math.isinf(reach):
+        return Tested(row | {"note": note})
+    if math.isinf(permutation_reach(whole.t, LEVEL)):
         note = f"most {_units(pool)} have no bar for its events: permuting them says nothing"
-        return row | {"note": note}
-    error = math.sqrt(se**2 + float(baseline @ baseline) / n**2)
+        return Tested(row | {"note": note})
     half = ratio_half(sums[0] - baseline, counts[0], draws=_DRAWS, seed=pool.seed)
-    beyond = float(stdtrit(some - 1, _POWER) / stdtrit(some - 1, 1.0 - _LEVEL / 2))
-    return row | {
-        "low": effect - half,
-        "high": effect + half,
-        "p_value": permutation_p(t),
-        "detectable": (1.0 + beyond) * reach * error,
-        "note": "",
-    }
+    row |= {"low": effect - half, "high": effect + half}
+    row |= {"p_value": permutation_p(whole.t), "note": ""}
+    return Tested(row, whole.t, float(whole.error[0]), some - 1.0)
 
 
 def _units(pool: Pool) -> str:

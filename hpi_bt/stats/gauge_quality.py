@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.errors import InputError
 from hpi_bt.gauge import BANDS, WARNING, GaugeResult
 from hpi_bt.sources.hours import counted
-from hpi_bt.stats.bootstrap import mean_block_length, stationary_indices
+from hpi_bt.stats.studentised import Statistic, studentised_half
 
 LEAST_BLOCKS = 10  # of each kind that a figure counts; from fewer an interval says nothing
 
@@ -23,32 +24,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class _Draws:
-    """Resampled blocks: how often each is drawn, the same for every figure of one mean length."""
+class _Draws(NamedTuple):
+    """How often to resample, and the seed."""
 
-    def __init__(self, blocks: int, draws: int, seed: int) -> None:
-        self.blocks, self.draws, self.seed = blocks, draws, seed
-        self.known: dict[int, FloatArray] = {}
-
-    def sums(self, parts: list[FloatArray], added: FloatArray) -> FloatArray:
-        """Return the sum of each part in each draw, shape (n_parts, draws).
-
-        `added` is what each block adds to the figure's error; it decides the mean length, rounded.
-        """
-        length = round(mean_block_length(added))
-        if length not in self.known:
-            rng = np.random.default_rng(self.seed)
-            index = stationary_indices(self.blocks, length, self.draws, rng)
-            index += self.blocks * np.arange(self.draws)[:, None]
-            often = np.bincount(index.ravel(), minlength=self.blocks * self.draws)
-            by_block = often.reshape(self.draws, self.blocks).T
-            self.known[length] = np.ascontiguousarray(by_block, dtype=np.float64)
-        return np.asarray(np.stack(parts) @ self.known[length])
-
-
-def _interval(drawn: FloatArray) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    draws: int
+    seed: int
 
 
 class Outcomes(NamedTuple):
@@ -92,7 +72,7 @@ def signal_quality(
     *,
     horizon: int = 21,
     event_drawdown: float = 0.05,
-    draws: int = 1000,
+    draws: int = 499,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return what followed each band of the gauge and of every component.
@@ -116,8 +96,9 @@ def signal_quality(
         warning (elevated or high). n days with a known outcome in `blocks` blocks; hit_rate, the
         share of them followed by an event (band all: how common events are); balanced_accuracy
         of a warning from the band's lowest score up; forward_drawdown, the mean of the lowest
-        close ahead / close - 1. Each has the 95 % interval of a stationary bootstrap over blocks
-        of `horizon` days, NaN with a note where fewer than 10 blocks have such days (for the
+        close ahead / close - 1. Each has the 95 % interval of a studentised stationary bootstrap
+        over blocks of `horizon` days (where all days, or none, were followed by an event, the exact
+        one of so many blocks), NaN with a note where fewer than 10 blocks have such days (for the
         accuracy: warnings, days without one, events or days without one).
 
     Raises
@@ -130,7 +111,7 @@ def signal_quality(
     begin = int(spy.notna().to_numpy().argmax())
     outcomes = forward_outcomes(spy.iloc[begin:], horizon=horizon, event_drawdown=event_drawdown)
     block = np.arange(len(spy) - begin) // horizon
-    drawn = _Draws(int(block[-1]) + 1, draws, seed)
+    drawn = _Draws(draws, seed)
     rows = {}
     signals = {"gauge": result.score} | {str(c): s for c, s in result.component_scores.items()}
     for signal, scores in signals.items():
@@ -174,9 +155,17 @@ def _row(
     row |= {"hit_rate": sums["hit"].sum() / n, "forward_drawdown": sums["forward"].sum() / n}
     if blocks < LEAST_BLOCKS:
         return row | {"note": _too_few(blocks, "such days")}
-    for name, per_block in sums.items():
-        some, of = draws.sums([per_block, count], per_block - per_block.sum() / n * count)
-        row[f"{name}_low"], row[f"{name}_high"] = _interval(some[of > 0.0] / of[of > 0.0])
+    half = {
+        name: _half(_ratio(per_block, count), count.size, blocks, draws)
+        for name, per_block in sums.items()
+    }
+    hit, fall = float(row["hit_rate"]), float(row["forward_drawdown"])
+    low, high = max(hit - half["hit"], 0.0), min(hit + half["hit"], 1.0)
+    if hit in (0.0, 1.0):  # resampling never sees the other outcome
+        rest = 1.0 - 0.05 ** (1.0 / blocks)
+        low, high = (0.0, rest) if hit == 0.0 else (1.0 - rest, 1.0)
+    row |= {"hit_low": low, "hit_high": high}
+    row |= {"forward_low": fall - half["forward"], "forward_high": fall + half["forward"]}
     return row
 
 
@@ -193,15 +182,42 @@ def _balanced(
     if not (events.sum() and quiet.sum()):
         return {}
     found, left = hit.sum() / events.sum(), spared.sum() / quiet.sum()
-    # what each block adds to the error, to first order
-    added = (hit - found * events) / events.sum() + (spared - left * quiet) / quiet.sum()
     row: dict[str, float | str] = {"balanced_accuracy": (found + left) / 2.0}
     warned, silent = (_per_block(known & kind, block) for kind in (fires, ~fires))
     kinds_of_day = {"warnings": warned, "no warnings": silent, "falls": events, "no falls": quiet}
     blocks, what = min((int(np.count_nonzero(n)), what) for what, n in kinds_of_day.items())
     if blocks < LEAST_BLOCKS:
         return row | {"note": _too_few(blocks, what)}
-    sums = draws.sums([hit, events, spared, quiet], added)
-    some = sums[:, (sums[1] > 0.0) & (sums[3] > 0.0)]
-    low, high = _interval((some[0] / some[1] + some[2] / some[3]) / 2.0)
+    shares = _ratio(hit, events), _ratio(spared, quiet)
+
+    def accuracy(index: IntArray) -> tuple[FloatArray, FloatArray]:
+        (one, by_one), (other, by_other) = (share(index) for share in shares)
+        return (one + other) / 2.0, (by_one + by_other) / 2.0
+
+    half = _half(accuracy, hit.size, blocks, draws)
+    middle = (found + left) / 2.0
+    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
     return row | {"balanced_low": low, "balanced_high": high}
+
+
+def _ratio(sums: FloatArray, counts: FloatArray) -> Statistic:
+    """Return the statistic sum(sums)/sum(counts) of blocks."""
+
+    def ratio(index: IntArray) -> tuple[FloatArray, FloatArray]:
+        part, of = sums[index], counts[index]
+        share = part.sum(axis=1) / of.sum(axis=1)
+        return share, (part - share[:, None] * of) / of.mean(axis=1)[:, None]
+
+    return ratio
+
+
+def _half(statistic: Statistic, blocks: int, few: int, draws: _Draws) -> float:
+    """Return half a 95 % interval; of Student's t with `few` - 1 degrees of freedom where so few
+    blocks count that resampling often misses them all.
+    """
+    number, seed = draws
+    half = studentised_half(blocks, statistic, draws=number, seed=seed)
+    if math.isfinite(half):
+        return half
+    influence = statistic(np.arange(blocks)[None])[1][0]
+    return math.sqrt(float(influence @ influence)) / blocks * float(stdtrit(few - 1.0, 0.975))

@@ -87,18 +87,20 @@ def night_row(
     return row | {"found": found_in(row)}
 
 
-def found_in(row: Mapping[str, Any]) -> str:
+def found_in(row: Mapping[str, Any], tests: int = 1) -> str:
     """Return where the effect of a line lies, as far as it limits what can be traded.
 
-    Each part is tested by itself (p at most 0.05). "night": there is an effect from close to close
-    and one of its sign overnight, and none of that sign from the next open on. "opening": there is
-    one overnight and an opposite one after it, as an opening price off the market would make by
+    Each part is tested by itself. "night": there is an effect from close to close and one of its
+    sign overnight (p at most 0.05/tests), and none of that sign from the next open on (p at most
+    0.05). "opening": there is one overnight and an opposite one after it (p at most 0.05 each,
+    which chance alone makes of 1 line in 800), as an opening price off the market would make by
     itself. Else "".
     """
     night, day, both = (
         np.sign(row[f"{leg}_ic"]) if row[f"{leg}_p_value"] <= _LEVEL else 0.0 for leg in LEGS
     )
-    if both and night == both != day:
+    clear = max(row["night_p_value"], row["both_p_value"]) <= _LEVEL / tests
+    if clear and both and night == both != day:
         return "night"
     if night and day == -night:
         return "opening"

@@ -14,6 +14,13 @@ from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.pool import Market
 from hpi_bt.stats.steps import block_sums, by_cluster
 
+_NEAR_BARS = 252  # a line of daily bars is not measured against those nearer than that
+
+
+def near_bars(n: int) -> int:
+    """Return how many of `n` daily bars on either side share what follows with a bar: a year."""
+    return min(_NEAR_BARS, n // 4)
+
 
 class Ranks(NamedTuple):
     """Ranks from 1 on, equal values sharing their average, and the group of equals of each."""
@@ -89,6 +96,16 @@ class Pair:
         whole = np.zeros(self.steps.cluster.size)
         whole[self.at] = weight
         return block_sums(whole, values, self.steps.cluster, self.steps.horizon, clusters)
+
+
+def over_far(weight: FloatArray) -> FloatArray:
+    """Return a weight less its mean over the bars far from each, shape (n_bars,)."""
+    n = weight.size
+    near, bar = near_bars(n), np.arange(n)
+    total = np.append(0.0, np.cumsum(weight))
+    first, last = np.maximum(bar - near, 0), np.minimum(bar + near + 1, n)
+    far = total[-1] - (total[last] - total[first])
+    return np.asarray(weight - far / (n - (last - first)))
 
 
 def pair_of(line: FloatArray, market: Market, horizon: Horizon) -> Pair:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ from hpi_bt.errors import InputError
 from hpi_bt.stats.correlation import coefficient
 from hpi_bt.stats.deciles import pooled_decile_table
 from hpi_bt.stats.entries import EntryTest, trial_of_entries
-from hpi_bt.stats.events import COLUMNS, signal_rows
+from hpi_bt.stats.events import COLUMNS, Tested, completed, enough_permutations, signal_rows
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.lines import Line, measures_of, signals_of
-from hpi_bt.stats.nights import NIGHT_COLUMNS, night_row, nights_of
+from hpi_bt.stats.nights import NIGHT_COLUMNS, found_in, night_row, nights_of
 from hpi_bt.stats.pairs import pair_of
 from hpi_bt.stats.permutation import q_values
 from hpi_bt.stats.pool import Market, Pool, pool_of
@@ -28,7 +29,10 @@ DECILE_COLUMNS = (
     *("line", "horizon", "decile", "n", "low", "high", "mean", "median", "hit_rate"),
     *("excess", "t"),
 )
-COEFFICIENT_COLUMNS = ("line", "horizon", "symbols", "n", "ic", "t", "p_value", "q_value", "note")
+COEFFICIENT_COLUMNS = (
+    *("line", "horizon", "symbols", "n", "ic", "low", "high", "t", "p_value", "q_value"),
+    *("spearman", "note"),
+)
 NO_SIGNAL = 'no signal: no line is declared as an "event" or is -1, 0 or 1 throughout'
 _GROUPS = 10
 
@@ -60,7 +64,8 @@ class Subject(NamedTuple):
     year: int = 252
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True)
+class Parts:
     """What all parts of a study share: subjects with their markets, horizons, permutations."""
 
     subjects: Sequence[Subject]
@@ -68,6 +73,27 @@ class Parts(NamedTuple):
     horizons: Sequence[Horizon]
     permutations: int
     seed: int
+
+    @cached_property
+    def signals(self) -> list[dict[str, Line]]:
+        """Return the signals of each subject."""
+        return [signals_of(subject.panes, subject.bars) for subject in self.subjects]
+
+    @cached_property
+    def measures(self) -> list[dict[str, Line]]:
+        """Return the measured lines of each subject."""
+        return [measures_of(subject.panes, subject.bars) for subject in self.subjects]
+
+    @cached_property
+    def families(self) -> int:
+        """Return how many questions are asked: of signals, lines, nights, and of what was done.
+
+        Each has its share of the chance that anything at all is found where there is nothing.
+        """
+        signals, measures = any(self.signals), any(self.measures)
+        done = any(subject.trades is not None for subject in self.subjects)
+        nights = measures and self.markets[0].bars.daily
+        return max(1, sum((signals, measures, nights, done)))
 
     def having(self, lines: Sequence[Mapping[str, Line]]) -> Iterator[tuple[Line, list[int]]]:
         """Return every line once, and which subjects have it."""
@@ -88,9 +114,9 @@ def event_part(found: Parts) -> tuple[pd.DataFrame, list[str]]:
         return pool_of([found.markets[k] for k in at], found.permutations, found.seed)
 
     rows: list[dict[str, Any]] = []
+    tested: list[Tested] = []
     notes = []
-    lines = [signals_of(subject.panes, subject.bars) for subject in found.subjects]
-    every = list(found.having(lines))
+    every = list(found.having(found.signals))
     if not every:
         notes.append(NO_SIGNAL)
     words = [text for line, _ in every for text in line.texts.values()]
@@ -112,11 +138,13 @@ def event_part(found: Parts) -> tuple[pd.DataFrame, list[str]]:
                 "symbols": len(at),
                 "episodes": sum(_episodes(signal * side) for signal in signals),
             }
-            rows += [{**about, "horizon": h, **table[side, h]} for h in found.horizons]
+            rows += [{**about, "horizon": h} for h in found.horizons]
+            tested += [table[side, h] for h in found.horizons]
+    numbers_of = completed(tested, found.families)
+    rows = [about | row for about, row in zip(rows, numbers_of, strict=True)]
     events = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     numbers = [c for c in COLUMNS if c not in ("n", "note")]
-    events = events.astype(dict.fromkeys(numbers, np.float64))
-    return events.assign(q_value=q_values(events["p_value"].to_numpy())), notes
+    return events.astype(dict.fromkeys(numbers, np.float64)), notes
 
 
 def _episodes(signal: FloatArray) -> int:
@@ -128,8 +156,7 @@ def _episodes(signal: FloatArray) -> int:
 def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return the tables of tenths and of rank correlations, and which lines have none."""
     tenths, rows, notes = [], [], []
-    lines = [measures_of(subject.panes, subject.bars) for subject in found.subjects]
-    for line, at in found.having(lines):
+    for line, at in found.having(found.measures):
         values = found.values(line, at)
         known = sum(int(np.isfinite(v).sum()) for v in values)
         for horizon in found.horizons:
@@ -148,7 +175,7 @@ def measure_part(found: Parts) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     deciles = pd.concat(tenths) if tenths else pd.DataFrame(columns=list(DECILE_COLUMNS))
     coefficients = pd.DataFrame(rows, columns=list(COEFFICIENT_COLUMNS))
     p = coefficients["p_value"].to_numpy(dtype=np.float64)
-    coefficients = coefficients.assign(q_value=q_values(p))
+    coefficients = coefficients.assign(q_value=q_values(p, found.families))
     return deciles.reset_index(drop=True), coefficients, notes
 
 
@@ -156,8 +183,7 @@ def night_part(found: Parts) -> pd.DataFrame:
     """Return the table of what every measured line told of the night and of the day after it."""
     nights = [nights_of(market.bars) for market in found.markets]
     rows = []
-    lines = [measures_of(subject.panes, subject.bars) for subject in found.subjects]
-    for line, at in found.having(lines):
+    for line, at in found.having(found.measures):
         row = night_row(
             found.values(line, at),
             [nights[k] for k in at],
@@ -166,6 +192,8 @@ def night_part(found: Parts) -> pd.DataFrame:
         )
         if row:
             rows.append({"line": line.column, **row})
+    tests = len(rows) * found.families
+    rows = [row | {"found": found_in(row, tests)} for row in rows]
     return pd.DataFrame(rows, columns=list(NIGHT_COLUMNS))
 
 
@@ -183,7 +211,11 @@ def skill_part(found: Parts) -> Skill:
     Where a tenth of the trades or more changed size while held, entries from flat to flat are few
     and not what the strategy decides: the test of timing takes their place.
     """
-    tests, timing, notes = [], [], []
+    entries: list[tuple[str, EntryTest]] = []
+    timing: list[tuple[str, TimingTest]] = []
+    notes = []
+    tests = found.families * sum(subject.trades is not None for subject in found.subjects)
+    draws = max(found.permutations, enough_permutations(tests))
     for subject, market in zip(found.subjects, found.markets, strict=True):
         if subject.trades is None:
             continue
@@ -192,24 +224,33 @@ def skill_part(found: Parts) -> Skill:
         if account is not None and is_scaled(account["position"].to_numpy(dtype=np.float64)):
             try:
                 held = held_of(account, market.bars)
+                about = trial_of_timing(held, market.bars, shifts=draws, seed=found.seed)
             except InputError as error:
                 notes.append(f"{name}: timing was not tested ({error})")
                 continue
-            options = {"shifts": found.permutations, "seed": found.seed}
-            timing.append((subject.symbol, trial_of_timing(held, market.bars, **options)))
+            timing.append((subject.symbol, about))
             continue
         try:
             test = trial_of_entries(
-                _own(subject), market.bars, draws=found.permutations, seed=found.seed
+                _own(subject), market.bars, draws=draws, seed=found.seed, tests=tests
             )
         except InputError as error:
             notes.append(f"{name}: entries were not tested ({error})")
             continue
         if test.n:
-            tests.append((subject.symbol, test))
+            entries.append((subject.symbol, test))
         else:
             notes.append(f"{name}: entries were not tested ({test.note})")
-    return Skill(tests, timing, notes)
+    p = [test.p_value for _, test in entries] + [test.p_value for _, test in timing]
+    q = q_values(p, found.families).tolist()
+    return Skill(
+        [(name, test._replace(q_value=own)) for (name, test), own in zip(entries, q, strict=False)],
+        [
+            (name, test._replace(q_value=own))
+            for (name, test), own in zip(timing, q[len(entries) :], strict=True)
+        ],
+        notes,
+    )
 
 
 def _own(subject: Subject) -> pd.DataFrame:

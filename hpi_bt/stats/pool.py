@@ -91,10 +91,14 @@ class Market:
             forward = self.bars.forward(horizon)
             abnormal = self.bars.abnormal(forward, self.time_bucket)
             grid = grid_of(np.asarray(self.grid(abnormal, math.nan), dtype=np.float64))
-            self._found[horizon] = Ahead(forward, abnormal, grid, self._share(abnormal))
+            self._found[horizon] = Ahead(forward, abnormal, grid, self.share_of(abnormal))
         return self._found[horizon]
 
-    def _share(self, abnormal: FloatArray) -> FloatArray:
+    def share_of(self, abnormal: FloatArray) -> FloatArray:
+        """Return each cluster's sum of `abnormal` by time of day, over the number of such bars.
+
+        Shape (n_clusters, n_buckets).
+        """
         known = np.isfinite(abnormal)
         width = int(self.bucket.max()) + 1
         place = self.cluster[known] * width + self.bucket[known]
@@ -158,7 +162,8 @@ class Market:
         return np.asarray(ahead.share @ events)
 
 
-class Pool(NamedTuple):
+@dataclass(frozen=True)
+class Pool:
     """Markets studied as one, and the permutations of their clusters.
 
     Attributes
@@ -175,6 +180,13 @@ class Pool(NamedTuple):
     order: IntArray
     daily: bool
     seed: int
+    _more: dict[int, Pool] = field(default_factory=dict, repr=False)
+
+    def enlarged(self, permutations: int) -> Pool:
+        """Return the same markets with so many permutations, drawn once."""
+        if permutations not in self._more:
+            self._more[permutations] = pool_of(self.markets, permutations, self.seed)
+        return self._more[permutations]
 
 
 def markets_of(symbols: Sequence[Bars], time_bucket: float) -> list[Market]:

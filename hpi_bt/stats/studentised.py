@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -57,7 +58,9 @@ def check_draws(draws: int) -> None:
         raise InputError(f"bootstrap: {draws} draws; give at least {LEAST_DRAWS}, better 2000")
 
 
-def studentised_difference(n: int, statistic: Statistic, *, draws: int, seed: int) -> Difference:
+def studentised_difference(
+    n: int, statistic: Statistic, *, draws: int, seed: int, whole: bool = False
+) -> Difference:
     """Return the difference of a sample of `n` sessions with its interval and p-value.
 
     Parameters
@@ -68,6 +71,8 @@ def studentised_difference(n: int, statistic: Statistic, *, draws: int, seed: in
         From positions of shape (draws, n), the differences and every session's influence on them,
         so scaled that a difference is off by about the mean of its influences.
     draws, seed : int
+    whole : bool, default=False
+        Round the mean block to a whole number: figures of one sample then share their draws.
 
     Raises
     ------
@@ -83,6 +88,7 @@ def studentised_difference(n: int, statistic: Statistic, *, draws: int, seed: in
     estimate, influence = statistic(np.arange(n)[None])
     difference = float(estimate[0])
     block = mean_block_length(influence[0])
+    block = float(round(block)) if whole else block
     se = implied_error(influence[0], block)
     if not se > _SAME * max(abs(difference), 1e-12) + 1e-15:
         return Difference(
@@ -113,7 +119,15 @@ def ratio_half(sums: FloatArray, counts: FloatArray, *, draws: int, seed: int) -
         ratio = drawn.sum(axis=1) / n.sum(axis=1)
         return ratio, (drawn - ratio[:, None] * n) / n.mean(axis=1)[:, None]
 
-    found = studentised_difference(sums.size, ratios, draws=draws, seed=seed)
+    return studentised_half(sums.size, ratios, draws=draws, seed=seed)
+
+
+def studentised_half(n: int, statistic: Statistic, *, draws: int, seed: int) -> float:
+    """Return half the 95 % interval of a figure, NaN where resampling says nothing.
+
+    Figures of one sample of `n` share their draws.
+    """
+    found = studentised_difference(n, statistic, draws=draws, seed=seed, whole=True)
     return found.high - found.difference
 
 
@@ -130,17 +144,28 @@ def _drawn_t(
     `whole` is D and se of the sample, which a single run around it draws again.
     """
     difference, se = whole
+    found = []
+    for index, begins in _drawn_blocks(n, block, draws, seed):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            estimate, influence = statistic(index)
+            off = np.abs(estimate - difference)
+            t = off / _block_error(begins, influence)
+        t = np.where(np.isfinite(t), t, np.inf)
+        found.append(np.where(off <= _SAME * se, 0.0, t))
+    return np.concatenate(found)
+
+
+@lru_cache(maxsize=4)
+def _drawn_blocks(n: int, block: float, draws: int, seed: int) -> list[tuple[IntArray, IntArray]]:
+    """Return resampled positions of shape (draws, n), batch by batch, and where runs begin."""
     rng = np.random.default_rng(seed)
     size, found = max(1, _BATCH // n), []
     for start in range(0, draws, size):
         index = stationary_indices(n, block, min(size, draws - start), rng)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            estimate, influence = statistic(index)
-            off = np.abs(estimate - difference)
-            t = off / _block_error(index, influence)
-        t = np.where(np.isfinite(t), t, np.inf)
-        found.append(np.where(off <= _SAME * se, 0.0, t))
-    return np.concatenate(found)
+        fresh = np.ones(index.shape, dtype=bool)
+        fresh[:, 1:] = index[:, 1:] != (index[:, :-1] + 1) % n
+        found.append((index, np.flatnonzero(fresh)))
+    return found
 
 
 def implied_error(influence: FloatArray, block: float) -> float:
@@ -157,12 +182,9 @@ def implied_error(influence: FloatArray, block: float) -> float:
     return math.sqrt(max(variance, 0.0) / n)
 
 
-def _block_error(index: IntArray, influence: FloatArray) -> FloatArray:
+def _block_error(begins: IntArray, influence: FloatArray) -> FloatArray:
     """Return each draw's standard error of the mean, from the sums of the blocks drawn."""
-    draws, n = index.shape
-    fresh = np.ones(index.shape, dtype=bool)
-    fresh[:, 1:] = index[:, 1:] != (index[:, :-1] + 1) % n
-    begins = np.flatnonzero(fresh)
+    draws, n = influence.shape
     sums = np.add.reduceat(influence.ravel(), begins)
     total = np.bincount(begins // n, weights=np.square(sums), minlength=draws)
     return np.asarray(np.sqrt(total) / n)

@@ -46,14 +46,17 @@ class SignalStudy:
     events : DataFrame
         One row a signal, direction and horizon: signal (its column), label ("bullish cross"),
         direction, horizon, symbols (how many have it), episodes, then the columns of
-        `event_study`; q_value is over the whole table. Directions that never occurred have no row
-        but a note. n counts bars, episodes the unbroken runs of them within a session.
+        `event_study`; q_value is over the whole table, and knows how many tables are read
+        together (signals, lines, nights of daily bars, entries or timing), as every q here does:
+        the chance that anything is found where there is nothing is 5 %. Directions that never
+        occurred have no row but a note. n counts bars, episodes the unbroken runs of them within a
+        session.
     deciles : DataFrame
         One row a measured line, horizon and tenth of its values: the columns of `decile_table`.
         Each symbol is ranked by itself.
     coefficients : DataFrame
-        One row a measured line and horizon: n, ic, t, p_value and note of
-        `information_coefficient`; q_value is over the whole table.
+        One row a measured line and horizon: the columns of `information_coefficient`, and q_value
+        over the whole table.
     nights : DataFrame
         One row a measured line: how it ranks, at the session's close, with the return of the
         night, of the session after it and of both; columns as `hpi_bt.stats.nights.night_row`.

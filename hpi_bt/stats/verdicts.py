@@ -17,7 +17,7 @@ from hpi_bt.stats.timing import TimingTest
 
 _MINUS = "\N{MINUS SIGN}"
 LEVEL = 0.05  # of the false discovery rate, and of a single p-value
-SURE = 0.01  # of a single p-value that no count of tests corrects: above it, a hint at most
+HINT = 0.1  # of the false discovery rate up to which a p-value under 0.05 is a hint
 
 
 def percent(value: float, *, signed: bool = False) -> str:
@@ -70,9 +70,17 @@ def verdict(row: Mapping[Any, Any]) -> str:
     if q <= LEVEL:
         against = "" if row["effect"] > 0.0 else "; price went AGAINST the signal"
         return f"found: q {probability(q)}{against}"
-    if p <= LEVEL:
-        return f"a hint at most: p {probability(p)}, but q {probability(q)} among all tests"
-    return f"no evidence; less than {percent(float(row['detectable']))} may well be missed"
+    if is_hint(p, q):
+        return f"a hint at most: p {probability(p)}, q {probability(q)} among all tests"
+    least = float(row["detectable"])
+    if not math.isfinite(least):
+        return "no evidence"
+    return f"no evidence; less than {percent(least)} may well be missed"
+
+
+def is_hint(p: float, q: float) -> bool:
+    """Return whether a test that is no discovery is worth a hint."""
+    return LEVEL < q <= HINT and p <= LEVEL
 
 
 def is_found(events: pd.DataFrame) -> pd.Series:
@@ -82,26 +90,30 @@ def is_found(events: pd.DataFrame) -> pd.Series:
 
 def entry_verdict(test: EntryTest) -> str:
     """Return what a test of a strategy's entries says, in one sentence."""
+    many = "entry" if test.n == 1 else f"{test.n:,} entries"
     earned = (
-        f"The {test.n:,} closed trades made {percent(test.mean, signed=True)} each before "
-        f"costs; trades entered at random, held as long, made "
-        f"{percent(test.random_low, signed=True)} to {percent(test.random_high, signed=True)}"
+        f"Valued over the holding times of all trades, the {many} made "
+        f"{percent(test.mean, signed=True)} each before costs"
     )
     if math.isnan(test.p_value):
         return f"{earned}. Cannot be judged: {test.note or 'no spread'}."
-    rank = f"{earned}: better than {test.percentile:.0f} % of them"
-    p, word = f"(p {probability(test.p_value)})", _better(test)
+    rank = (
+        f"{earned}; entries at other times, valued alike, made "
+        f"{percent(test.random_low, signed=True)} to {percent(test.random_high, signed=True)}"
+    )
+    p = f"(p {probability(test.p_value)})"
     if _found(test):
-        return f"{rank}; the entries are {word} than random ones {p}."
-    if test.p_value <= LEVEL:
-        return f"{rank}, a hint at most that the entries are {word} than random ones {p}."
-    return f"{rank}, no evidence that the entries add anything {p}."
+        return f"{rank}: found {_better(test)} than random entries {p}."
+    if is_hint(test.p_value, test.q_value):
+        return f"{rank}: a hint at most that they are {_better(test)} than random entries {p}."
+    least = f"; an advantage under {percent(test.detectable)} may well be missed"
+    least = least if math.isfinite(test.detectable) else ""
+    return f"{rank}: no evidence that the entries add anything {p}{least}."
 
 
 def _found(test: EntryTest | TimingTest) -> bool:
-    """Return whether p finds something and the mean, which p does not compare, bears it out."""
-    usual = test.random_low <= test.mean <= test.random_high
-    return test.p_value <= SURE and not usual
+    """Return whether a test of what a strategy did is a discovery."""
+    return test.q_value <= LEVEL
 
 
 def _better(test: EntryTest | TimingTest) -> str:
@@ -124,14 +136,13 @@ def timing_verdict(test: TimingTest, year: int = 252) -> str:
     earned = (
         f"{why}. Against holding its average so far (over all, {percent(test.exposure)} of "
         f"equity) that made {percent(year * test.mean, signed=True)} a year before costs; the "
-        f"same path of exposure, begun on other days, made {low} to {high}: better than "
-        f"{test.percentile:.0f} % of them"
+        f"same path of exposure, begun on other days, made {low} to {high}"
     )
     if _found(test):
-        return f"{earned}; the timing is {_better(test)} than chance {p}."
-    if test.p_value <= LEVEL:
-        return f"{earned}, a hint at most that the timing is {_better(test)} than chance {p}."
-    return f"{earned}, no evidence that the timing adds return {p}."
+        return f"{earned}: found {_better(test)} than chance {p}."
+    if is_hint(test.p_value, test.q_value):
+        return f"{earned}: a hint at most that the timing is {_better(test)} than chance {p}."
+    return f"{earned}: no evidence that the timing adds return {p}."
 
 
 def night_warning(row: Mapping[Any, Any]) -> str:
@@ -178,20 +189,34 @@ def _on_signals(study: SignalStudy) -> str:
         return "Signals: too few sessions with events to judge any."
     found = events[is_found(events).to_numpy()]
     if found.empty:
-        return (
-            f"Signals: no evidence of an edge in {about}; a typical kind would have shown one of "
-            f"{_detectable(study, tested)} four times in five (p < {LEVEL})."
-        )
+        return f"Signals: {_no_signal(study, tested, about)}."
     kinds_found = found.groupby(["signal", "label"], sort=False)
     names = [_named(study, str(label), rows) for (_, label), rows in kinds_found]
     return f"Signals: of {about}, found {'; '.join(names)}."
 
 
+def _no_signal(study: SignalStudy, tested: pd.DataFrame, about: str) -> str:
+    """Return that nothing was found, a hint where there is one, and what could have been found."""
+    best = tested.iloc[int(tested["q_value"].argmin())]
+    p, q = float(best["p_value"]), float(best["q_value"])
+    if is_hint(p, q):
+        which = f"{best['label']}, {_ahead(study, best['horizon'])}"
+        return f"a hint at most in {about}: {which}; p {probability(p)}, q {probability(q)}"
+    said = f"no evidence of an edge in {about}"
+    least = _detectable(study, tested)
+    if not least:
+        return said
+    return f"{said}; one of {least} would typically have been found four times in five"
+
+
 def _detectable(study: SignalStudy, tested: pd.DataFrame) -> str:
-    """Return the edges of the median kind that can be found, at the first and last horizon."""
+    """Return the edges of the median kind that can be found, at the first and last horizon.
+
+    "" where none is known.
+    """
     least = tested.groupby("horizon", sort=False)["detectable"].median()
-    known = [h for h in study.horizons if h in least.index]
-    ends = known if len(known) == 1 else [known[0], known[-1]]
+    known = [h for h in study.horizons if h in least.index and math.isfinite(least[h])]
+    ends = known if len(known) < 2 else [known[0], known[-1]]
     return " or ".join(f"{percent(float(least[h]))} ({_ahead(study, h)})" for h in ends)
 
 
@@ -199,8 +224,8 @@ def _ahead(study: SignalStudy, horizon: Horizon) -> str:
     return horizon_text(horizon, study.bar_minutes, regular=study.regular)
 
 
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def _counted(n: int, what: str, many: str = "") -> str:
+    return f"{n:,} {what if n == 1 else many or what + 's'}"
 
 
 def _named(study: SignalStudy, label: str, rows: pd.DataFrame) -> str:
@@ -219,16 +244,16 @@ def _on_lines(study: SignalStudy) -> str:
     if not len(known):
         return ""
     best = known.iloc[int(known["p_value"].argmin())]
-    p, q = float(best["p_value"]), probability(float(best["q_value"]))
+    p, q = float(best["p_value"]), float(best["q_value"])
     about = _counted(len(known), "rank correlation")
     when = _ahead(study, best["horizon"])
     ic = coefficient_text(float(best["ic"]))
     which = f"the clearest is {ic} ({best['line']}, {when};"
     count = int((known["q_value"] <= LEVEL).sum())
     if count:
-        return f"Lines: of {about}, found {count}; {which} q {q})."
-    if p <= LEVEL:
-        return f"Lines: a hint at most in {about}; {which} p {probability(p)}, but q {q})."
+        return f"Lines: of {about}, found {count}; {which} q {probability(q)})."
+    if is_hint(p, q):
+        return f"Lines: a hint at most in {about}; {which} p {probability(p)}, q {probability(q)})."
     return f"Lines: no evidence in {about}; {which} p {probability(p)})."
 
 
@@ -255,11 +280,12 @@ def _on_timing(study: SignalStudy) -> str:
     if len(tests) == 1:
         test = tests[0][1]
         word = "no evidence that changing the exposure adds return"
-        if test.p_value <= LEVEL:
-            hint = "" if _found(test) else "a hint at most that "
-            word = f"{hint}changing the exposure did {_better(test)} than chance"
+        if _found(test):
+            word = f"found that changing the exposure did {_better(test)} than chance"
+        elif is_hint(test.p_value, test.q_value):
+            word = f"a hint at most that changing the exposure did {_better(test)} than chance"
         return (
-            f"Timing: {word} ({test.changes:,} sessions with a change of position, "
+            f"Timing: {word} ({_counted(test.changes, 'session')} with a change of position, "
             f"p {probability(test.p_value)})."
         )
     return f"Timing: {_of_several(tests, 'chance')}."
@@ -271,11 +297,12 @@ def _on_entries(study: SignalStudy) -> str:
         return ""
     if len(tests) == 1:
         test = tests[0][1]
-        word = "no evidence that they beat random ones"
-        if test.p_value <= LEVEL:
-            hint = "" if _found(test) else "a hint at most that they are "
-            word = f"{hint}{_better(test)} than random ones"
-        return f"Entries: {word} in {test.n:,} trades, p {probability(test.p_value)}."
+        about = f"in {_counted(test.n, 'entry', 'entries')}, p {probability(test.p_value)}"
+        if _found(test):
+            return f"Entries: found {_better(test)} than random ones {about}."
+        if is_hint(test.p_value, test.q_value):
+            return f"Entries: a hint at most that they are {_better(test)} than random {about}."
+        return f"Entries: no evidence that they beat random ones {about}."
     return f"Entries: {_of_several(tests, 'random ones')}."
 
 

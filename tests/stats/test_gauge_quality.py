@@ -43,7 +43,7 @@ def test_an_event_is_one_to_the_cent():
 
 def test_rates_agree_with_counting():
     result, spy = market()
-    table = signal_quality(result, spy, draws=50)
+    table = signal_quality(result, spy, draws=99)
     score, closes = result.score.to_numpy(), spy.to_numpy()
     low = np.array(
         [closes[t + 1 : t + 22].min() if t + 21 < len(closes) else NAN for t in range(1500)]
@@ -97,7 +97,7 @@ def test_a_signal_without_information_has_an_interval_around_a_half():
 
 def test_few_blocks_give_no_interval_and_say_why():
     result, spy = market(400)
-    table = signal_quality(result, spy, draws=50)
+    table = signal_quality(result, spy, draws=99)
     rare = table[(table["n"] > 0) & (table["blocks"] < 10)]
     assert len(rare)
     assert rare[["hit_low", "forward_low", "balanced_low"]].isna().all(axis=None)
@@ -112,7 +112,7 @@ def test_an_accuracy_of_few_warnings_has_no_interval(blocks):
     score.iloc[25 : 25 + 30 * blocks : 30] = 80.0
     result, _ = market(3010)
     flat = result._replace(score=score, component_scores=pd.DataFrame({"a": score}))
-    row = signal_quality(flat, spy, horizon=10, draws=50).loc[("gauge", "warning")]
+    row = signal_quality(flat, spy, horizon=10, draws=99).loc[("gauge", "warning")]
     assert row["n"] == row["blocks"] == blocks
     assert row["balanced_accuracy"] > 0.5
     assert np.isfinite(row[["hit_low", "balanced_low"]].astype(float)).all() == (blocks == 10)
@@ -125,7 +125,7 @@ def test_an_accuracy_of_few_falls_has_no_interval_and_says_so():
     score = series(np.where(np.arange(3010) % 10 == 5, 80.0, 10.0))
     result, _ = market(3010)
     flat = result._replace(score=score, component_scores=pd.DataFrame({"a": score}))
-    row = signal_quality(flat, spy, horizon=10, draws=50).loc[("gauge", "warning")]
+    row = signal_quality(flat, spy, horizon=10, draws=99).loc[("gauge", "warning")]
     assert np.isfinite(row["hit_low"])
     assert np.isnan(row["balanced_low"])
     assert row["note"].startswith("no interval: falls in ")
