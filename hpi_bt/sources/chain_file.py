@@ -158,7 +158,9 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
     contracts = without_fillers(contracts, spot, notes)
     expired = (contracts["expiry"] <= as_of).to_numpy(dtype=bool)
     notes.extend(
-        check_units(contracts[~expired], spot, raw.columns or {}, asked=given.unit, name=raw.name)
+        check_units(
+            contracts[~expired], spot, as_of, raw.columns or {}, asked=given.unit, name=raw.name
+        )
     )
     stale = _stale(contracts, as_of, given)
     notes.extend(oddities(contracts))
