@@ -17,6 +17,19 @@ _GROUPED = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|[+-]?[1-9]\d?(?:,\d{2})*,\d{
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9}
 
 
+_DOUBTFUL = r"[+-]?[1-9]\d{0,2},\d{3}"
+
+
+def doubtful_comma(values: pd.Series) -> str | None:
+    """Return a cell such as 1,085 where all cells are of this form: 1085, or 1.085 in Europe."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return None
+    words = values.dropna().astype("str").str.strip()
+    words = words[~words.str.lower().isin(BLANKS)]
+    every = len(words) > 0 and bool(words.str.fullmatch(_DOUBTFUL).all())
+    return str(words.iloc[0]) if every else None
+
+
 class Numbers(NamedTuple):
     """A column of text as numbers; each of shape (n,).
 

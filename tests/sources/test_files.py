@@ -214,6 +214,21 @@ def test_a_part_without_a_known_column_is_refused(tmp_path):
         CsvSource(path="oi.csv").read_columns(Locations((tmp_path,)), "XNYS")
 
 
+@pytest.mark.parametrize(
+    ("price", "doubtful"),
+    [("1,085", True), ("5,006.5", False), ("1,085,000", False), ("85", False)],
+)
+def test_a_comma_that_may_be_a_decimal_one_is_said(tmp_path, price, doubtful):
+    days = pd.bdate_range("2024-01-02", periods=5).strftime("%Y-%m-%d")
+    rows = [f'{day},"{price}","{price}","{price}","{price}",100' for day in days]
+    text = "\n".join(("date,open,high,low,close,volume", *rows))
+    (tmp_path / "spy.csv").write_text(text)
+    frame = CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
+    assert (frame["close"] == float(price.replace(",", ""))).all()
+    codes = [getattr(note, "code", "") for note in frame.attrs["notes"]]
+    assert codes.count("comma-of-thousands") == doubtful
+
+
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
 )
