@@ -177,6 +177,15 @@ def test_dates_of_month_ends_need_no_setting(last):
     assert [f"{at:%m-%d}" for at in monthly.closes[:3]] == ["01-31", "02-29", "03-28"]
 
 
+@pytest.mark.parametrize("days", ["W-FRI", "BME"])
+def test_last_weekdays_end_weeks_and_months_where_every_day_is_a_session(days):
+    whole = bars(dates(days), calendar="24/7")
+    assert [f"{at:%Y-%m-%d}" for at in whole.closes - pd.Timedelta("1D")] == dates(days)
+    for begins in ("W-SUN", "W-MON", "MS"):
+        with pytest.raises(InputError, match="apart; daily bars are not"):
+            bars(dates(begins), calendar="24/7")
+
+
 @pytest.mark.parametrize("days", ["W-MON", "W-SUN", "W-TUE", "MS", "QS"])
 @pytest.mark.parametrize("said", [{}, {"bar_minutes": 1440}, {"bar": "1d"}, {"bar_label": "open"}])
 def test_dates_too_far_apart_are_never_taken_for_daily_bars(days, said):
