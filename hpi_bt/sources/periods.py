@@ -157,7 +157,8 @@ def are_ends(days: IntArray, length: float, sessions: Sessions) -> BoolArray:
     own = ~sessions.none_between(days, days + 1)
     months = months_of(length) > 0
     friday = (weekday == 4) & (end - days <= 3)
-    return friday | last & (months | (weekday < 5) | own & (weekday < 6))
+    ends: BoolArray = friday | last & (months | (weekday < 5) | own & (weekday < 6))
+    return ends
 
 
 def are_starts(days: IntArray, length: float, sessions: Sessions) -> BoolArray:

@@ -262,6 +262,7 @@ def test_at_the_first_close_with_nothing_left_the_position_is_closed_and_no_orde
     assert (got.trades["exit_reason"].tolist(), got.counts["rejected"]) == (["ruin"], 0)
 
 
+@pytest.mark.filterwarnings("ignore:HedgeData")  # such bars are warned of
 def test_a_ruined_account_is_closed_by_no_stop_and_may_end_above_zero():
     stop = {"period": 1, "multiple": 2.0}  # 14, touched on the bar after the ruin
     bars = {2: (10, 13.9, 9, 14.2), 3: (12, 15, 11, 11)}
