@@ -21,6 +21,7 @@ from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import FileSource
 from hpi_bt.sources.hours import add_notes
+from hpi_bt.sources.missing import missing_notes
 from hpi_bt.sources.paths import user_path
 
 Stage = Callable[[str, float], None]
@@ -103,7 +104,7 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     for feature in config.features:
         frame = feature.joined(frame, bare, where, data.sessions)
     frame = _between(frame, config)
-    frame = add_notes(frame, *implausible(frame))
+    frame = add_notes(frame, *implausible(frame), *missing_notes(frame))
     return _with_demo_flow(frame) if config.demo else frame
 
 

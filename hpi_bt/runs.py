@@ -258,7 +258,7 @@ def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
     bars = frame.drop(columns=[c for c in lines if c in frame]).join(lines)
     panes = [{**pane, **story.style.get(pane["column"], {})} for pane in record.panes]
     symbol = str(frame.attrs.get("symbol", ""))
-    year = sessions_per_year(frame)
+    year = round(sessions_per_year(frame))
     subject = Subject(symbol, bars, panes, record.trades, record.account, year)
     try:
         return signal_study(

@@ -216,7 +216,7 @@ def subject_of(result: Result) -> Subject:
         panes = json.loads((folder / "panes.json").read_text("utf-8"))
         bars, trades, account = result.signals, result.trades, result.equity
         symbol = str(result.summary["symbol"])
-        year = int(result.summary.get("sessions_per_year", 252))
+        year = round(float(result.summary.get("sessions_per_year", 252)))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{folder}: damaged ({reason}); run its config again") from None

@@ -57,7 +57,8 @@ def test_every_row_is_the_run_of_its_point_bit_for_bit(done, tmp_path):
                 engine=engine,
             )
             got = {name: one.summary[name] for name in METRICS}
-            assert got == {name: row[name] for name in METRICS}
+            known = {name: None if np.isnan(row[name]) else row[name] for name in METRICS}
+            assert got == known
 
 
 @pytest.mark.parametrize(
@@ -99,15 +100,14 @@ def test_runs_sweeps_and_pages_of_a_calendar_are_annualised_by_its_sessions(tmp_
     own = performance(returns, periods_per_year=365)
     assert own.sharpe != 0.0
     for found in (one.summary, swept.summary["figures"]):
-        assert [found["sharpe"], found["cagr"]] == [own.sharpe, own.cagr]
+        assert found["sharpe"] == own.sharpe
+        assert found["cagr"] is None  # twelve sessions are no rate
     for summary, page in (
         (one.summary, one.folder / "tearsheet.html"),
         (swept.summary, swept.folder / "heatmap.html"),
     ):
         assert summary["sessions_per_year"] == 365
         assert "by 365 sessions a year" in page.read_text("utf-8")
-    sheet = (one.folder / "tearsheet.html").read_text("utf-8")
-    assert f"<td>{round(100 * own.cagr, 2):g}%</td>" in sheet
 
 
 def test_the_folder_holds_what_the_result_says(done):

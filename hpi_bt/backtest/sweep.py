@@ -95,7 +95,7 @@ class Prepared:
     columns: dict[str, FloatArray] = field(default_factory=dict)
 
     @cached_property
-    def year(self) -> int:
+    def year(self) -> float:
         """Return the sessions in a year, by which figures are annualised."""
         return sessions_per_year(self.frame)
 
@@ -282,7 +282,7 @@ def _room(n_bars: int) -> tuple[FloatArray, FloatArray]:
 _own = threading.local()
 
 
-def figures_of(returns: FloatArray, account: Account, multiplier: float, year: int) -> FloatArray:
+def figures_of(returns: FloatArray, account: Account, multiplier: float, year: float) -> FloatArray:
     """Return METRICS of one account, as `hpi-bt run` reports them; `year` in sessions."""
     risk = performance(returns, periods_per_year=year)
     size, price, commission, slippage, closed = account.fills.T

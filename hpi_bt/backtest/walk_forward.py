@@ -79,14 +79,14 @@ def windows_of(sessions: int, rule: WalkForward) -> list[Window]:
     return found
 
 
-def scores(returns: FloatArray, select: str, *, year: int = 252) -> FloatArray:
+def scores(returns: FloatArray, select: str, *, year: float = 252.0) -> FloatArray:
     """Return the figure by which points are chosen, shape (n_points,); -inf where undefined.
 
     Parameters
     ----------
     returns : ndarray of shape (n_points, n_sessions)
         Session returns of the training window.
-    year : int, default=252
+    year : float, default=252
         Sessions in a year.
     """
     risks = (performance(row, periods_per_year=year) for row in returns)

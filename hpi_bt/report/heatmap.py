@@ -77,7 +77,7 @@ def write_heatmap(
         demo=summary["demo"],
         banner=[
             ("Chosen by", f"most {select}; every figure is in sample"),
-            ("Annualised", f"by {summary['sessions_per_year']} sessions a year"),
+            ("Annualised", f"by {round(summary['sessions_per_year'], 1):g} sessions a year"),
         ],
         notices=[],
         facts=facts_of(summary),
