@@ -116,7 +116,7 @@ def test_the_folder_holds_what_the_result_says(done):
     best = done.table.iloc[0]
     assert done.summary["best"]["smoothing"] == best["smoothing"]
     assert done.summary["figures"]["sharpe"] == best["sharpe"] == done.table["sharpe"].max()
-    assert done.summary["trials"] == done.summary["points"] == 8
+    assert done.summary["trials"] == done.summary["points"] == 8  # all different
     assert done.returns.shape == (8, 12)
     assert {p.name for p in done.folder.parent.iterdir()} == {done.folder.name, "index.html"}
     totals = np.prod(1.0 + done.returns, axis=1) - 1.0
@@ -128,6 +128,11 @@ def test_the_folder_holds_what_the_result_says(done):
 def test_the_first_row_is_the_best_by_the_figure_chosen(figure, tmp_path):
     result = hpi_bt.sweep(config(), results=tmp_path, select=figure)
     column = result.table[figure]
+    if column.isna().all():  # growth a year, of twelve sessions
+        assert figure in ("cagr", "calmar")
+        column = result.table["total_return"]
+        assert figure == "calmar" or column.iloc[0] == column.max()
+        return
     best = column.min() if figure in ("volatility", "costs") else column.max()
     assert column.iloc[0] == best
     assert result.summary["figures"][figure] == best

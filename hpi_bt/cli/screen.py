@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from math import isnan
+from math import inf, isnan
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,8 @@ def show_table(head: str, rows: Sequence[tuple[str, str]]) -> None:
 _SHORT = {
     "total_return": "return", "max_drawdown": "drawdown", "win_rate": "won",
     "out_of_sample_sharpe": "out_sharpe", "out_of_sample_return": "out_return",
-    "in_sample": "in_sample", "most_frequent": "mostly",
+    "in_sample": "in_sample", "in_sample_trades": "trades", "out_of_sample_rank": "out_rank",
+    "most_frequent": "mostly",
 }  # fmt: skip
 
 
@@ -153,6 +154,8 @@ def show_frame(table: pd.DataFrame, formats: Mapping[str, str]) -> None:
 def _cell(value: Any, form: str | None) -> str:
     if value is None or (isinstance(value, float) and isnan(value)):
         return "n/a"
+    if isinstance(value, float) and value == inf:
+        return "never lost"
     if form is None:
         return str(value)
     text = form.format(value)

@@ -157,6 +157,8 @@ def shown_rows(comparison: Comparison) -> dict[str, list[Row]]:
 
 def value_text(key: str, value: float) -> str:
     """Return a metric as text, "–" where it is unknown."""
+    if value == math.inf:
+        return "never lost"
     return METRICS[key].form.format(value).replace("-", "−") if math.isfinite(value) else "–"
 
 

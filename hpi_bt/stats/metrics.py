@@ -206,6 +206,31 @@ def performance(returns: npt.ArrayLike, *, periods_per_year: float = 252.0) -> M
     )
 
 
+def choice_score(returns: npt.ArrayLike, select: str, *, periods_per_year: float = 252.0) -> float:
+    """Return the figure by which a point is chosen: that of `performance` without its limits.
+
+    Infinite where a ratio has nothing to divide by and something was gained: a point that never
+    lost (sortino, calmar), or gained the same in each session (sharpe). NaN where undefined.
+
+    Parameters
+    ----------
+    returns : array of shape (n_sessions,)
+        Session returns, decimals.
+    select : str
+        A field of `Metrics`.
+    periods_per_year : float, default=252
+        Sessions in a year.
+    """
+    r = checked_returns(returns)
+    risk = performance(r, periods_per_year=periods_per_year)
+    if select == "sharpe" and r.size > 1 and np.ptp(r) == 0.0:
+        return over_losses(float(r[0]), 0.0)
+    if select not in ("cagr", "calmar") or not r.size:
+        return float(getattr(risk, select))
+    cagr = growth_a_year(risk.total_return, r.size / periods_per_year)
+    return cagr if select == "cagr" else over_losses(cagr, -risk.max_drawdown)
+
+
 def growth_a_year(total_return: float, years: float) -> float:
     """Return the compounded growth of a year, decimal; infinite where no number can hold it."""
     with np.errstate(over="ignore"):

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
 from hpi_bt.stats.metrics import (
+    choice_score,
     drawdown,
     exposure,
     longest_run,
@@ -188,6 +189,20 @@ def test_a_ratio_to_losses_is_infinite_where_nothing_was_lost_and_some_was_gaine
     winner = performance([0.0, 0.01, 0.02])
     assert (winner.sortino, winner.calmar) == (math.inf, math.inf)
     assert performance([0.0, -0.01]).sortino < 0.0
+
+
+def test_the_score_of_a_choice_has_no_limits():
+    steady, rising = [0.01] * 5, [0.5, 0.0, 0.6]
+    assert choice_score(steady, "sharpe") == math.inf
+    assert choice_score([-0.01] * 5, "sharpe") < 0.0 or math.isnan(
+        choice_score([-0.01] * 5, "sharpe")
+    )
+    assert choice_score(rising, "calmar") == choice_score(rising, "sortino") == math.inf
+    assert choice_score([0.1, -0.01], "calmar") == pytest.approx(
+        (1.089 ** (252 / 2) - 1.0) / 0.01, rel=1e-9
+    )
+    assert math.isnan(choice_score([0.0] * 5, "sortino"))
+    assert choice_score(rising, "total_return") == pytest.approx(1.4)
 
 
 @pytest.mark.parametrize("bad", [[math.nan], [math.inf], [-1.01], [[0.1]]])
