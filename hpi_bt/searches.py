@@ -142,17 +142,7 @@ def open_search(
     strategy: Any = load_strategy(model.strategy.reference, folders)
     chosen = engine_for(strategy, engine)
     check_params(strategy, model.strategy.params)
-    for point in (points[0], points[-1]):
-        with_point(model, point, strategy)
-    for name in points[0]:
-        if name in ("point", "error", *METRICS):
-            raise InputError(
-                f"sweep.{name}: is the name of a column of the result; rename the parameter of "
-                f"{strategy.__name__}"
-            )
-        if "." not in name:
-            for value in {repr(p[name]): p[name] for p in points}.values():
-                check_params(strategy, {name: value}, "sweep")
+    _check_points(model, strategy, points)
     check_writable(parent)
     where = locations(path, data_dir, offline, cache_dir)
     frame = frame_of_config(model, where, history=True)
@@ -181,6 +171,24 @@ def open_search(
         yield Search(
             model, points, task, traded(frame), store, source, (*alone, *_other_code(store))
         )
+
+
+def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None:
+    """Refuse parameters and settings that cannot be; what a point raises is a row of its own."""
+    for point in (points[0], points[-1]):
+        with_point(model, point, strategy)
+    for name in points[0]:
+        if name in ("point", "error", *METRICS):
+            raise InputError(
+                f"sweep.{name}: is the name of a column of the result; rename the parameter of "
+                f"{strategy.__name__}"
+            )
+        if "." not in name:
+            for value in {repr(p[name]): p[name] for p in points}.values():
+                check_params(strategy, {name: value}, "sweep")
+        else:
+            for point in {repr(p[name]): p for p in reversed(points)}.values():
+                with_point(model, point, strategy)
 
 
 def _hash(*parts: Any) -> str:

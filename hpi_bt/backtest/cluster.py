@@ -36,7 +36,7 @@ def over_cluster(
         left = {client.submit(work, task, part, pure=False, retries=3) for part in parts}
         seen = monotonic()
         while left:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError), client.as_current():
                 distributed.wait(left, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
             finished = {future for future in left if future.done()}
             for future in finished:

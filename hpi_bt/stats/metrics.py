@@ -15,6 +15,7 @@ from hpi_bt.errors import InputError
 
 _UNIX_EPOCH = dt.date(1970, 1, 1).toordinal()
 LEAST_SESSIONS = 21  # a month; a year made of fewer says nothing (three gave a Sharpe of 10)
+_ROUNDING = 1e-12  # of a return: what floats leave of nothing
 MOST_CAGR = 10.0  # 1,000 % a year; more is a short stretch, not a rate
 
 
@@ -202,7 +203,7 @@ def performance(returns: npt.ArrayLike, *, periods_per_year: float = 252.0) -> M
         sortino=over_losses(mean * year, losses),
         max_drawdown=deepest,
         drawdown_sessions=longest_run(drop < 0.0),
-        calmar=over_losses(total if deepest == 0.0 else cagr, -deepest),
+        calmar=over_losses(cagr if deepest < -_ROUNDING else total, -deepest),
     )
 
 
@@ -239,7 +240,9 @@ def growth_a_year(total_return: float, years: float) -> float:
 
 def over_losses(gain: float, losses: float) -> float:
     """Return gain / losses: infinite where something was gained and nothing lost, else NaN at 0."""
-    return math.inf if losses == 0.0 and gain > 0.0 else _ratio(gain, losses)
+    if losses > _ROUNDING:
+        return _ratio(gain, losses)
+    return math.inf if gain > _ROUNDING else math.nan
 
 
 def _spread(r: FloatArray) -> float:

@@ -189,6 +189,8 @@ def test_a_ratio_to_losses_is_infinite_where_nothing_was_lost_and_some_was_gaine
     winner = performance([0.0, 0.01, 0.02])
     assert (winner.sortino, winner.calmar) == (math.inf, math.inf)
     assert performance([0.0, -0.01]).sortino < 0.0
+    rounded = performance([0.0, 0.01, -1e-16, 0.02])
+    assert (rounded.sortino, rounded.calmar) == (math.inf, math.inf)
 
 
 def test_the_score_of_a_choice_has_no_limits():
