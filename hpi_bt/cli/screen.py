@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hpi_bt.backtest.result import Result
 
 PATIENCE_SECONDS = 2.0
-_USUAL_YEARS = 5.0  # sessions by which the years of US equities differ from 252
+_USUAL_YEARS = 10.0  # sessions by which years of US equities, or short samples, differ from 252
 _MOST_LINES = 5  # of what there is to know, unless more of them are warnings
 
 
