@@ -429,10 +429,9 @@ def _order(outcomes: Outcomes, select: str, year: float) -> IntArray:
     figures = dict(zip(METRICS, outcomes.figures.T, strict=True))
     key = figures[select]
     if select in ("sharpe", "sortino", "calmar", "cagr"):
-        key = np.array([
-            np.nan if text else choice_score(row, select, periods_per_year=year)
-            for row, text in zip(outcomes.returns, outcomes.error, strict=True)
-        ])  # fmt: skip
+        key = key.copy()
+        for i in np.flatnonzero(np.isnan(key) & (outcomes.error == "")):  # what has no limits
+            key[i] = choice_score(outcomes.returns[i], select, periods_per_year=year)
     key = key if select in LOW_IS_GOOD else -key
     idle = ~(figures["trades"] > 0.0) & (figures["exposure"] == 0.0)
     sharpe = -np.nan_to_num(figures["sharpe"], nan=-np.inf)

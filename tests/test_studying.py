@@ -126,7 +126,7 @@ def test_symbols_of_a_strategy_without_indicators_end_well(
     bars = (tmp_path / "bars.csv").read_text()
     for symbol in ("AA", "BB"):
         (tmp_path / f"{symbol}.csv").write_text(bars)
-    given = ["-sdata.source.path={symbol}.csv", "-ssymbols=[AA, BB]", "--results", "out"]
+    given = ['-sdata.source.path="{symbol}.csv"', "-ssymbols=[AA, BB]", "--results", "out"]
     said = commander(monkeypatch, capsys)("run", "small.yaml", *given)
     assert (said.code, said.err) == (0, "")
     assert said.out.count("Win rate") == 2
