@@ -424,3 +424,30 @@ def test_the_command_prints_figures_where_there_are_none(shop, monkeypatch, caps
         assert said.code == 0
         assert "out of sample Sharpe n/a" in said.out
         assert "(luck alone: 50%)" in said.out
+
+
+def test_an_interrupted_walk_goes_on_where_it_was_stopped(shop):
+    bars(shop)
+    whole = hpi_bt.walk_forward(config(), results="whole", jobs=1)
+
+    class EnoughError(Exception):
+        """The user has seen enough."""
+
+    counts = []
+
+    def stop(done, total):
+        counts.append((done, total))
+        if done > 7:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        hpi_bt.walk_forward(config(), results="r", jobs=1, count=stop)
+    assert counts[-1][1] == 3 * 6
+    assert list((shop / "r").glob(".walk-forward-*/window-*/part-*.npz"))
+    again = []
+    made = hpi_bt.walk_forward(
+        config(), results="r", jobs=1, count=lambda done, _: again.append(done)
+    )
+    assert again[0] == 3  # the first window was complete
+    pd.testing.assert_frame_equal(windows(made), windows(whole), check_exact=True)
+    assert not list((shop / "r").glob(".walk-forward-*"))

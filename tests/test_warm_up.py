@@ -140,3 +140,31 @@ def test_a_frame_to_work_with_begins_at_the_start(shop):
 def test_a_start_after_the_last_bar_is_refused(shop):
     with pytest.raises(InputError, match=r"data\.start, data\.end: no bar"):
         hpi_bt.run(config(start="2030-01-01"), results="r")
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_alerts_and_signals_begin_with_the_start_too(tmp_path, engine):
+    short = ["data.source.sessions=30", "data.source.bar=5min", "data.start=2024-02-05"]
+    result = hpi_bt.run("configs/demo.yaml", overrides=short, results=tmp_path, engine=engine)
+    times = pd.to_datetime(result.alerts["time"], utc=True)
+    assert len(times) > 0
+    assert times.min() >= pd.Timestamp("2024-02-05", tz="America/New_York")
+    assert result.signals.index[0].date().isoformat() == "2024-02-05"
+    hpi = result.signals[[c for c in result.signals if c.endswith("Index.hpi")]]
+    assert hpi.iloc[0].notna().all()  # known from the first bar on
+
+
+def test_alert_calls_begin_with_the_start_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "def keep(alert):\n"
+        "    with open('calls.txt', 'a') as file:\n"
+        "        file.write(f'{alert.time}\\n')\n"
+    )
+    short = ["data.source.sessions=30", "data.source.bar=5min", "data.start=2024-02-05"]
+    result = hpi_bt.run(
+        "configs/demo.yaml", overrides=[*short, "alerts={call: 'mine.py:keep'}"], results="r"
+    )
+    calls = (tmp_path / "calls.txt").read_text().splitlines()
+    assert calls[0] >= "2024-02-05"
+    assert len(calls) == len(result.alerts)
