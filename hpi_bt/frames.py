@@ -117,7 +117,10 @@ def frame_of_config(config: Config, where: Locations, *, history: bool = False) 
 
 def _warm_up_notes(frame: pd.DataFrame) -> list[Note]:
     first = frame.attrs.get(WARM_UP, 0)
-    text = f"{counted(first, 'bar')} before data.start for the warm-up of indicators alone"
+    text = (
+        f"{counted(first, 'bar')} before data.start for the warm-up of indicators alone; counts in "
+        "what indicators report include them"
+    )
     return [Note(Severity.INFO, "warm-up", text)] if first else []
 
 
