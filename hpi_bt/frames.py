@@ -23,6 +23,7 @@ from hpi_bt.sources.files import FileSource
 from hpi_bt.sources.frame import WARM_UP, traded
 from hpi_bt.sources.hours import add_notes, counted
 from hpi_bt.sources.missing import missing_notes
+from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
 from hpi_bt.sources.paths import user_path
 
 Stage = Callable[[str, float], None]
@@ -89,8 +90,9 @@ def frame_of_config(config: Config, where: Locations, *, history: bool = False) 
     data = config.data
     source = data.source.read(where, data.sessions)
     counts = _counts(source)
-    if counts and isinstance(data.source, FileSource) and data.open_interest.stamp is None:
-        source = add_notes(source, _assumed_stamp(counts))
+    assumed = isinstance(data.source, FileSource | OptionSnapshotsSource)
+    if counts and assumed and data.open_interest.stamp is None:
+        source = add_notes(source, _assumed_stamp(counts, data.source.kind))
     frame = build_frame(
         source,
         calendar=data.sessions,
@@ -129,8 +131,9 @@ def _counts(source: pd.DataFrame) -> list[str]:
     return [c for c in OI_COLUMNS if c in source and (source[c].fillna(0.0) != 0.0).any()]
 
 
-def _assumed_stamp(counts: list[str]) -> Note:
+def _assumed_stamp(counts: list[str], kind: str) -> Note:
     named = "open interest" if counts == ["openinterest"] else ", ".join(counts)
+    named += " of each session's first snapshot" if kind == "option_snapshots" else ""
     text = f"{named} taken as published before the open (open_interest.stamp not given)"
     return Note(Severity.ASSUMPTION, "open-interest-stamp-assumed", text)
 

@@ -201,6 +201,23 @@ def test_even_last_sessions_contradict_a_length_of_a_day(days):
         bars(dates(days), bar_minutes=1440)
 
 
+@pytest.mark.parametrize("second", ["12:45", "13:30"])
+def test_two_bars_a_session_contradict_a_shorter_length(second):
+    halves = [f"{day:%Y-%m-%d} {at}" for day in pd.bdate_range("2024-01-02", periods=8)
+              for at in ("09:30", second)]  # fmt: skip
+    rules = {"bar_label": "open", "timezone": "America/New_York"}
+    with pytest.raises(InputError, match="minutes apart within a session, never 60; give the"):
+        bars(halves, bar_minutes=60, **rules)
+    longer = 240 if second == "13:30" else 195
+    assert bars(halves, bar_minutes=longer, **rules).closes[1].hour == 16
+
+
+def test_a_first_bar_cut_by_the_open_contradicts_nothing():
+    cut = [f"{day:%Y-%m-%d} {at}" for day in pd.bdate_range("2024-01-02", periods=8)
+           for at in ("09:30", "12:00")]  # fmt: skip
+    bars(cut, bar_label="open", timezone="America/New_York", bar_minutes=240)
+
+
 def test_a_week_that_ends_on_any_day_is_known_on_that_day():
     ends = closes(dates("W-TUE"), bar_label="close", **WEEK)
     assert ends[0] == "Tue 2024-01-02 16:00"
