@@ -112,7 +112,7 @@ def frame_of_config(config: Config, where: Locations, *, history: bool = False) 
         frame = feature.joined(frame, bare, where, data.sessions)
     frame = _between(frame, config)
     bars = traded(frame)
-    frame = add_notes(frame, *implausible(bars), *missing_notes(bars), *_warm_up_notes(frame))
+    frame = add_notes(frame, *implausible(frame), *missing_notes(bars), *_warm_up_notes(frame))
     frame = _with_demo_flow(frame) if config.demo else frame
     return frame if history else traded(frame)
 

@@ -215,7 +215,7 @@ def test_a_config_warns_of_a_split_in_its_own_dates_and_takes_one(tmp_path):
         return [getattr(note, "code", "") for note in frame.attrs["notes"]]
 
     assert codes() == ["likely-split"]
-    assert codes(start=str(day(35))) == []
+    assert codes(start=str(day(35))) == ["likely-split", "warm-up"]  # indicators see it
     assert codes(splits={str(day(30)): 2}) == ["adjusted-for-splits"]
 
 
