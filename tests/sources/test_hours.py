@@ -172,6 +172,15 @@ def test_an_unknown_calendar_is_refused_with_the_nearest_name():
 
 
 @pytest.mark.real_data
+def test_a_calendar_that_cannot_be_made_is_refused(monkeypatch):
+    def fails(*_: object) -> None:
+        raise ValueError("Special dates are not sessions")
+
+    monkeypatch.setattr(calendars, "_fabricate", fails)
+    with pytest.raises(InputError, match=r"cannot make 'XTAE' \(Special dates .*data\.hours"):
+        calendars.schedule_of("XTAE", 2011, 2012)
+
+
 def test_real_minutes_lie_within_their_sessions(real_data):
     path = real_data / "bars/SPY_1m_2024-03_2025-04.parquet"
     stamps = pd.DatetimeIndex(pd.read_parquet(path, columns=["timestamp"])["timestamp"])
