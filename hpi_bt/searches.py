@@ -258,6 +258,7 @@ def all_outcomes(
     if result is None or len(result.number) != total:
         raise InputError(f"{search.store}: points are missing; remove that folder and run again")
     if (result.error != "").all():
+        progress.forget()
         every = f" (all {total} points raise errors)" if total > 1 else ""
         raise InputError(f"{result.error[0]}{every}", where=f"sweep, point {search.points[0]}")
     return result

@@ -419,6 +419,11 @@ class Progress:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 
+    def forget(self) -> None:
+        """Remove what is done."""
+        for part in self.folder.glob("part-*.npz"):
+            part.unlink()
+
     def add(self, outcomes: Outcomes) -> None:
         """Keep the outcomes of one chunk."""
         name = f"part-{outcomes.number[0]:08d}-{outcomes.number[-1]:08d}.npz"

@@ -23,7 +23,7 @@ BadBars: TypeAlias = Literal["refuse", "drop", "widen"]
 Cell: TypeAlias = Callable[[int, str], str]
 
 _SIGNED = "net_oi"  # a difference of two counts
-_MOST = 1e15  # of any price or amount
+MOST = 1e15  # of any price or amount
 #: How the columns begin that a feature of the config makes, and which.
 _FEATURES = {
     **{"hedge_": "hedge_flow", "gauge": "gauge"},
@@ -69,9 +69,9 @@ def check_amounts(frame: pd.DataFrame, *, name: str, cell: Cell = plain_cell) ->
         counts = column.endswith("volume") or column in OI_COLUMNS
         wrong = np.isinf(values)
         if counts or column in PRICE_COLUMNS:
-            wrong |= np.abs(values) > _MOST
+            wrong |= np.abs(values) > MOST
         if wrong.any():
-            raise _refusal(frame, wrong, column, f"a number within {_MOST:g}", name, cell)
+            raise _refusal(frame, wrong, column, f"a number within {MOST:g}", name, cell)
         if counts and column != _SIGNED and (negative := values < 0.0).any():
             raise _refusal(frame, negative, column, "0 or more", name, cell)
 

@@ -226,7 +226,11 @@ def _as_of(raw: RawChain, given: Given, notes: list[str]) -> pd.Timestamp:
     as_of = moment_of(given.as_of, given.timezone or raw.zone, given.calendar, raw.name)
     when = f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given"
     if raw.moment is not None and raw.dated:
-        notes.append(f"{when}; the file gives the date alone, {raw.moment:%Y-%m-%d}")
+        text = f"{when}; the file gives the date alone, {raw.moment:%Y-%m-%d}"
+        if as_of.date() == raw.moment.tz_convert(as_of.tz).date():
+            notes.append(text)
+        else:
+            notes.append(Note(Severity.WARNING, "quotes-of-another-moment", text))
     elif raw.moment is not None and as_of != raw.moment:
         quotes = raw.moment.tz_convert(as_of.tz)
         text = f"{when}; the quotes are of {quotes:%Y-%m-%d %H:%M}"

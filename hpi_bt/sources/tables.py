@@ -23,6 +23,7 @@ STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
 
 _STAMP_NAMES = ("datetime", "timestamp", "ts", "date", "time")
+_PAGE = re.compile(rb"\s*<(?!\w+>\s*[,;\t|])")  # and no header such as <DATE>,<OPEN>
 _MOST_ROWS = 200_000_000  # of a Parquet file, which can hold more in little space
 _BLANKS = [".", "-"]  # besides what pandas knows; FRED and Quandl write these
 _T = TypeVar("_T")
@@ -111,7 +112,7 @@ def _parquet_schema(path: Path) -> list[str]:
 def _refuse_foreign(path: Path, name: str) -> None:
     with opened(path, name) as file:
         head: bytes = file.read(4096)
-    if head.lstrip().startswith(b"<"):
+    if _PAGE.match(head):
         raise InputError(f"{name}: this is a web page; wanted a table, download the file itself")
     if b"\0" in head:
         raise InputError(f"{name}: this is no text; wanted a CSV or Parquet file")
