@@ -208,6 +208,23 @@ def test_half_a_file_is_refused_in_one_line(tmp_path):
         ParquetSource(path="half.parquet").read(where, "XNYS")
 
 
+@pytest.mark.parametrize(
+    ("head", "page"),
+    [
+        ("<DATE>,<OPEN>,<CLOSE>", False),
+        ("<DATE>\t<OPEN>\t<CLOSE>", False),
+        ("<!doctype html>", True),
+        ("<html><body>", True),
+        ("<Error><Code>403</Code></Error>", True),
+    ],
+)
+def test_names_in_angle_brackets_are_no_web_page(tmp_path, head, page):
+    (tmp_path / "spy.csv").write_text(f"{head}\n2024-01-02,1,1\n")
+    with pytest.raises(InputError) as error:
+        CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
+    assert ("web page" in str(error.value)) == page
+
+
 def test_a_part_without_a_known_column_is_refused(tmp_path):
     (tmp_path / "oi.csv").write_text("date,gauge\n2024-11-27,60\n")
     with pytest.raises(InputError, match=r"^oi.csv: no column to join; name them under columns"):
