@@ -86,7 +86,7 @@ def load_chain_table(
     if not wide:
         check_required(places, names, name=name)
     whole = names if wide or not is_parquet(path, name) else list(dict.fromkeys(places.values()))
-    table = load_table(path, whole, places.get("ts", ""), {}, name=name)
+    table = load_table(path, whole, places.get("ts", ""), {}, name=name, noun="contracts")
     found = parsed_chain_table(table, given, name=name, columns=columns, wanted=wanted)
     return found._replace(others=tuple(n for n in names if n not in found.names.values()))
 

@@ -74,9 +74,9 @@ def check_units(
         vols = _vols(contracts, mid, spot, as_of)[quoted]
         _refuse_no_time_value(vols, spot, names, asked, name)
         return []
-    return _check_prices(
-        worth.where(told), spot, names, columns.get("strike", "strike"), asked, name
-    )
+    inside = worth.where(told)
+    notes = _check_prices(inside, spot, names, columns.get("strike", "strike"), asked, name)
+    return [*_lone_expiries(inside, contracts["expiry"][told], spot, names), *notes]
 
 
 def _vols(contracts: pd.DataFrame, mid: FloatArray, spot: float, as_of: pd.Timestamp) -> FloatArray:
@@ -138,6 +138,13 @@ class _Worth(NamedTuple):
         good = (mid >= _NEARLY * self.intrinsic) & (mid <= self.most / _NEARLY)
         return bool(good.mean() >= _NEARLY)
 
+    def is_scaled(self) -> bool:
+        """Return whether most mids are no option's, but nearly all are once multiplied."""
+        above, below = self.mid > self.most, self.mid < _FAR_BELOW * self.intrinsic
+        if 2 * above.sum() > len(above):
+            return True
+        return bool(2 * below.sum() > len(below)) and any(self.fits(s) for s in _SCALES)
+
 
 def _check_prices(
     worth: _Worth, spot: float, quotes: str, strike: str, asked: str | None, name: str
@@ -164,6 +171,25 @@ def _check_prices(
         )
     text = f"{found}: prices, strikes or spot are of another unit, moment or underlying"
     return [Note(Severity.WARNING, "below-intrinsic", text)]
+
+
+def _lone_expiries(worth: _Worth, expiry: pd.Series, spot: float, quotes: str) -> list[Note]:
+    """Return a warning of the expiries quoted in another unit than the rest.
+
+    Most of their mids in the money are above what an option can be worth, or are one once
+    multiplied by 100 or so; those of another expiry are as they should be.
+    """
+    days = sorted(expiry.unique())
+    parts = {day: worth.where((expiry == day).to_numpy(dtype=bool)) for day in days}
+    odd = [day for day, part in parts.items() if len(part.mid) >= _FEWEST and part.is_scaled()]
+    if not odd or not any(part.fits(1.0) for day, part in parts.items() if day not in odd):
+        return []
+    which = ", ".join(f"{day:%Y-%m-%d}" for day in odd[:3]) + (", ..." if len(odd) > 3 else "")
+    text = (
+        f"{quotes} of {which} are in another unit than those of other expiries, such as cents: in "
+        f"the money they fit no option at spot {spot:,.10g}"
+    )
+    return [Note(Severity.WARNING, "expiry-in-another-unit", text)]
 
 
 def check_strikes(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import InputError, shortened
 
 #: Words for "none", besides what pandas knows.
 BLANKS = ("", "-", "--", "---", ".", "n/a", "na", "nan", "null", "none", "<na>", "<empty>")
@@ -28,6 +29,36 @@ def doubtful_comma(values: pd.Series) -> str | None:
     words = words[~words.str.lower().isin(BLANKS)]
     every = len(words) > 0 and bool(words.str.fullmatch(_DOUBTFUL).all())
     return str(words.iloc[0]) if every else None
+
+
+def refuse_endless(values: pd.Series, numbers: FloatArray, name: str) -> None:
+    """Refuse a cell whose digits say more than any number of 64 bits, and show them.
+
+    Parameters
+    ----------
+    values : Series of n cells
+    numbers : array of shape (n,)
+        What they are read as.
+    name : str
+        The file.
+
+    Raises
+    ------
+    InputError
+        A cell of digits is read as infinite; `inf` itself is left to what checks amounts.
+    """
+    endless = np.isinf(numbers)
+    if endless.any():
+        endless &= values.astype("str").str.contains(r"\d", regex=True).to_numpy(dtype=bool)
+    if endless.any():
+        row = int(np.argmax(endless))
+        raise InputError(
+            f"row {values.index[row] + 1} is {shortened(str(values.iloc[row]), 40)}; "
+            "wanted a number within 1e+15",
+            where=name,
+            field=str(values.name),
+            remedy="fix the file",
+        )
 
 
 class Numbers(NamedTuple):

@@ -16,7 +16,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean, shortened
 from hpi_bt.sources.archives import BROKEN, check_size, opened
-from hpi_bt.sources.numbers import numbers_in
+from hpi_bt.sources.numbers import numbers_in, refuse_endless
 from hpi_bt.sources.widths import cells_of, check_widths
 
 STAMP = "datetime"
@@ -98,8 +98,8 @@ def header(path: Path, name: str) -> list[str]:
 
 
 def _named(names: list[str]) -> list[str]:
-    """Return the names without blanks around them, as long as they stay different."""
-    bare = [name.strip() for name in names]
+    """Return the names without blanks and <> around them, as long as they stay different."""
+    bare = [re.sub(r"^<([^<>]+)>$", r"\1", name.strip()) for name in names]
     return bare if len(set(bare)) == len(bare) else names
 
 
@@ -140,7 +140,13 @@ def _guarded(name: str, load: Callable[[], _T]) -> _T:
 
 
 def load_table(
-    path: Path, columns: list[str], stamp: str, select: dict[str, str | float], *, name: str
+    path: Path,
+    columns: list[str],
+    stamp: str,
+    select: dict[str, str | float],
+    *,
+    name: str,
+    noun: str = "rows",
 ) -> pd.DataFrame:
     """Return some columns of a file, the selected rows of it; the index counts rows from 0."""
     needed = list(dict.fromkeys([*columns, *select]))
@@ -153,7 +159,7 @@ def load_table(
     for column, value in select.items():
         table = _selected(table, column, value, name)
     if table.empty:
-        raise InputError(f"{name}: a header but no rows; wanted at least one")
+        raise InputError(f"{name}: a header but no {noun}; wanted at least one")
     return table
 
 
@@ -241,6 +247,7 @@ def to_numbers(values: pd.Series, name: str) -> FloatArray:
             f"{name}: row {values.index[row] + 1}, {values.name} is "
             f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
         )
+    refuse_endless(values, found.numbers, name)
     return found.numbers
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -106,8 +109,41 @@ def test_a_day_number_is_shown_as_the_file_has_it(tmp_path):
         read_chain(saved(tmp_path, contracts().assign(expiry=45646)))
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", " [ ] "])
-def test_json_without_contracts_is_refused_as_such(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[]", "an empty list"),
+        (" [ ] ", "an empty list"),
+        ("{}", "an empty object"),
+        ("[{}]", "a list without objects"),
+        ("[1, 2]", "a list without objects"),
+        ('["a"]', "a list without objects"),
+    ],
+)
+def test_json_without_contracts_holds_none(tmp_path, text, shown):
     (tmp_path / "none.json").write_text(text)
-    with pytest.raises(InputError, match="no list of objects in it"):
+    with pytest.raises(InputError, match=rf"none.json: holds no contracts \({shown}\)"):
         read_chain(tmp_path / "none.json")
+
+
+def test_a_header_alone_holds_no_contracts(tmp_path):
+    with pytest.raises(InputError, match="a header but no contracts"):
+        read_chain(saved(tmp_path, contracts().head(0)))
+
+
+def test_integers_of_hundreds_of_digits_are_shown_shortened(tmp_path):
+    rows = json.loads(contracts().to_json(orient="records"))
+    rows[4]["open_interest"] = int("9" * 400)
+    (tmp_path / "many.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"open_interest: row 5 is 9{20}\.{3}9{20}; wanted"):
+        read_chain(tmp_path / "many.json")
+
+
+@pytest.mark.parametrize("factor", [100.0, 0.01])
+def test_one_expiry_in_another_unit_is_warned_of(tmp_path, factor):
+    table = contracts(strikes=np.arange(80.0, 121.0))
+    code = "expiry-in-another-unit"
+    assert code not in warnings_of(saved(tmp_path, table))
+    other = table["expiry"] == "2023-10-20"
+    table.loc[other, ["bid", "ask"]] *= factor
+    assert code in warnings_of(saved(tmp_path, table, "mixed.csv"))
