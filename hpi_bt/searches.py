@@ -20,6 +20,7 @@ from hpi_bt import __version__
 from hpi_bt.arrays import IntArray
 from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.cluster import Work, over_cluster
+from hpi_bt.backtest.point_notes import failed_notes, ruin_notes, ruined
 from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.backtest.sweep import (
@@ -36,7 +37,7 @@ from hpi_bt.backtest.sweep import (
 )
 from hpi_bt.checking import check_inputs, check_params
 from hpi_bt.config import Config, resolved_yaml
-from hpi_bt.errors import InputError, Note, Severity, shortened
+from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import folders_of, frame_of_config, locations, one_symbol, read_config
 from hpi_bt.identity import code_fingerprint, package_fingerprint
 from hpi_bt.indicators.shown import check_allowed
@@ -52,7 +53,6 @@ from hpi_bt.stats.metrics import choice_score
 from hpi_bt.stats.selection import overfitting_of
 
 Count = Callable[[int, int], None]
-_NAMED = 5  # points with errors that a note names
 
 
 def no_count(_: int, __: int) -> None:
@@ -264,19 +264,6 @@ def all_outcomes(
     return result
 
 
-def failed_notes(points: Sequence[Point], errors: Mapping[int, str]) -> list[Note]:
-    """Return a warning that names the points that raised, with what their errors say."""
-    if not errors:
-        return []
-    named = [
-        f"{', '.join(f'{k} {v}' for k, v in points[i].items())} ({shortened(text, 120)})"
-        for i, text in sorted(errors.items())
-    ]
-    few = "; ".join(named[:_NAMED]) + ("; ..." if len(named) > _NAMED else "")
-    text = f"{len(errors)} of {len(points)} points raised an error and have no figures: {few}"
-    return [Note(Severity.WARNING, "failed-points", text)]
-
-
 def _locally(work: Work, task: Task, parts: list[Any], jobs: int) -> Iterator[Outcomes]:
     """Evaluate on this machine: threads for compiled loops, processes for Backtrader's."""
     from joblib import Parallel, delayed
@@ -426,7 +413,7 @@ def table_of(
 
 
 def _order(outcomes: Outcomes, select: str, year: float) -> IntArray:
-    """Return the rows best first: by `select`, points without a trade last, then by Sharpe."""
+    """Return the rows best first: by `select`, points without trade or ruined last, then Sharpe."""
     figures = dict(zip(METRICS, outcomes.figures.T, strict=True))
     key = figures[select]
     if select in ("sharpe", "sortino", "calmar", "cagr"):
@@ -435,6 +422,7 @@ def _order(outcomes: Outcomes, select: str, year: float) -> IntArray:
             key[i] = choice_score(outcomes.returns[i], select, periods_per_year=year)
     key = key if select in LOW_IS_GOOD else -key
     idle = ~(figures["trades"] > 0.0) & (figures["exposure"] == 0.0)
+    idle |= ruined(outcomes)
     sharpe = -np.nan_to_num(figures["sharpe"], nan=-np.inf)
     return np.lexsort(
         (outcomes.number, sharpe, np.nan_to_num(key, nan=np.inf), np.isnan(key) | idle)
@@ -469,8 +457,13 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
-        "ruined": int((outcomes.returns <= -1.0).any(axis=1).sum()),
+        "ruined": int(ruined(outcomes).sum()),
         "failed": len(errors),
-        "remarks": [*failed_notes(search.points, errors), *search.notes, *_cost_notes(search)],
+        "remarks": [
+            *failed_notes(search.points, errors),
+            *ruin_notes(search.points, ruined(outcomes)),
+            *search.notes,
+            *_cost_notes(search),
+        ],
         **overfitting_of(outcomes.returns, int(best["point"])),
     }

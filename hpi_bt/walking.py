@@ -17,6 +17,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.account_notes import config_notes, ruin_notes
 from hpi_bt.backtest.fill_notes import volume_notes
+from hpi_bt.backtest.point_notes import failed_notes
 from hpi_bt.backtest.points import MAX_POINTS, Point
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.backtest.result import Result
@@ -42,13 +43,12 @@ from hpi_bt.searches import (
     Count,
     Search,
     all_outcomes,
-    failed_notes,
     jobs_of,
     no_count,
     open_search,
 )
 from hpi_bt.sources.paths import user_path
-from hpi_bt.stats.metrics import Metrics, performance, session_changes
+from hpi_bt.stats.metrics import Metrics, is_ruined, performance, session_changes
 
 
 def walk_forward(
@@ -142,7 +142,7 @@ def _walk(search: Search, jobs: int, scheduler: str | None, count: Count) -> Wal
             count(w * n + done, n * len(windows))
 
         row, rank = -1, float("nan")
-        if cash > 0.0:
+        if not any(is_ruined(piece.equity) for piece in walk.pieces):
             work = partial(evaluate_window, window=w, cash=cash)
             outcomes = all_outcomes(
                 search, work, jobs=jobs, scheduler=scheduler, count=counted, part=f"window-{w:05d}"
@@ -227,16 +227,23 @@ def _stitched(search: Search, walk: Walk) -> Record:
 
 def _choice_notes(walk: Walk, min_trades: int) -> list[Note]:
     """Return which windows stayed flat, and which chose a point with few trades."""
-    flat = [w + 1 for w, row in enumerate(walk.chosen) if row < 0]
+    every = len(walk.windows)
+    ruins = [w for w, piece in enumerate(walk.pieces) if is_ruined(piece.equity)]
+    last = ruins[0] if ruins else every
+    flat = [w + 1 for w, row in enumerate(walk.chosen) if row < 0 and w <= last]
+    after = every - 1 - last
     trades = walk.trained[:, TRAINED.index("trades")]
     few = (np.flatnonzero(trades < min_trades) + 1).tolist()
-    every, notes = len(walk.windows), []
+    notes = []
     if flat:
         text = (
             f"{len(flat)} of {every} windows stayed flat (windows {_some(flat)}): no point had a "
-            "trade and a score in training, or the account was ruined"
+            "trade and a score in training without ruin"
         )
         notes.append(Note(Severity.ASSUMPTION, "flat-windows", text))
+    if after > 0:
+        text = f"{after} of {every} windows stayed flat after the ruin of the account"
+        notes.append(Note(Severity.WARNING, "flat-after-ruin", text))
     if few:
         text = (
             f"{len(few)} of {every} windows ({_some(few)}) chose a point with fewer than "

@@ -81,7 +81,8 @@ def test_a_sweep_counts_the_points_that_ruin_the_account_and_says_that_nothing_c
         swept = hpi_bt.sweep(wild, results=tmp_path, jobs=1, engine=engine)
         assert swept.summary["ruined"] == 1
         assert by_point(swept)["total_return"].tolist()[1] == -1.0
-        assert swept.summary["remarks"] == []
+        (note,) = swept.summary["remarks"]
+        assert "1 of 2 points ruined the account" in note
     free = config(sweep={"enter": [0.5, 1.0]}, broker={"cash": 1e5})
     (note,) = hpi_bt.sweep(free, results=tmp_path, jobs=1).summary["remarks"]
     assert note.startswith("no costs: broker.commission and broker.slippage_bps are not set")
@@ -501,3 +502,23 @@ if __name__ == "__main__":
     assert made.stdout.startswith("3 ["), made.stderr
     assert "one process ran all points" in made.stdout
     assert "put the class in a file" in made.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_a_point_that_ruined_the_account_stands_last_and_is_named(shop, engine):
+    frame = pd.read_csv(shop / "bars.csv")
+    frame.loc[24, ["high", "close"]] *= 6.0  # the next bar opens as if it had not
+    frame.to_csv(shop / "bars.csv", index=False)
+    result = hpi_bt.sweep(
+        of_kinds(kind=["mixed", "up"]), results="r", engine=engine, jobs=1, select="trades"
+    )
+    assert result.table["kind"].tolist() == ["up", "mixed"]
+    assert result.table["max_drawdown"].iloc[1] == -1.0
+    assert result.summary["ruined"] == 1
+    page = (result.folder / "heatmap.html").read_text("utf-8")
+    assert "1 of 2 points ruined the account, stand last" in page
+    run = hpi_bt.run(
+        of_kinds() | {"strategy": {"class": "kind.py:Kind"}}, engine=engine, results="r"
+    )
+    assert run.summary["max_drawdown"] == result.table["max_drawdown"].iloc[1]
+    assert run.summary["total_return"] == pytest.approx(result.table["total_return"].iloc[1])

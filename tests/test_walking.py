@@ -451,3 +451,47 @@ def test_an_interrupted_walk_goes_on_where_it_was_stopped(shop):
     assert again[0] == 3  # the first window was complete
     pd.testing.assert_frame_equal(windows(made), windows(whole), check_exact=True)
     assert not list((shop / "r").glob(".walk-forward-*"))
+
+
+def spiked(folder, bar, times=6.0):
+    """Let one bar of bars.csv close that many times as high; the next opens as if it had not."""
+    frame = pd.read_csv(folder / "bars.csv")
+    frame.loc[bar, ["high", "close"]] *= times
+    frame.to_csv(folder / "bars.csv", index=False)
+
+
+FALLS = [-0.01, 0.002, 0.002, 0.002]  # on the bars on which kind mixed is short
+
+
+@ENGINES
+def test_no_window_trades_after_the_one_that_ruined_the_account(shop, engine):
+    daily(shop, FALLS)
+    spiked(shop, 24)
+    result = hpi_bt.walk_forward(
+        of_kinds({"kind": ["mixed"]}, {"select": "total_return"}),
+        results="r",
+        engine=engine,
+        jobs=1,
+    )
+    assert windows(result)["kind"].isna().tolist() == [False, True, True, True]
+    assert result.trades["exit_bar"].max() < 10
+    remarks = " ".join(result.summary["remarks"])
+    assert "3 of 4 windows stayed flat after the ruin of the account" in remarks
+    assert "account ruined on" in remarks
+    assert result.summary["max_drawdown"] == -1.0
+    assert result.summary["end_value"] > 0.0
+    growth = result.summary["end_value"] / result.summary["start_value"] - 1.0
+    assert result.summary["total_return"] == pytest.approx(growth)
+
+
+@ENGINES
+def test_a_point_that_was_ruined_in_training_is_not_chosen(shop, engine):
+    both = of_kinds({"kind": ["mixed", "long"]}, {"select": "total_return"})
+    first = []
+    for bars in ((), (8,)):
+        daily(shop, FALLS)
+        for bar in bars:
+            spiked(shop, bar)
+        table = windows(hpi_bt.walk_forward(both, results="r", engine=engine, jobs=1))
+        first.append(table["kind"].iloc[0])
+    assert first == ["mixed", "long"]

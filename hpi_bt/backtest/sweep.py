@@ -44,7 +44,7 @@ from hpi_bt.loading import load_strategy
 from hpi_bt.orders import Orders, Rules
 from hpi_bt.sources.frame import WARM_UP, traded
 from hpi_bt.sources.years import sessions_per_year
-from hpi_bt.stats.metrics import performance, session_changes, session_ends
+from hpi_bt.stats.metrics import is_ruined, performance, session_changes, session_ends
 from hpi_bt.stats.summary import summarise
 
 METRICS = (
@@ -315,7 +315,7 @@ _own = threading.local()
 
 def figures_of(returns: FloatArray, account: Account, multiplier: float, year: float) -> FloatArray:
     """Return METRICS of one account, as `hpi-bt run` reports them; `year` in sessions."""
-    risk = performance(returns, periods_per_year=year)
+    risk = performance(returns, periods_per_year=year, ruined=is_ruined(account.equity))
     size, price, commission, slippage, closed = account.fills.T
     out = np.flatnonzero(closed != 0.0)
     into = out - 1  # a position is opened by the fill before the one that closes it

@@ -28,7 +28,7 @@ from hpi_bt.backtest.sweep import (
 from hpi_bt.config import Config, WalkForward
 from hpi_bt.errors import InputError
 from hpi_bt.orders import REASONS, WINDOW_END
-from hpi_bt.stats.metrics import choice_score, session_changes
+from hpi_bt.stats.metrics import choice_score, is_ruined, session_changes
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ def evaluate_window(
     spans = (own.train_from, own.train_to), (own.test_from, own.test_to)
 
     def run(point: Point) -> tuple[FloatArray, FloatArray]:
-        train, trades = _account_returns(ready, task.engine, point, spans[0], cash)
+        train, trades, ruined = _account_returns(ready, task.engine, point, spans[0], cash)
         train = train[own.used]
         score, sharpe = (
-            choice_score(train, name, periods_per_year=ready.year)
+            float("nan") if ruined else choice_score(train, name, periods_per_year=ready.year)
             for name in (rule.select, "sharpe")
         )
-        test, _ = _account_returns(ready, task.engine, point, spans[1], cash)
+        test, _, _ = _account_returns(ready, task.engine, point, spans[1], cash)
         return np.array([score, sharpe, trades]), test
 
     return outcomes_of(points, run, len(TRAINED), own.test_to - own.test_from)
@@ -235,8 +235,8 @@ def flat_stretch(bars: slice, cash: float) -> Stretch:
 
 def _account_returns(
     ready: Prepared, engine: str, point: Point, span: tuple[int, int], cash: float
-) -> tuple[FloatArray, int]:
-    """Return a point's session returns over sessions [first, last), and its closed trades."""
+) -> tuple[FloatArray, int, bool]:
+    """Return a point's session returns over sessions [first, last), closed trades and ruin."""
     bars = bars_of(ready.ends, *span, ready.first)
     if engine == "fast":
         account = fast_stretch(ready, ready.config_of(point), ready.target_of(point), bars, cash)
@@ -244,4 +244,5 @@ def _account_returns(
     else:
         made = cerebro_stretch(ready, point, bars, cash)
         equity, trades = made.equity, closed_trades(made.fills)
-    return session_changes(equity, ready.ends[slice(*span)] - bars.start, cash), trades
+    returns = session_changes(equity, ready.ends[slice(*span)] - bars.start, cash)
+    return returns, trades, is_ruined(equity)

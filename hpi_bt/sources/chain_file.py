@@ -264,9 +264,11 @@ def _spot(
             where=raw.name,
             remedy="give `spot` (or 'parity')",
         )
-    if not 0 < spot < math.inf:
+    if not 0 < spot <= MOST:
         raise InputError(
-            f"spot is {spot:g}; wanted a positive number", where=raw.name, remedy="give `spot`"
+            f"spot is {spot:g}; wanted a number above 0 and within {MOST:g}",
+            where=raw.name,
+            remedy="give `spot`",
         )
     if given.spot is not None:
         own = "" if raw.spot is None or raw.spot == spot else f"; the file says {raw.spot:g}"

@@ -34,7 +34,11 @@ def check_widths(
         if not fits and is_sentence(text):
             footer = footer or number
         elif footer or not fits:
-            found = f"line {footer} has 1 cell" if footer else f"line {number} has {width} cells"
+            found = (
+                f"line {footer} has 1 cell"
+                if footer
+                else f"line {number} has {width} cell{'s' * (width != 1)}"
+            )
             raise InputError(
                 f"{found}, wanted {least}; the file is cut off or damaged there",
                 where=name,

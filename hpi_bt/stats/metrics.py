@@ -144,6 +144,11 @@ def session_changes(
     return change
 
 
+def is_ruined(equity: npt.ArrayLike) -> bool:
+    """Return whether an account, shape (n_bars,), was worth nothing or less at any close."""
+    return bool((np.asarray(equity) <= 0.0).any())
+
+
 def _check_equity(value: FloatArray, ids: npt.NDArray[np.int64], start_value: float) -> None:
     """Refuse an equity curve from which no session return can be taken."""
     if value.ndim != 1 or value.shape != ids.shape:
@@ -160,7 +165,9 @@ def _check_equity(value: FloatArray, ids: npt.NDArray[np.int64], start_value: fl
         raise InputError(f"session: falls at bar {first}; sort the bars by time")
 
 
-def performance(returns: npt.ArrayLike, *, periods_per_year: float = 252.0) -> Metrics:
+def performance(
+    returns: npt.ArrayLike, *, periods_per_year: float = 252.0, ruined: bool = False
+) -> Metrics:
     """Return the risk and reward of a series of simple session returns.
 
     Parameters
@@ -171,6 +178,9 @@ def performance(returns: npt.ArrayLike, *, periods_per_year: float = 252.0) -> M
         Sessions in a year, by which `cagr`, `volatility`, `sharpe` and `sortino` are annualised.
         Sessions with bars per elapsed year (`sources.years.sessions_per_year`) make `cagr` the
         growth per year of the calendar.
+    ruined : bool, default=False
+        Whether the account was worth nothing at some close (`is_ruined`): its deepest fall is -1,
+        whatever was left when it was closed out, which is what the returns show.
 
     Returns
     -------
@@ -193,7 +203,7 @@ def performance(returns: npt.ArrayLike, *, periods_per_year: float = 252.0) -> M
     spread = 0.0 if n > 1 and np.ptp(r) == 0.0 else _spread(r)
     losses = float(np.sqrt(np.mean(np.minimum(r, 0.0) ** 2))) if n else math.nan
     drop = drawdown(r)
-    deepest = float(drop.min()) if n else math.nan
+    deepest = -1.0 if ruined else float(drop.min()) if n else math.nan
     return Metrics(
         sessions=n,
         total_return=total,

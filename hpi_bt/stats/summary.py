@@ -17,6 +17,7 @@ from hpi_bt.stats.metrics import (
     MOST_CAGR,
     deepest_fall,
     exposure,
+    is_ruined,
     performance,
     session_returns,
     trade_metrics,
@@ -74,7 +75,8 @@ def summarise(
     curve = pd.Series(without_flows(equity, flows, cash), index=frame.index)
     returns = session_returns(curve, frame["session"], cash)
     year = sessions_per_year(frame)
-    risk, closed = performance(returns, periods_per_year=year), trade_metrics(trades)
+    risk = performance(returns, periods_per_year=year, ruined=is_ruined(curve))
+    closed = trade_metrics(trades)
     if benchmark is None or benchmark.empty:
         against, lowest = None, math.nan
     else:
