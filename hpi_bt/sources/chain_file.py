@@ -18,6 +18,7 @@ from hpi_bt.errors import InputError, Note, Severity, did_you_mean
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.columns import LISTED, QUOTES, moved_expiries
 from hpi_bt.options.expiries import expiry_time, timestamp_of
+from hpi_bt.sources.bars import MOST
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
     checked_contracts,

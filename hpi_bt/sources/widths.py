@@ -34,13 +34,10 @@ def check_widths(
         if not fits and is_sentence(text):
             footer = footer or number
         elif footer or not fits:
-            found = (
-                f"line {footer} has 1 cell"
-                if footer
-                else f"line {number} has {width} cell{'s' * (width != 1)}"
-            )
+            at, cells = (footer, 1) if footer else (number, width)
             raise InputError(
-                f"{found}, wanted {least}; the file is cut off or damaged there",
+                f"line {at} has {cells} cell{'s' * (cells != 1)}, wanted {least}; "
+                "the file is cut off or damaged there",
                 where=name,
                 remedy="fetch it again or complete the line",
             )

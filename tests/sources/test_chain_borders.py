@@ -40,7 +40,7 @@ def test_sentences_under_a_table_are_left_out_and_noted(tmp_path, lines):
 def test_a_last_line_that_is_no_sentence_is_a_cut(tmp_path, end):
     path = saved(tmp_path, contracts())
     path.write_text(path.read_text() + end)
-    with pytest.raises(InputError, match=r"has 1 cells, wanted \d+; the file is cut off"):
+    with pytest.raises(InputError, match=r"has 1 cell, wanted \d+; the file is cut off"):
         read_chain(path)
 
 
@@ -58,6 +58,12 @@ def test_numbers_that_no_market_has_are_refused(tmp_path, column):
     table.loc[5, column] = 1e20
     with pytest.raises(InputError, match=rf"{column}: row 6 is 1e\+20; wanted a number within 1e"):
         read_chain(saved(tmp_path, table))
+
+
+@pytest.mark.parametrize("spot", [1e20, float("inf"), -1.0])
+def test_a_spot_that_no_market_has_is_refused(tmp_path, spot):
+    with pytest.raises(InputError, match=r"spot is .*; wanted a number above 0 and within 1e\+15"):
+        read_chain(saved(tmp_path, contracts()), spot=spot)
 
 
 def test_bid_and_ask_that_stand_for_one_another_are_refused(tmp_path):
