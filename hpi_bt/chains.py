@@ -269,8 +269,8 @@ def _spot_flags(chain: OptionChain, implied: float, tau: float) -> list[str]:
     if abs(apart) > APART + CARRIED * tau:
         text = (
             f"The quotes imply a spot of {implied:,.2f}, {signed(100 * apart, 2)} % from the one "
-            "used: they are of another moment, or a dividend falls due before they expire; levels "
-            "are uncertain by as much, or give `spot`."
+            "used: they are of another moment or unit, or a dividend falls due before they expire; "
+            "levels are uncertain by as much, or give `spot`."
         )
         flags.append(Note(Severity.WARNING, "spot-not-of-quotes", text))
     return flags

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hpi_bt.arrays import IntArray
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.errors import InputError
 from hpi_bt.filtering import Unfiltered, filter_effect, run_unfiltered
@@ -24,13 +25,15 @@ from hpi_bt.report.folder import folder_name
 from hpi_bt.report.index import update_index
 from hpi_bt.report.verdicts import filter_words, sharpe_words
 from hpi_bt.sources.paths import user_path
+from hpi_bt.sources.years import sessions_a_year
 from hpi_bt.stats.difference import common_returns, sharpe_difference
 from hpi_bt.stats.forward import Horizon
 from hpi_bt.stats.held import mean_known
-from hpi_bt.stats.metrics import exposure, performance, trade_metrics
+from hpi_bt.stats.metrics import LEAST_SESSIONS, exposure, performance, trade_metrics
 from hpi_bt.stats.studentised import check_draws
 
 _EPOCH_ORDINAL = 719163  # date(1970, 1, 1).toordinal()
+_ALIKE = 1.1  # sessions a year that holidays and short samples make differ
 
 
 def compare(
@@ -102,7 +105,7 @@ def _compared(
 ) -> Comparison:
     """Return everything that the folder will hold."""
     returns = _aligned(runs, names)
-    year = min(run.year for run in runs)  # nothing has more sessions in common than the rarest
+    year = _year(runs, returns)
     differences = _sharpe_differences(returns, year, *draws)
     words, effect = sharpe_words(names, differences), None
     if again is not None:
@@ -123,6 +126,18 @@ def _compared(
         entries=again.entries if again else None,
         sessions_per_year=year,
     )
+
+
+def _year(runs: Sequence[FinishedRun], returns: pd.DataFrame) -> float:
+    """Return the common sessions of an elapsed year; of few, those of the run with the fewest."""
+    if len(returns) < LEAST_SESSIONS:
+        return min(run.year for run in runs)
+    return sessions_a_year(_ordinals(returns.index))
+
+
+def _ordinals(index: pd.Index) -> IntArray:
+    days: IntArray = pd.DatetimeIndex(index).as_unit("s").asi8 // 86400 + _EPOCH_ORDINAL
+    return days
 
 
 def _check_asked(runs: Sequence[Any], without_filter: bool, names: Sequence[str] | None) -> None:
@@ -172,7 +187,7 @@ def _aligned(runs: Sequence[FinishedRun], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _table(
-    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: int
+    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: float
 ) -> pd.DataFrame:
     """Return the figures of every run and their differences from the first."""
     parts = {}
@@ -191,9 +206,9 @@ def _table(
     return pd.concat(parts, names=["window", "metric"])
 
 
-def _common_figures(run: FinishedRun, returns: pd.Series, year: int) -> dict[str, float]:
+def _common_figures(run: FinishedRun, returns: pd.Series, year: float) -> dict[str, float]:
     """Return a run's figures on the common sessions; trades belong to the session of their exit."""
-    days = pd.DatetimeIndex(returns.index).as_unit("s").asi8 // 86400 + _EPOCH_ORDINAL
+    days = _ordinals(returns.index)
     trades = trade_metrics(run.trades[np.isin(run.trades["session"].to_numpy(), days)])
     risk, inside = performance(returns, periods_per_year=year), np.isin(run.session, days)
     return {
@@ -219,7 +234,7 @@ def _whole(summary: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _sharpe_differences(returns: pd.DataFrame, year: int, draws: int, seed: int) -> pd.DataFrame:
+def _sharpe_differences(returns: pd.DataFrame, year: float, draws: int, seed: int) -> pd.DataFrame:
     """Return each run's Sharpe difference from the first, with interval and p-value."""
     first = returns.iloc[:, 0].to_numpy()
     rows = {}
@@ -232,7 +247,7 @@ def _sharpe_differences(returns: pd.DataFrame, year: int, draws: int, seed: int)
 
 
 def _remarks(
-    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: int
+    runs: Sequence[FinishedRun], names: Sequence[str], returns: pd.DataFrame, year: float
 ) -> list[str]:
     """Return what a reader of the comparison must know beside its numbers."""
     said = []
@@ -240,14 +255,15 @@ def _remarks(
     if len(markets) > 1:
         said.append(f"different markets: {', '.join(markets)}")
     calendars = {run.calendar for run in runs if run.calendar}
-    if len(calendars) > 1 or len({run.year for run in runs}) > 1:
+    years = [run.year for run in runs]
+    if len(calendars) > 1 or max(years) > _ALIKE * min(years):
         each = ", ".join(
-            f"{name} {run.year}" + (f" ({run.calendar})" if run.calendar else "")
+            f"{name} {run.year:.0f}" + (f" ({run.calendar})" if run.calendar else "")
             for name, run in zip(names, runs, strict=True)
         )
         said.append(
             f"different calendars, in sessions a year: {each}; on the common sessions all are "
-            f"annualised by {year}"
+            f"annualised by {year:.0f}"
         )
     for name, run in zip(names, runs, strict=True):
         index = run.returns.index

@@ -71,10 +71,11 @@ class FinishedRun:
     trades: pd.DataFrame
 
     @property
-    def year(self) -> int:
+    def year(self) -> float:
         """Sessions in a year; 252 in runs of earlier versions, which do not say it."""
         said = self.summary.get("sessions_per_year")
-        return said if isinstance(said, int) and said > 0 else 252
+        good = isinstance(said, int | float) and not isinstance(said, bool) and said > 0
+        return float(said) if good else 252.0  # type: ignore[arg-type]
 
     @property
     def calendar(self) -> str:

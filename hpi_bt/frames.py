@@ -20,7 +20,10 @@ from hpi_bt.sources.bars import OI_COLUMNS
 from hpi_bt.sources.base import Locations
 from hpi_bt.sources.build import build_frame
 from hpi_bt.sources.files import FileSource
-from hpi_bt.sources.hours import add_notes
+from hpi_bt.sources.frame import WARM_UP, traded
+from hpi_bt.sources.hours import add_notes, counted
+from hpi_bt.sources.missing import missing_notes
+from hpi_bt.sources.option_snapshots import OptionSnapshotsSource
 from hpi_bt.sources.paths import user_path
 
 Stage = Callable[[str, float], None]
@@ -78,13 +81,18 @@ def locations(
     return Locations(folders=(*first, *folders_of(path)), offline=offline, **kept)
 
 
-def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
-    """Return the frame that a config's `data` section describes."""
+def frame_of_config(config: Config, where: Locations, *, history: bool = False) -> pd.DataFrame:
+    """Return the frame that a config's `data` section describes.
+
+    `history`: with the bars before `data.start`, as many as `attrs["warm_up"]` says, for
+    indicators alone.
+    """
     data = config.data
     source = data.source.read(where, data.sessions)
     counts = _counts(source)
-    if counts and isinstance(data.source, FileSource) and data.open_interest.stamp is None:
-        source = add_notes(source, _assumed_stamp(counts))
+    assumed = isinstance(data.source, FileSource | OptionSnapshotsSource)
+    if counts and assumed and data.open_interest.stamp is None:
+        source = add_notes(source, _assumed_stamp(counts, data.source.kind))
     frame = build_frame(
         source,
         calendar=data.sessions,
@@ -103,8 +111,19 @@ def frame_of_config(config: Config, where: Locations) -> pd.DataFrame:
     for feature in config.features:
         frame = feature.joined(frame, bare, where, data.sessions)
     frame = _between(frame, config)
-    frame = add_notes(frame, *implausible(frame))
-    return _with_demo_flow(frame) if config.demo else frame
+    bars = traded(frame)
+    frame = add_notes(frame, *implausible(frame), *missing_notes(bars), *_warm_up_notes(frame))
+    frame = _with_demo_flow(frame) if config.demo else frame
+    return frame if history else traded(frame)
+
+
+def _warm_up_notes(frame: pd.DataFrame) -> list[Note]:
+    first = frame.attrs.get(WARM_UP, 0)
+    text = (
+        f"{counted(first, 'bar')} before data.start for the warm-up of indicators alone; counts in "
+        "what indicators report include them"
+    )
+    return [Note(Severity.INFO, "warm-up", text)] if first else []
 
 
 def _counts(source: pd.DataFrame) -> list[str]:
@@ -112,8 +131,9 @@ def _counts(source: pd.DataFrame) -> list[str]:
     return [c for c in OI_COLUMNS if c in source and (source[c].fillna(0.0) != 0.0).any()]
 
 
-def _assumed_stamp(counts: list[str]) -> Note:
+def _assumed_stamp(counts: list[str], kind: str) -> Note:
     named = "open interest" if counts == ["openinterest"] else ", ".join(counts)
+    named += " of each session's first snapshot" if kind == "option_snapshots" else ""
     text = f"{named} taken as published before the open (open_interest.stamp not given)"
     return Note(Severity.ASSUMPTION, "open-interest-stamp-assumed", text)
 
@@ -148,8 +168,9 @@ def _between(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
             f"the data run from {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}, "
             "choose dates within"
         )
-    frame = frame[keep]
-    frame.attrs = attrs
+    first, last = np.flatnonzero(keep)[[0, -1]]
+    frame = frame.iloc[: last + 1]
+    frame.attrs = attrs | ({WARM_UP: int(first)} if first else {})
     return frame
 
 

@@ -7,7 +7,8 @@ import hashlib
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,15 +68,15 @@ def code_fingerprint(strategy: type) -> str:
     return hashlib.sha1("\n".join(sorted(lines)).encode(), usedforsecurity=False).hexdigest()
 
 
-def forget_changed_modules(folder: Path) -> None:
+def forget_changed_modules(folder: Path | None) -> None:
     """Unload modules that came with a strategy where one has changed, or `folder` has another.
 
     Python would give a strategy that is read again its neighbours as they were. What the user's
     program has imported itself stays: its classes would lose the modules they were made in.
     """
-    _kept.update(sys.modules.keys() - _loaded.keys())  # also strategies' own files: read each time
+    _keep_others()
     for name, (file, digest) in _loaded.items():
-        own = _file_of(name, folder)
+        own = _file_of(name, [folder]) if folder else None
         if (own and own != file) or not file.is_file() or _digest(file) != digest:
             for other in _loaded:  # all of them: one may hold what another has imported
                 sys.modules.pop(other, None)
@@ -84,6 +85,11 @@ def forget_changed_modules(folder: Path) -> None:
                     vars(parent).pop(other.rpartition(".")[2], None)
             _loaded.clear()
             return
+
+
+def _keep_others() -> None:
+    """Keep what no strategy brought in: the program's own modules, and strategies' own files."""
+    _kept.update(sys.modules.keys() - _loaded.keys())
 
 
 def forget_new_modules(before: set[str]) -> None:
@@ -106,7 +112,9 @@ def _digest(file: Path) -> str:
 
 def _sources(strategy: type) -> list[_Source]:
     """Return the user's modules behind a class, each once."""
-    waiting: list[tuple[str, Path | None]] = [(c.__module__, None) for c in strategy.__mro__]
+    if not _kept:  # nothing was loaded: the program has imported all there is
+        _keep_others()
+    waiting: list[tuple[str, list[Path]]] = [(c.__module__, []) for c in strategy.__mro__]
     known: dict[Path, _Source] = {}
     while waiting:
         source = _source(*waiting.pop())
@@ -115,23 +123,24 @@ def _sources(strategy: type) -> list[_Source]:
         known[source.file] = source
         if source.name not in _kept and source.module is not None:
             _loaded[source.name] = (source.file, _digest(source.file))
-        waiting += [(name, source.file.parent) for name in _neighbours(source)]
+        folders = [source.file.parent, *map(Path, sys.path)]
+        waiting += [(name, folders) for name in _neighbours(source)]
     return list(known.values())
 
 
-def _source(name: str, folder: Path | None) -> _Source | None:
+def _source(name: str, folders: list[Path]) -> _Source | None:
     """Return the user's module of that name; None where it is not the user's, or has no file."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
-    path = Path(file).resolve() if file else None if module else _file_of(name, folder)
+    path = Path(file).resolve() if file else None if module else _file_of(name, folders)
     if path is None or path.suffix != ".py" or not path.is_file() or not is_users_file(path):
         return None
     return _Source(name, path, module)
 
 
-def _file_of(name: str, folder: Path | None) -> Path | None:
-    """Return the file of a module that lies in a folder or, with no folder, where Python looks."""
-    if folder is not None:
+def _file_of(name: str, folders: Iterable[Path]) -> Path | None:
+    """Return the file of a module in the first of the folders that has it."""
+    for folder in folders:
         base = folder.joinpath(*name.split("."))
         for path in (base / "__init__.py", base.with_name(base.name + ".py")):
             if path.is_file():
@@ -159,21 +168,35 @@ def _imported(source: _Source) -> Iterator[str]:
         tree = ast.parse(source.file.read_bytes())
     except (SyntaxError, ValueError):
         return
-    package = getattr(source.module, "__package__", None) or ""
+    package = getattr(source.module, "__package__", None) or source.name.rpartition(".")[0]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            if node.level and not package:
-                continue
-            whole = importlib.util.resolve_name(base, package) if node.level else base
-            names = [whole, *(f"{whole}.{alias.name}" for alias in node.names)]
-        else:
-            continue
+        names = []
+        with suppress(ImportError):  # of a relative import that leads out of its package
+            names = _named(node, package)
         for name in names:
             parts = name.split(".")
             yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+
+
+def _named(node: ast.AST, package: str) -> list[str]:
+    """Return the modules that an import, or a call of import_module with a text, may name."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = "." * node.level + (node.module or "")
+        if node.level and not package:
+            return []
+        whole = importlib.util.resolve_name(base, package) if node.level else base
+        return [whole, *(f"{whole}.{alias.name}" for alias in node.names)]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        name = node.args[0].value
+        if called in ("import_module", "__import__") and isinstance(name, str) and name:
+            relative = name.startswith(".")
+            if relative and not package:
+                return []
+            return [importlib.util.resolve_name(name, package) if relative else name]
+    return []
 
 
 def _versions(source: _Source) -> Iterator[str]:

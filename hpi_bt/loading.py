@@ -74,6 +74,7 @@ def _import(target: str, folders: Iterable[Path], key: str = "strategy.class") -
     try:
         if isinstance(where, Path):
             return _import_file(where, key)
+        forget_changed_modules(None)
         return importlib.import_module(where)
     except InputError:
         raise

@@ -35,6 +35,7 @@ from hpi_bt.report import Banner
 from hpi_bt.report.drawing import check_style
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.sources.base import Locations
+from hpi_bt.sources.frame import WARM_UP
 from hpi_bt.sources.paths import user_path
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.study import SignalStudy, Subject, signal_study
@@ -128,19 +129,35 @@ def record_of_config(
     strategy = wrap(strategy) if wrap is not None else strategy
     check_params(strategy, model.strategy.params)
     stage("data", 0.05)
-    frame = frame_of_config(model, where)
+    frame = frame_of_config(model, where, history=True)
+    call = _since(call, frame)
     check_inputs(strategy, frame, model.strategy.params)
     stage("backtest", 0.25)
     chosen = engine_for(strategy, "cerebro" if call and engine == "auto" else engine)
     record = _backtest(
         strategy, model, frame, chosen, lambda share: stage("backtest", 0.25 + 0.5 * share), call
     )
+    record = record.since(frame.attrs.get(WARM_UP, 0))
     record.remarks.extend(volume_notes(record))
     check_known(record)
     record.remarks.extend(
         config_notes(model.broker, orders_of(model, strategy), record.counts, len(record.fills))
     )
     return replace(record, code=code)
+
+
+def _since(call: Callable[..., object] | None, frame: pd.DataFrame) -> Callable[..., object] | None:
+    """Return a function of alerts that is called from the first bar on that may be traded."""
+    if call is None or not frame.attrs.get(WARM_UP):
+        return call
+    first = frame.index[frame.attrs[WARM_UP]]
+
+    def late(alert: Any) -> None:
+        zone = pd.Timestamp(alert.time).tzinfo
+        if pd.Timestamp(alert.time) >= (first if zone else first.tz_localize(None)):
+            call(alert)
+
+    return late
 
 
 def orders_of(config: Config, strategy: type) -> Orders | None:
@@ -179,7 +196,7 @@ def _backtest(
             orders.refuse_daily(minutes)
         allowed = {"allow_demo": config.demo, "allow_intraday": config.allow_intraday}
         how: dict[str, Any] = {"orders": config.orders, "broker": config.broker, **allowed}
-        how["style"] = config.chart
+        how |= {"style": config.chart, "first_close": frame.attrs.get(WARM_UP, 0)}
         if engine == "fast":
             return run_fast(strategy, config.strategy.params, frame, **how)
         how |= {"progress": progress, "call": call}
@@ -258,7 +275,7 @@ def _study(record: Record, story: Story, rules: Study) -> SignalStudy | None:
     bars = frame.drop(columns=[c for c in lines if c in frame]).join(lines)
     panes = [{**pane, **story.style.get(pane["column"], {})} for pane in record.panes]
     symbol = str(frame.attrs.get("symbol", ""))
-    year = sessions_per_year(frame)
+    year = round(sessions_per_year(frame))
     subject = Subject(symbol, bars, panes, record.trades, record.account, year)
     try:
         return signal_study(

@@ -153,7 +153,8 @@ def scan(
     Raises
     ------
     InputError
-        No config, or an option that is none; what is wrong with one config is told in its row.
+        No config, an option that is none, or nothing could be scanned; what is wrong with one of
+        several configs stands in its row.
     """
     given = [configs] if isinstance(configs, str | Path | Mapping | Config) else list(configs)
     if not given:
@@ -171,6 +172,8 @@ def scan(
         seen.append(one)
         count(len(seen), len(tasks))
     rows = [row for one in seen for row in one.rows]
+    if all(row.error for row in rows):
+        raise InputError(rows[0].error)
     rows = rows if sort is None else sorted(rows, key=SORTS[sort])
     page = parent / SCAN
     pairs = set().union(*(one.colours for one in seen))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt import __version__
+from hpi_bt.arrays import IntArray
 from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.cluster import Work, over_cluster
+from hpi_bt.backtest.point_notes import failed_notes, ruin_notes, ruined
 from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.backtest.sweep import (
@@ -44,8 +46,10 @@ from hpi_bt.loading import load_strategy
 from hpi_bt.report.folder import environment_of, fingerprint, folder_name
 from hpi_bt.report.heatmap import write_heatmap
 from hpi_bt.report.index import update_index
+from hpi_bt.sources.frame import traded
 from hpi_bt.sources.paths import user_path
 from hpi_bt.sources.years import sessions_per_year
+from hpi_bt.stats.metrics import choice_score
 from hpi_bt.stats.selection import overfitting_of
 
 Count = Callable[[int, int], None]
@@ -123,6 +127,7 @@ def open_search(
     samples: int | None,
     seed: int,
     max_points: int,
+    scheduler: str | None = None,
 ) -> Iterator[Search]:
     """Give a search made ready: points drawn, data read and laid down for the workers."""
     model, path = read_config(config, overrides)
@@ -132,23 +137,15 @@ def open_search(
         points = grid_points(model.sweep, max_points=max_points)
     else:
         points = random_points(model.sweep, samples, seed=seed, max_points=max_points)
+    _main_notes(model.strategy.reference, engine, scheduler)
     folders = folders_of(path)
     strategy: Any = load_strategy(model.strategy.reference, folders)
     chosen = engine_for(strategy, engine)
     check_params(strategy, model.strategy.params)
-    for point in (points[0], points[-1]):
-        with_point(model, point, strategy)
-    for name in points[0]:
-        if name in ("point", *METRICS):
-            raise InputError(
-                f"sweep.{name}: is the name of a column of the result; rename the parameter of "
-                f"{strategy.__name__}"
-            )
-        if "." not in name:
-            for value in {repr(p[name]): p[name] for p in points}.values():
-                check_params(strategy, {name: value}, "sweep")
+    _check_points(model, strategy, points)
     check_writable(parent)
-    frame = frame_of_config(model, locations(path, data_dir, offline, cache_dir))
+    where = locations(path, data_dir, offline, cache_dir)
+    frame = frame_of_config(model, where, history=True)
     choosing = getattr(strategy, "stand_ins", {})  # parameters that choose other columns
     chosen_by = ({k: point[k] for k in choosing if k in point} for point in points)
     for own in {repr(one): one for one in chosen_by}.values():
@@ -170,7 +167,28 @@ def open_search(
             frame.to_parquet(partial)
             partial.replace(bars)
         task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
-        yield Search(model, points, task, frame, store, source, _other_code(store))
+        alone = _main_notes(model.strategy.reference, chosen, scheduler)
+        yield Search(
+            model, points, task, traded(frame), store, source, (*alone, *_other_code(store))
+        )
+
+
+def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None:
+    """Refuse parameters and settings that cannot be; what a point raises is a row of its own."""
+    for point in (points[0], points[-1]):
+        with_point(model, point, strategy)
+    for name in points[0]:
+        if name in ("point", "error", *METRICS):
+            raise InputError(
+                f"sweep.{name}: is the name of a column of the result; rename the parameter of "
+                f"{strategy.__name__}"
+            )
+        if "." not in name:
+            for value in {repr(p[name]): p[name] for p in points}.values():
+                check_params(strategy, {name: value}, "sweep")
+        else:
+            for point in {repr(p[name]): p for p in reversed(points)}.values():
+                with_point(model, point, strategy)
 
 
 def _hash(*parts: Any) -> str:
@@ -190,7 +208,7 @@ def _other_code(store: Path) -> tuple[Note, ...]:
             str(other),
         )
         for other in sorted(store.parent.glob(f"{family}-*"))
-        if other != store and any(other.glob("part-*.npz"))
+        if other != store and any(other.rglob("part-*.npz"))
     )
 
 
@@ -208,9 +226,18 @@ def all_outcomes(
     jobs: int,
     scheduler: str | None,
     count: Count,
+    part: str = "",
 ) -> Outcomes:
-    """Return the outcomes of every point, by number, going on where an earlier try stopped."""
-    progress = Progress(search.store)
+    """Return the outcomes of every point, by number, going on where an earlier try stopped.
+
+    `part` names the folder of what is done, where a search has several.
+
+    Raises
+    ------
+    InputError
+        Every point raises an error.
+    """
+    progress = Progress(search.store / part)
     before = progress.done()
     finished = set() if before is None else set(before.number.tolist())
     left = [(i, p) for i, p in enumerate(search.points) if i not in finished]
@@ -230,6 +257,10 @@ def all_outcomes(
     result = progress.done()
     if result is None or len(result.number) != total:
         raise InputError(f"{search.store}: points are missing; remove that folder and run again")
+    if (result.error != "").all():
+        progress.forget()
+        every = f" (all {total} points raise errors)" if total > 1 else ""
+        raise InputError(f"{result.error[0]}{every}", where=f"sweep, point {search.points[0]}")
     return result
 
 
@@ -239,13 +270,35 @@ def _locally(work: Work, task: Task, parts: list[Any], jobs: int) -> Iterator[Ou
 
     threads = task.engine == "fast"
     pool = Parallel(
-        n_jobs=min(jobs, max(len(parts), 1)),
+        n_jobs=1 if in_main(task.config) and not threads else min(jobs, max(len(parts), 1)),
         backend="threading" if threads else "loky",
         return_as="generator_unordered",
         batch_size=1,
     )
     with sharing():
         yield from pool(delayed(work)(task, part) for part in parts)
+
+
+def in_main(config: str) -> bool:
+    """Return whether a task's strategy is a class of `__main__`, which no other process sees."""
+    return str(json.loads(config)["strategy"]["class"]).startswith("__main__:")
+
+
+def _main_notes(reference: str, engine: str, scheduler: str | None) -> list[Note]:
+    """Return that a class of `__main__` runs in this process alone; refuse it for a cluster."""
+    if not reference.startswith("__main__:"):
+        return []
+    if scheduler:
+        raise InputError(
+            f"{reference} is a class of this program, which the workers of a cluster cannot see",
+            field="strategy.class",
+            remedy="put the class in a file and name that: my_strategy.py:Mine",
+        )
+    text = (
+        f"{reference} is a class of this program, so one process ran all points; put it in a file "
+        "to use every core"
+    )
+    return [] if engine == "fast" else [Note(Severity.INFO, "one-process", text)]
 
 
 def sweep(
@@ -298,7 +351,7 @@ def sweep(
     with open_search(
         config, "sweep", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
-        max_points=max_points,
+        max_points=max_points, scheduler=scheduler,
     ) as search:  # fmt: skip
         begun = monotonic()
         outcomes = all_outcomes(
@@ -313,7 +366,8 @@ def _written(
     search: Search, outcomes: Outcomes, parent: Path, select: str, seconds: float
 ) -> SweepResult:
     """Write the folder of a finished sweep and return it."""
-    table = table_of(search.points, outcomes, select)
+    year = sessions_per_year(search.frame)
+    table = table_of(search.points, outcomes, select, year)
     summary = _summary(search, outcomes, table, select, seconds)
     digest = search.store.name[-16:]
     name = folder_name(f"{search.config.name}-sweep", digest, datetime.now(UTC))
@@ -339,8 +393,13 @@ def jobs_of(jobs: int | None) -> int:
     return jobs or int(cpu_count())
 
 
-def table_of(points: list[Point], outcomes: Outcomes, select: str) -> pd.DataFrame:
-    """Return one row a point, its values and figures, the best by `select` first."""
+def table_of(
+    points: list[Point], outcomes: Outcomes, select: str, year: float = 252.0
+) -> pd.DataFrame:
+    """Return one row a point, its values and figures, the best by `select` first.
+
+    `year`: sessions in one. Points that raised come last, with a column `error` where any did.
+    """
     values = pd.DataFrame(points)
     for name in values:
         if values[name].dtype == object and not all(isinstance(v, str) for v in values[name]):
@@ -348,9 +407,26 @@ def table_of(points: list[Point], outcomes: Outcomes, select: str) -> pd.DataFra
     figures = pd.DataFrame(outcomes.figures, columns=list(METRICS))
     table = pd.concat([values, figures], axis=1)
     table.insert(0, "point", outcomes.number)
-    return table.sort_values(
-        select, ascending=select in LOW_IS_GOOD, na_position="last", kind="stable"
-    ).reset_index(drop=True)
+    if (outcomes.error != "").any():
+        table["error"] = outcomes.error.astype(object)
+    return table.iloc[_order(outcomes, select, year)].reset_index(drop=True)
+
+
+def _order(outcomes: Outcomes, select: str, year: float) -> IntArray:
+    """Return the rows best first: by `select`, points without trade or ruined last, then Sharpe."""
+    figures = dict(zip(METRICS, outcomes.figures.T, strict=True))
+    key = figures[select]
+    if select in ("sharpe", "sortino", "calmar", "cagr"):
+        key = key.copy()
+        for i in np.flatnonzero(np.isnan(key) & (outcomes.error == "")):  # what has no limits
+            key[i] = choice_score(outcomes.returns[i], select, periods_per_year=year)
+    key = key if select in LOW_IS_GOOD else -key
+    idle = ~(figures["trades"] > 0.0) & (figures["exposure"] == 0.0)
+    idle |= ruined(outcomes)
+    sharpe = -np.nan_to_num(figures["sharpe"], nan=-np.inf)
+    return np.lexsort(
+        (outcomes.number, sharpe, np.nan_to_num(key, nan=np.inf), np.isnan(key) | idle)
+    )
 
 
 def _cost_notes(search: Search) -> list[Note]:
@@ -365,6 +441,7 @@ def _summary(
 ) -> dict[str, Any]:
     best = table.iloc[0]
     axes = list(search.points[0])
+    errors = outcomes.errors
     return {
         "name": search.config.name,
         "kind": "sweep",
@@ -380,7 +457,13 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
-        "ruined": int((outcomes.returns <= -1.0).any(axis=1).sum()),
-        "remarks": [*search.notes, *_cost_notes(search)],
+        "ruined": int(ruined(outcomes).sum()),
+        "failed": len(errors),
+        "remarks": [
+            *failed_notes(search.points, errors),
+            *ruin_notes(search.points, ruined(outcomes)),
+            *search.notes,
+            *_cost_notes(search),
+        ],
         **overfitting_of(outcomes.returns, int(best["point"])),
     }

@@ -61,6 +61,8 @@ class Runs(NamedTuple):
 
     results: tuple[Result, ...]
     pooled: Signals | None
+    note: str = ""
+    """Why several symbols have no pooled study, "" where they have one or were not to."""
 
 
 def run_all(
@@ -83,7 +85,20 @@ def run_all(
     done = _run_each(model, path, where, results, engine, stage)
     if not (model.symbols and model.study.enabled):
         return Runs(tuple(done), None)
-    return Runs(tuple(done), _pooled(done, model, user_path(results, "results")))
+    if not any(json.loads((one.folder / "panes.json").read_text("utf-8")) for one in done):
+        return Runs(tuple(done), None, _NO_SIGNAL)
+    try:
+        return Runs(tuple(done), _pooled(done, model, user_path(results, "results")))
+    except InputError as error:
+        if model.study.horizons and str(error).startswith("horizons"):
+            raise
+        return Runs(tuple(done), None, f"signals were not studied together: {error}")
+
+
+_NO_SIGNAL = (
+    "no signal is declared, so there is no study of the symbols together; name indicators under "
+    "`shows`, or make them in __init__"
+)
 
 
 def _run_each(
@@ -216,7 +231,7 @@ def subject_of(result: Result) -> Subject:
         panes = json.loads((folder / "panes.json").read_text("utf-8"))
         bars, trades, account = result.signals, result.trades, result.equity
         symbol = str(result.summary["symbol"])
-        year = int(result.summary.get("sessions_per_year", 252))
+        year = round(float(result.summary.get("sessions_per_year", 252)))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{folder}: damaged ({reason}); run its config again") from None

@@ -5,34 +5,50 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hpi_bt.arrays import FloatArray, IntArray
+from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.account_notes import config_notes, ruin_notes
 from hpi_bt.backtest.fill_notes import volume_notes
+from hpi_bt.backtest.point_notes import failed_notes
 from hpi_bt.backtest.points import MAX_POINTS, Point
 from hpi_bt.backtest.record import Record, fills_frame
 from hpi_bt.backtest.result import Result
-from hpi_bt.backtest.sweep import Outcomes, Prepared, prepare
+from hpi_bt.backtest.sweep import Prepared, prepare
 from hpi_bt.backtest.walk_forward import (
+    TRAINED,
+    Stretch,
     Window,
     bars_of,
-    evaluate_windows,
-    stretches,
+    chosen_row,
+    evaluate_window,
+    flat_stretch,
+    rank_among_others,
+    rule_of,
+    stretch,
     windows_of,
 )
 from hpi_bt.config import Config, resolved_yaml
-from hpi_bt.errors import InputError, Note, Severity
+from hpi_bt.errors import Note, Severity
 from hpi_bt.report.folder import Story, write_run
 from hpi_bt.runs import assumptions, orders_of
-from hpi_bt.searches import Count, Search, all_outcomes, jobs_of, no_count, open_search
+from hpi_bt.searches import (
+    Count,
+    Search,
+    all_outcomes,
+    jobs_of,
+    no_count,
+    open_search,
+)
 from hpi_bt.sources.paths import user_path
-from hpi_bt.stats.metrics import Metrics, performance, session_changes
+from hpi_bt.stats.metrics import Metrics, is_ruined, performance, session_changes
 
 
 def walk_forward(
@@ -53,9 +69,10 @@ def walk_forward(
 ) -> Result:
     """Return the stitched out-of-sample run of a config's `sweep` and `walk_forward`.
 
-    In each window the point with the most of `walk_forward.select` over the training sessions is
-    traded over the test sessions that follow. The folder is that of a run (tear sheet, trades,
-    equity of the tests alone) with windows.csv and stability.csv beside.
+    In each window the point with the most of `walk_forward.select` over the training sessions, run
+    on the equity carried so far, is traded over the test sessions that follow. The folder is that
+    of a run (tear sheet, trades, equity of the tests alone) with windows.csv and stability.csv
+    beside.
 
     Parameters
     ----------
@@ -71,46 +88,93 @@ def walk_forward(
     with open_search(
         config, "walk-forward", overrides=overrides, data_dir=data_dir, cache_dir=cache_dir,
         results=results, offline=offline, engine=engine, samples=samples, seed=seed,
-        max_points=max_points,
+        max_points=max_points, scheduler=scheduler,
     ) as search:  # fmt: skip
-        rule = search.config.walk_forward
-        if rule is None:
-            raise InputError("walk_forward: is missing; add walk_forward: {train: 40, test: 10}")
-        ready = prepare(search.task)
-        windows = windows_of(ready.ends.size, rule)
-        outcomes = all_outcomes(
-            search, evaluate_windows, jobs=jobs_of(jobs), scheduler=scheduler, count=count
-        )
-        chosen = outcomes.figures.argmax(axis=0)
-        record = _stitched(search, ready, windows, chosen)
+        rule_of(search.config)
+        walk = _walk(search, jobs_of(jobs), scheduler, count)
+        record = _stitched(search, walk)
         record.remarks.extend(volume_notes(record))
-        story = _story(search, ready, windows, outcomes, chosen, record)
+        story = _story(search, walk, record)
         return write_run(record, user_path(results, "results"), story, datetime.now(UTC))
 
 
-def _story(
-    search: Search,
-    ready: Prepared,
-    windows: list[Window],
-    outcomes: Outcomes,
-    chosen: IntArray,
-    record: Record,
-) -> Story:
+@dataclass(frozen=True)
+class Walk:
+    """Windows, what each of them chose, and the account of their tests.
+
+    Attributes
+    ----------
+    chosen : list of int
+        Number of the point that each window traded, -1 where it stayed flat.
+    trained : ndarray of shape (n_windows, 3)
+        TRAINED of the chosen points, NaN where there is none.
+    ranks : list of float
+        Of the chosen point among the others in the test of each window; NaN where unknown.
+    pieces : list of Stretch
+        The account in the test of each window.
+    errors : dict
+        What points raised, by number.
+    """
+
+    ready: Prepared
+    windows: list[Window]
+    chosen: list[int]
+    trained: FloatArray
+    ranks: list[float]
+    pieces: list[Stretch]
+    errors: dict[int, str]
+
+    @property
+    def spans(self) -> list[slice]:
+        """Bars of the tests."""
+        return [bars_of(self.ready.ends, w.test_from, w.test_to) for w in self.windows]
+
+
+def _walk(search: Search, jobs: int, scheduler: str | None, count: Count) -> Walk:
+    """Choose and trade window after window, each on the equity that those before have left."""
+    ready, rule = prepare(search.task), rule_of(search.config)
+    windows = windows_of(ready.ends.size, rule)
+    walk = Walk(ready, windows, [], np.full((len(windows), len(TRAINED)), np.nan), [], [], {})
+    cash, n = float(search.config.broker.cash), len(search.points)
+    for w, bars in enumerate(walk.spans):
+
+        def counted(done: int, _: int, w: int = w) -> None:
+            count(w * n + done, n * len(windows))
+
+        row, rank = -1, float("nan")
+        if not any(is_ruined(piece.equity) for piece in walk.pieces):
+            work = partial(evaluate_window, window=w, cash=cash)
+            outcomes = all_outcomes(
+                search, work, jobs=jobs, scheduler=scheduler, count=counted, part=f"window-{w:05d}"
+            )
+            walk.errors.update(outcomes.errors)
+            row = chosen_row(outcomes.figures, rule.min_trades)
+        if row < 0:
+            piece = flat_stretch(bars, cash)
+        else:
+            walk.trained[w] = outcomes.figures[row]
+            rank = rank_among_others(np.prod(1.0 + outcomes.returns, axis=1), row)
+            piece = stretch(ready, search.task.engine, search.points[row], bars, cash)
+        walk.chosen.append(row)
+        walk.ranks.append(rank)
+        walk.pieces.append(piece)
+        cash = float(piece.equity[-1])
+    return walk
+
+
+def _story(search: Search, walk: Walk, record: Record) -> Story:
     """Return what the folder says beside the run: the windows and how stable the choice was."""
-    rule = search.config.walk_forward
-    how = f"{rule.select}, {rule.mode}" if rule else ""
-    tests = _tested(ready, windows, record)
-    table = _window_table(search, ready, windows, outcomes, chosen, tests)
-    stability = _stability(search.points, chosen)
+    rule = rule_of(search.config)
+    tests = _tested(walk, record)
+    table = _window_table(search, walk, tests)
+    stability = _stability(search.points, walk.chosen)
+    how = f"chosen anew in {len(walk.windows)} windows by {rule.select}, {rule.mode}"
     return Story(
         name=f"{search.config.name} walk-forward",
         config=resolved_yaml(search.config),
-        banner=[
-            *assumptions(search.config, record),
-            ("Parameters", f"chosen anew in {len(windows)} windows by {how}"),
-        ],
+        banner=[*assumptions(search.config, record), ("Parameters", how)],
         benchmark=search.config.benchmark == "buy_and_hold",
-        figures=_figures(search, outcomes, windows, chosen, tests),
+        figures=_figures(search, walk, tests),
         pages={
             "windows.csv": lambda path: table.to_csv(path, index=False),
             "stability.csv": lambda path: stability.to_csv(path, index=False),
@@ -118,29 +182,28 @@ def _story(
     )
 
 
-def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: IntArray) -> Record:
+def _stitched(search: Search, walk: Walk) -> Record:
     """Return the record of the test windows one after another, one account."""
-    config, engine = search.config, search.task.engine
-    first = bars_of(ready.ends, windows[0].test_from, windows[-1].test_to)
-    frame = ready.frame.iloc[first]
+    config, ready, pieces = search.config, walk.ready, walk.pieces
+    whole = slice(walk.spans[0].start, walk.spans[-1].stop)
+    frame = ready.frame.iloc[whole]
     frame.attrs = dict(ready.frame.attrs)
-    best = [search.points[i] for i in chosen]
-    spans = [bars_of(ready.ends, w.test_from, w.test_to) for w in windows]
-    pieces = list(stretches(ready, engine, best, spans))
+    best = [search.points[row] for row in walk.chosen if row >= 0]
     equity = np.concatenate([piece.equity for piece in pieces])
     fills = [
-        piece.fills.assign(bar=piece.fills["bar"] + (bars.start - first.start))
-        for piece, bars in zip(pieces, spans, strict=True)
+        piece.fills.assign(bar=piece.fills["bar"] + (bars.start - whole.start))
+        for piece, bars in zip(pieces, walk.spans, strict=True)
         if len(piece.fills)
     ]
-    counts = {k: sum(p.counts.get(k, 0) for p in pieces) for k in pieces[0].counts}
+    names = dict.fromkeys(["rejected", *(name for piece in pieces for name in piece.counts)])
+    counts = {k: sum(p.counts.get(k, 0) for p in pieces) for k in names}
     made = pd.concat(fills, ignore_index=True) if fills else fills_frame([])
     orders = orders_of(config, ready.strategy)
     symbol = str(frame.attrs.get("symbol", ""))
     return Record(
-        engine=engine,
+        engine=search.task.engine,
         strategy=ready.strategy.__name__,
-        params={k: _most_frequent([p[k] for p in best]) for k in best[0]},
+        params={k: _most_frequent([p[k] for p in best]) for k in best[0]} if best else {},
         frame=frame,
         cash=config.broker.cash,
         equity=equity,
@@ -150,6 +213,8 @@ def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: In
         multipliers={symbol: config.broker.commission.multiplier},
         counts=counts,
         remarks=[
+            *failed_notes(search.points, walk.errors),
+            *_choice_notes(walk, rule_of(config).min_trades),
             _WINDOWS,
             *search.notes,
             *ruin_notes(equity, frame.index, closed_out=True),
@@ -160,67 +225,96 @@ def _stitched(search: Search, ready: Prepared, windows: list[Window], chosen: In
     )
 
 
+def _choice_notes(walk: Walk, min_trades: int) -> list[Note]:
+    """Return which windows stayed flat, and which chose a point with few trades."""
+    every = len(walk.windows)
+    ruins = [w for w, piece in enumerate(walk.pieces) if is_ruined(piece.equity)]
+    last = ruins[0] if ruins else every
+    flat = [w + 1 for w, row in enumerate(walk.chosen) if row < 0 and w <= last]
+    after = every - 1 - last
+    trades = walk.trained[:, TRAINED.index("trades")]
+    few = (np.flatnonzero(trades < min_trades) + 1).tolist()
+    notes = []
+    if flat:
+        text = (
+            f"{len(flat)} of {every} windows stayed flat (windows {_some(flat)}): no point had a "
+            "trade and a score in training without ruin"
+        )
+        notes.append(Note(Severity.ASSUMPTION, "flat-windows", text))
+    if after > 0:
+        text = f"{after} of {every} windows stayed flat after the ruin of the account"
+        notes.append(Note(Severity.WARNING, "flat-after-ruin", text))
+    if few:
+        text = (
+            f"{len(few)} of {every} windows ({_some(few)}) chose a point with fewer than "
+            f"{min_trades} trades in training, as no point had as many"
+        )
+        notes.append(Note(Severity.ASSUMPTION, "few-trades-in-training", text))
+    return notes
+
+
+def _some(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+
+
 _WINDOWS = Note(
     Severity.INFO,
     "test-windows",
-    "the test windows are one account: a window's first order follows the signal of the close "
-    "before it, and what is open at its end is closed at the last close, with costs",
+    "the test windows are one account, parameters chosen on the equity carried so far: a window's "
+    "first order follows the signal of the close before it, and what is open at its end is closed "
+    "at the last close, with costs",
 )
 
 
 def _dates(ready: Prepared, first: int, last: int) -> tuple[str, str]:
-    stamps = pd.DatetimeIndex(ready.frame.index)[ready.ends[[first, last - 1]]]
-    return str(stamps[0].date()), str(stamps[1].date())
+    days = ready.frame["session"].to_numpy(dtype=np.int64)[ready.ends[[first, last - 1]]]
+    one, other = (date.fromordinal(int(day)).isoformat() for day in days)
+    return one, other
 
 
-def _tested(ready: Prepared, windows: list[Window], record: Record) -> list[Metrics]:
+def _tested(walk: Walk, record: Record) -> list[Metrics]:
     """Return the figures of the account in the test of each window."""
+    ready, windows = walk.ready, walk.windows
     first = windows[0].test_from
-    start = bars_of(ready.ends, first, first + 1).start
-    ends = ready.ends[first : windows[-1].test_to] - start
+    ends = ready.ends[first : windows[-1].test_to] - walk.spans[0].start
     returns = session_changes(record.equity, ends, record.cash)
     own = (returns[w.test_from - first : w.test_to - first] for w in windows)
     return [performance(part, periods_per_year=ready.year) for part in own]
 
 
-def _window_table(
-    search: Search,
-    ready: Prepared,
-    windows: list[Window],
-    outcomes: Outcomes,
-    chosen: IntArray,
-    tests: list[Metrics],
-) -> pd.DataFrame:
+def _window_table(search: Search, walk: Walk, tests: list[Metrics]) -> pd.DataFrame:
     rows = []
-    for w, (window, i) in enumerate(zip(windows, chosen.tolist(), strict=True)):
-        tested = tests[w]
-        train = _dates(ready, window.train_from, window.train_to)
-        test = _dates(ready, window.test_from, window.test_to)
+    for w, (window, row) in enumerate(zip(walk.windows, walk.chosen, strict=True)):
+        train = _dates(walk.ready, window.train_from, window.train_to)
+        test = _dates(walk.ready, window.test_from, window.test_to)
+        score, _, trades = walk.trained[w]
+        point = search.points[row] if row >= 0 else dict.fromkeys(search.points[0])
         rows.append({
             "window": w + 1, "train_from": train[0], "train_to": train[1],
-            "test_from": test[0], "test_to": test[1], **search.points[i],
-            "in_sample": outcomes.figures[i, w], "out_of_sample_sharpe": tested.sharpe,
-            "out_of_sample_return": tested.total_return,
+            "test_from": test[0], "test_to": test[1], **point,
+            "in_sample": score, "in_sample_trades": None if np.isnan(trades) else int(trades),
+            "out_of_sample_sharpe": tests[w].sharpe,
+            "out_of_sample_return": tests[w].total_return, "out_of_sample_rank": walk.ranks[w],
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, dtype=object)
 
 
 def _most_frequent(values: list[Any]) -> Any:
     return max(values, key=lambda v: [repr(x) for x in values].count(repr(v)))
 
 
-def _stability(points: list[Point], chosen: IntArray) -> pd.DataFrame:
-    """Return how each parameter's choice moved from window to window."""
+def _stability(points: list[Point], chosen: list[int]) -> pd.DataFrame:
+    """Return how each parameter's choice moved from window to window, flat ones left out."""
     rows = []
     for name in points[0]:
-        picked = [points[i][name] for i in chosen]
+        picked = [points[row][name] for row in chosen if row >= 0]
         texts = [repr(v) for v in picked]
-        common = _most_frequent(picked)
+        common = _most_frequent(picked) if picked else None
         moves = sum(a != b for a, b in itertools.pairwise(texts))
         rows.append({
             "parameter": name,
             "most_frequent": common,
-            "share": texts.count(repr(common)) / len(texts),
+            "share": texts.count(repr(common)) / len(texts) if texts else None,
             "distinct": len(set(texts)),
             "changes": moves,
             "values": json.dumps(picked),
@@ -228,37 +322,23 @@ def _stability(points: list[Point], chosen: IntArray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _figures(
-    search: Search,
-    outcomes: Outcomes,
-    windows: list[Window],
-    chosen: IntArray,
-    tests: list[Metrics],
-) -> dict[str, Any]:
+def _figures(search: Search, walk: Walk, tests: list[Metrics]) -> dict[str, Any]:
     """Return what summary.json says of the walk beside the figures of the stitched run."""
-    rule = search.config.walk_forward
-    inside = outcomes.figures[chosen, np.arange(len(windows))]
-    totals = [_totals(windows, outcomes, w) for w in range(len(windows))]
-    ranks = [float((total <= total[i]).mean()) for total, i in zip(totals, chosen, strict=True)]
+    inside = walk.trained[:, TRAINED.index("score")]
     return {
         "kind": "walk-forward",
-        "windows": len(windows),
+        "windows": len(walk.windows),
+        "windows_flat": walk.chosen.count(-1),
+        "windows_never_lost": int((inside == np.inf).sum()),
         "points": len(search.points),
-        "select": rule.select if rule else "",
+        "failed": len(walk.errors),
+        "select": rule_of(search.config).select,
         "in_sample_mean": _mean(inside),
         "out_of_sample_sharpe_mean": _mean(np.array([t.sharpe for t in tests])),
-        "out_of_sample_rank_mean": float(np.mean(ranks)),
+        "out_of_sample_rank_mean": _mean(np.array(walk.ranks)),
     }
 
 
 def _mean(values: FloatArray) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else None
-
-
-def _totals(windows: list[Window], outcomes: Outcomes, w: int) -> FloatArray:
-    """Return every point's total return in the test of window `w`."""
-    offset = windows[w].test_from - windows[0].test_from
-    tested = outcomes.returns[:, offset : offset + windows[w].test_to - windows[w].test_from]
-    total: FloatArray = np.prod(1.0 + tested, axis=1) - 1.0
-    return total

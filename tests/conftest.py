@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples every time; HYPOTHESIS_PROFILE=random looks for new ones.
-settings.register_profile("steady", derandomize=True, database=None)
-settings.register_profile("random", derandomize=False)
+# The same examples every time; HYPOTHESIS_PROFILE=random looks for new ones. Machines may be slow.
+settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 

@@ -221,7 +221,7 @@ ODD = {
     "vols but no quotes": lambda t: t.drop(columns=["bid", "ask"]),
     "spot above all strikes": lambda t: t.assign(spot=150.0),
     "spot below all strikes": lambda t: t.assign(spot=50.0),
-    "crossed quotes": lambda t: t.assign(bid=t["ask"] + 1.0),
+    "crossed quotes": lambda t: t.assign(bid=t["bid"].mask(t.index % 2 == 0, t["ask"] + 1.0)),
     "contracts listed twice": lambda t: pd.concat([t, t.head(9)]),
     "years to expiry": lambda t: t[t["expiry"] == EXPIRIES[0]].assign(expiry="2025-12-19"),
     "calls and puts alike": lambda t: t.assign(open_interest=1e12),

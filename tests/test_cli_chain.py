@@ -174,7 +174,10 @@ def test_parity_gives_the_spot_where_asked(command: Command, folder: Path):
         (("absent.csv",), "no such file"),
         (("xyz.csv", "--as-of", "noon"), "--as-of: 'noon' in no zone is no moment"),
         (("xyz.csv", "--rate", "5"), "--rate: 5 is 500 % a year"),
-        (("xyz.csv", "--spot", "-1"), "spot is -1; wanted a positive number; give --spot"),
+        (
+            ("xyz.csv", "--spot", "-1"),
+            "spot is -1; wanted a number above 0 and within 1e+15; give --spot",
+        ),
         (("xyz.csv", "--as-of", "2024-09-14"), "moment of the quotes as --as-of"),
         (("xyz.csv", "--range", "-1"), "--range: -1"),
         (("xyz.csv", "--unit", "coins"), "--unit: 'coins' (did you mean 'coin_prices'?)"),

@@ -53,13 +53,16 @@ def test_figures_on_common_sessions_are_those_of_the_projects_own_functions(tmp_
     returns = noise(1), noise(2, 60)
     runs = [make_run(tmp_path, n, r) for n, r in zip("ab", returns, strict=True)]
     made = compare(runs, results=tmp_path, seed=3, bootstrap=299)
+    year = 40 / ((pd.bdate_range("2024-01-01", periods=40)[-1] - pd.Timestamp("2024-01-01")).days)
+    year *= 365.2425
     for name, r in zip("ab", returns, strict=True):
-        wanted = performance(r[:40])
+        wanted = performance(r[:40], periods_per_year=year)
         for key in ("sharpe", "cagr", "volatility", "sortino", "calmar", "drawdown_sessions"):
             figure = made.table.loc["common"].loc[key, ("value", name)]
             assert figure == pytest.approx(getattr(wanted, key), rel=1e-9)
     found = made.sharpe_differences.loc["b"]
-    wanted = sharpe_difference(returns[1][:40], returns[0], seed=3, draws=299)
+    how = {"seed": 3, "draws": 299, "periods_per_year": year}
+    wanted = sharpe_difference(returns[1][:40], returns[0], **how)
     assert_allclose([found["difference"], found["low"], found["p_value"]],
                     [wanted.difference, wanted.low, wanted.p_value], rtol=1e-6)  # fmt: skip
     assert found["p_adjusted"] == found["p_value"]
@@ -532,19 +535,20 @@ def test_runs_of_different_calendars_are_told_and_annualised_alike(tmp_path):
     made = compare([bitcoin, config(daily, "XNYS")], results=tmp_path, bootstrap=99)
     assert made.warnings == (
         "different calendars, in sessions a year: b 365 (24/7), a 252 (XNYS); on the common "
-        "sessions all are annualised by 252",
+        "sessions all are annualised by 276",
     )
-    assert made.sessions_per_year == 252
-    assert "by 252 sessions a year" in made.page.read_text("utf-8")
+    common = 40 / 53 * 365.2425  # 40 weekdays of 53 elapsed days
+    assert made.sessions_per_year == pytest.approx(common)
+    assert "by 275.7 sessions a year" in made.page.read_text("utf-8")
     assert compare([daily, old], results=tmp_path, bootstrap=99).warnings == ()
     both = [bitcoin, make_run(tmp_path, "d", noise(4), sessions_per_year=365)]
     alike = compare(both, results=tmp_path, bootstrap=99)
     assert alike.warnings == ()
-    first, other = (performance(noise(k), periods_per_year=365) for k in (2, 4))
+    first, other = (performance(noise(k), periods_per_year=common) for k in (2, 4))
     assert_allclose(alike.table.loc[("common", "sharpe"), ("value", "b")], first.sharpe)
     assert_allclose(
         alike.sharpe_differences.loc["d", ["sharpe", "difference"]].astype(float),
         [other.sharpe, other.sharpe - first.sharpe],
     )
     summary = json.loads((alike.folder / "summary.json").read_text())
-    assert summary["sessions_per_year"] == 365
+    assert summary["sessions_per_year"] == pytest.approx(common)

@@ -707,6 +707,22 @@ def test_every_data_has_a_name_of_its_own(names: list[str]) -> None:
     assert "" not in found[1:]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("high", 0.5, "high 0.5 is below low"),
+        ("close", 150.0, "close 150 lies outside"),
+        ("open", np.nan, "open is nan"),
+    ],
+)
+def test_bars_that_contradict_themselves_or_are_blank_are_warned_of(column, value, said):
+    frame = hours_of(DAYS).astype(float)
+    hb.HedgeData(frame)  # a warning would be an error here
+    frame.iloc[5, frame.columns.get_loc(column)] = value
+    with pytest.warns(UserWarning, match=rf"HedgeData: .*{said}.*; fix or drop such bars"):
+        hb.HedgeData(frame)
+
+
 # ---- daily bars stamped at midnight
 
 
@@ -757,6 +773,27 @@ def test_dates_beside_hours_are_seen_when_their_day_is_over(mode, zone):
     done = ahead(hb.HedgeData(hours), hb.HedgeData(days), **mode)
     assert done.ahead == 0
     assert {at.time().replace(microsecond=0) for at in done.stamps} == {time(23, 59, 59)}
+
+
+@pytest.mark.parametrize("mode", BESIDE, ids=str)
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Chicago", "Europe/Berlin"])
+@pytest.mark.parametrize("hours_zone", ["UTC", "own"])
+def test_midnights_of_the_exchange_written_in_utc_are_dates(mode, zone, hours_zone):
+    hours = hours_of(DAYS).tz_localize(zone)
+    days = dated(DAYS).tz_localize(zone).tz_convert("UTC")
+    if hours_zone == "UTC" and zone == "Europe/Berlin":
+        pytest.skip("23:00 UTC may be a close")
+    done = ahead(hb.HedgeData(hours.tz_convert(hours_zone) if hours_zone == "UTC" else hours),
+                 hb.HedgeData(days), **mode)  # fmt: skip
+    assert done.ahead == 0
+    at = pd.DatetimeIndex(done.stamps).tz_localize("UTC").tz_convert(zone)
+    assert set(zip(at.hour, at.minute, strict=True)) == {(23, 59)}
+
+
+def test_closes_of_days_in_utc_are_no_dates():
+    days = dated(DAYS + timedelta(hours=16)).tz_localize("America/New_York").tz_convert("UTC")
+    done = ahead(hb.HedgeData(hours_of(DAYS).tz_localize("UTC")), hb.HedgeData(days))
+    assert {at.time() for at in done.stamps} <= {time(20), time(21)}
 
 
 def test_dates_beside_closes_of_days_are_seen_when_their_day_is_over():

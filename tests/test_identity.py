@@ -163,3 +163,62 @@ def test_points_of_other_code_are_reported_and_not_used(tmp_path: Path) -> None:
     assert json.dumps(note.as_dict())
     with pytest.raises(InputError):
         load_strategy("absent.py:Mine", [tmp_path])
+
+
+KERNEL = "    def next(self):\n        {}\n"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        "from .id_late import SIDE",
+        "from id_pack.id_late import SIDE",
+        "import importlib; importlib.import_module('id_pack.id_late').SIDE",
+        "import importlib; importlib.import_module('.id_late', __package__)",
+    ],
+)
+def test_modules_that_a_package_imports_within_functions_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    written(tmp_path, id_pack____init__="", id_pack__id_late="SIDE = 1\n",
+            id_pack__own=STRATEGY.format("", 1) + KERNEL.format(late))  # fmt: skip
+    importlib.invalidate_caches()
+    before = code_fingerprint(load_strategy("id_pack.own:Mine"))
+    written(tmp_path, id_pack__id_late="SIDE = 2\n")
+    assert code_fingerprint(load_strategy("id_pack.own:Mine")) != before
+
+
+def test_a_module_that_lies_elsewhere_on_the_path_counts_before_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "far")
+    written(tmp_path / "far", id_far="SIDE = 1\n")
+    written(tmp_path, mine=STRATEGY.format("", 1) + KERNEL.format("from id_far import SIDE"))
+    before = loaded(tmp_path)
+    written(tmp_path / "far", id_far="SIDE = 2\n")
+    assert loaded(tmp_path)[1] != before[1]
+
+
+def test_what_is_read_from_an_imported_module_at_once_counts(tmp_path: Path) -> None:
+    at_once = "import importlib\nSIDE = importlib.import_module('id_helper').SIDE"
+    written(tmp_path, mine=STRATEGY.format(at_once, "SIDE"), id_helper="SIDE = 1\n")
+    before = loaded(tmp_path)
+    written(tmp_path, id_helper="SIDE = 2\n")
+    after = loaded(tmp_path)
+    assert (before[0], after[0]) == (1, 2)
+    assert after[1] != before[1]
+
+
+def test_a_class_of_the_program_is_never_unloaded_with_its_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(identity, "_kept", set())
+    monkeypatch.setattr(identity, "_loaded", {})
+    written(tmp_path, id_program=STRATEGY.format("", 1), mine=STRATEGY.format("", 2))
+    own = importlib.import_module("id_program")
+    code_fingerprint(own.Mine)  # before anything was loaded from a file
+    written(tmp_path, id_program=STRATEGY.format("", 3))
+    loaded(tmp_path)
+    assert sys.modules["id_program"] is own

@@ -405,3 +405,23 @@ def test_the_package_offers_run_and_its_results() -> None:
     assert hb.run is run
     assert isinstance(demo_run(), hb.Result)
     assert np.isfinite(demo_run().equity["equity"]).all()
+
+
+def test_the_open_interest_of_first_snapshots_is_named_as_an_assumption(folder: Path) -> None:
+    head = "ts,expiry,strike,right,cum_volume,open_interest,spot"
+    stamps = pd.date_range("2026-01-06 09:20", periods=12, freq="5min")
+    rows = [
+        f"{at},2026-01-27,100,{right},{10 * n + 10},{interest},100"
+        for n, at in enumerate(stamps)
+        for right, interest in (("C", 50), ("P", 70))
+    ]
+    Path("nse.csv").write_text("\n".join([head, *rows, ""]))
+    source = {"kind": "option_snapshots", "path": "nse.csv", "timezone": "Asia/Kolkata"}
+    data = {"source": source, "calendar": "XBOM"}
+    strategy = {"class": "hold.py:Hold"}
+    config = {"name": "snapshots", "data": data, "strategy": strategy, "study": {"enabled": False}}
+    result = run(config)
+    assert codes(result)["open-interest-stamp-assumed"] == "assumption"
+    assert "of each session's first snapshot taken as" in " ".join(result.summary["notes"])
+    data["open_interest"] = {"stamp": "pre_open"}
+    assert "open-interest-stamp-assumed" not in codes(run(config))

@@ -119,6 +119,27 @@ def test_run_pools_the_symbols_of_a_config_too(
     assert len(list(tmp_path.glob("*/chart.html"))) == 2
 
 
+def test_symbols_of_a_strategy_without_indicators_end_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(workshop(tmp_path))
+    bars = (tmp_path / "bars.csv").read_text()
+    for symbol in ("AA", "BB"):
+        (tmp_path / f"{symbol}.csv").write_text(bars)
+    given = ['-sdata.source.path="{symbol}.csv"', "-ssymbols=[AA, BB]", "--results", "out"]
+    said = commander(monkeypatch, capsys)("run", "small.yaml", *given)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.count("Win rate") == 2
+    assert "- no signal is declared, so there is no study of the symbols together" in said.out
+    done = hb.run_all(
+        mapping() | {"symbols": ["AA", "BB"], "data": {
+            "source": {"kind": "csv", "path": "{symbol}.csv"}, "calendar": "XNYS"}},
+        results="out",
+    )  # fmt: skip
+    assert (len(done.results), done.pooled) == (2, None)
+    assert done.note.startswith("no signal is declared")
+
+
 def test_the_command_prints_every_signal_with_its_verdict(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

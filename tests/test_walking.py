@@ -123,18 +123,17 @@ def test_a_walk_without_a_trade_is_told_and_not_broken(shop):
     assert result.summary["total_return"] == 0.0
 
 
-def test_windows_are_annualised_by_the_sessions_of_the_calendar(shop):
+def test_windows_are_annualised_by_the_sessions_of_an_elapsed_year_of_all_bars(shop):
     bars(shop)
-    usual = hpi_bt.walk_forward(config(), results="r")
-    other = config()
-    other["data"]["calendar"] = "24/7"
-    always = hpi_bt.walk_forward(other, results="r")
-    assert (usual.summary["sessions_per_year"], always.summary["sessions_per_year"]) == (252, 365)
-    more = np.sqrt(365 / 252)
-    for name in ("in_sample", "out_of_sample_sharpe"):
-        np.testing.assert_allclose(windows(always)[name], more * windows(usual)[name])
-    for name in ("sharpe", "out_of_sample_sharpe_mean"):
-        assert always.summary[name] == pytest.approx(more * usual.summary[name])
+    result = hpi_bt.walk_forward(config(), results="r")
+    equity = result.equity["equity"].to_numpy()
+    returns = np.diff(np.r_[100_000.0, equity[12::13]]) / np.r_[100_000.0, equity[12::13][:-1]]
+    own = returns[:4]  # the first test window
+    year = 30 / (pd.Timestamp("2024-04-26") - pd.Timestamp("2024-03-18")).days * 365.2425
+    sharpe = own.mean() / own.std(ddof=1) * np.sqrt(year)
+    assert windows(result)["out_of_sample_sharpe"].iloc[0] == pytest.approx(sharpe)
+    tested = 22 / (pd.Timestamp("2024-04-26") - pd.Timestamp("2024-03-28")).days * 365.2425
+    assert result.summary["sessions_per_year"] == pytest.approx(tested)
 
 
 def test_windows_longer_than_the_data_and_a_missing_rule_are_refused(shop):
@@ -269,11 +268,230 @@ def test_a_plain_strategy_trades_within_the_windows_alone_and_sees_what_was_befo
     assert result.summary["end_value"] == pytest.approx(100_000 - 180.0)
 
 
-def test_a_training_window_shorter_than_an_indicator_needs_has_no_trade(shop):
+def test_a_window_whose_training_is_too_short_for_an_indicator_stays_flat(shop):
     flat_bars(shop)
     (shop / "swing.py").write_text(LONG)
     plain = config() | {"strategy": {"class": "swing.py:Plain"}, "broker": COSTLY}
     plain["sweep"] = {"length": [120, 150]}
     result = hpi_bt.walk_forward(plain, results="r", jobs=1)
-    # bars 104 on are tested: with 120 the first close that it knows is in the first window
-    assert result.trades["entry_bar"].iloc[0] == 120 - 104
+    # trained on bars 0 to 103 neither length is known, on 52 to 155 the shorter one is
+    assert result.trades["entry_bar"].iloc[0] == 52
+    assert result.summary["windows_flat"] == 1
+
+
+KINDS = """
+import numpy as np
+from hpi_bt import KernelStrategy, Orders, defaults_of
+
+def kind_of(close, *, kind="long", n=0, state=None):
+    if n == 7:
+        raise ValueError("n 7 cannot be")
+    bar = np.arange(close.size)
+    return {
+        "long": np.ones(close.size),
+        "never": np.zeros(close.size),
+        "mixed": np.where(bar % 4 == 3, -1.0, 1.0),
+    }[kind]
+
+class Kind(KernelStrategy):
+    inputs = ("close",)
+    signal_kernel = staticmethod(kind_of)
+    params = defaults_of(kind_of)
+    orders = Orders(size={"kind": "percent", "percent": 50.0})
+"""
+
+
+def daily(folder, growth, n=60):
+    days = pd.bdate_range("2024-04-01", periods=n)
+    close = 100.0 * np.cumprod(1.0 + np.resize(growth, n))
+    open_ = np.r_[100.0, close[:-1]]
+    high, low = np.maximum(open_, close), np.minimum(open_, close)
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    frame = pd.DataFrame({"date": days, **prices, "volume": 1.0})
+    frame.to_csv(folder / "bars.csv", index=False)
+    (folder / "swing.py").write_text(KINDS)
+
+
+def of_kinds(sweep, rule, **more):
+    plain = config() | {"sweep": sweep, "walk_forward": {"train": 20, "test": 10} | rule}
+    plain["data"] = {"source": {"kind": "csv", "path": "bars.csv"}, "calendar": "24/7"}
+    return plain | {"strategy": {"class": "swing.py:Kind"}} | more
+
+
+ENGINES = pytest.mark.parametrize("engine", ["fast", "cerebro"])
+
+
+@pytest.mark.parametrize("select", ["sortino", "calmar"])
+@ENGINES
+def test_a_point_that_never_lost_is_chosen_before_all_others(shop, select, engine):
+    daily(shop, [0.004, 0.002])
+    rule = {"select": select}
+    result = hpi_bt.walk_forward(
+        of_kinds({"kind": ["mixed", "long"]}, rule), results="r", engine=engine, jobs=1
+    )
+    table = windows(result)
+    assert table["kind"].tolist() == ["long"] * 4
+    assert (table["in_sample"] == np.inf).all()
+    assert result.summary["windows_never_lost"] == 4
+
+
+@ENGINES
+def test_windows_without_a_point_that_trades_stay_flat_and_say_so(shop, engine):
+    daily(shop, [0.004, -0.002])
+    never = of_kinds({"kind": ["never"], "n": [0, 1]}, {"select": "total_return"})
+    result = hpi_bt.walk_forward(never, results="r", engine=engine, jobs=1)
+    assert result.summary["windows_flat"] == 4
+    assert result.summary["total_return"] == 0.0
+    assert any("4 of 4 windows stayed flat" in line for line in result.summary["remarks"])
+    assert windows(result)["kind"].isna().all()
+
+
+def test_a_losing_point_is_chosen_before_one_that_never_trades(shop):
+    daily(shop, [-0.004, 0.002])
+    both = of_kinds({"kind": ["never", "long"]}, {"select": "total_return"})
+    assert windows(hpi_bt.walk_forward(both, results="r"))["kind"].tolist() == ["long"] * 4
+
+
+def test_windows_whose_best_point_has_too_few_trades_are_named(shop):
+    daily(shop, [-0.004, 0.002])
+    few = of_kinds({"kind": ["long"]}, {"min_trades": 3})
+    remarks = hpi_bt.walk_forward(few, results="r").summary["remarks"]
+    assert any("fewer than 3 trades in training" in line for line in remarks)
+    enough = of_kinds({"kind": ["long", "mixed"]}, {"min_trades": 3})
+    result = hpi_bt.walk_forward(enough, results="r")
+    assert windows(result)["kind"].tolist() == ["mixed"] * 4
+    assert not any("fewer than" in line for line in result.summary["remarks"])
+
+
+@ENGINES
+def test_equal_points_rank_one_half_and_one_session_tests_have_figures(shop, engine):
+    daily(shop, [0.004, -0.003, 0.001], n=30)
+    alike = of_kinds({"kind": ["long"], "n": [0, 1, 2]}, {"test": 1})
+    result = hpi_bt.walk_forward(alike, results="r", engine=engine, jobs=1)
+    assert len(windows(result)) == 10
+    assert result.summary["out_of_sample_rank_mean"] == 0.5
+    assert len(result.trades) == 10
+
+
+@ENGINES
+def test_a_point_that_raises_is_never_chosen_and_is_named(shop, engine):
+    daily(shop, [0.004, -0.003, 0.001])
+    some = of_kinds({"n": [7, 0, 1]}, {})
+    result = hpi_bt.walk_forward(some, results="r", engine=engine, jobs=1)
+    assert set(windows(result)["n"]) == {0}
+    assert result.summary["failed"] == 1
+    (line,) = [x for x in result.summary["remarks"] if x.startswith("warning")]
+    assert "1 of 3 points raised an error and have no figures: n 7 (" in line
+    assert "n 7 cannot be" in line
+    with pytest.raises(InputError, match=r"sweep, point \{'n': 7\}: .*n 7 cannot be"):
+        hpi_bt.walk_forward(of_kinds({"n": [7]}, {}), results="r", engine=engine, jobs=1)
+
+
+def test_a_choice_is_made_on_the_equity_carried_so_far(shop):
+    daily(shop, [-0.04, 0.03])
+    # 1,200 shares of some 100 dollars do not fit 100,000 dollars; what is won makes more fit
+    plain = of_kinds({"kind": ["long", "mixed"]}, {})
+    plain |= {"orders": {"size": {"kind": "fixed", "amount": 1200.0}}}
+    result = hpi_bt.walk_forward(plain, results="r")
+    table, equity = windows(result), result.equity["equity"].to_numpy()
+    one = {k: v for k, v in plain.items() if k not in ("sweep", "walk_forward")}
+    one["strategy"] = {"class": "swing.py:Kind", "params": {"kind": table["kind"].iloc[1]}}
+    # the second window's training, run by itself: its indicators see the bars before it
+    span = {"start": table["train_from"].iloc[1], "end": table["train_to"].iloc[1]}
+    one["data"] = plain["data"] | span
+    year = 60 / 81 * 365.2425  # sessions of an elapsed year of all bars
+    scores = {}
+    for cash in (equity[9], 100_000.0):
+        made = hpi_bt.run(one | {"broker": {"cash": float(cash)}}, results="r").summary
+        scores[cash] = made["sharpe"] * np.sqrt(year / made["sessions_per_year"])
+    assert table["in_sample"].iloc[1] == pytest.approx(scores[equity[9]], rel=1e-9)
+    assert abs(table["in_sample"].iloc[1] - scores[100_000.0]) > 1e-3
+
+
+def test_the_command_prints_figures_where_there_are_none(shop, monkeypatch, capsys):
+    import yaml
+
+    from small_runs import commander
+
+    daily(shop, [0.004, -0.003, 0.001], n=30)
+    command = commander(monkeypatch, capsys)
+    for name, plain in {
+        "never": of_kinds({"kind": ["never"]}, {}),
+        "one": of_kinds({"kind": ["long"]}, {"test": 1}),
+    }.items():
+        (shop / f"{name}.yaml").write_text(yaml.safe_dump(plain))
+        said = command("walk-forward", f"{name}.yaml", "--results", "r")
+        assert said.code == 0
+        assert "out of sample Sharpe n/a" in said.out
+        assert "(luck alone: 50%)" in said.out
+
+
+def test_an_interrupted_walk_goes_on_where_it_was_stopped(shop):
+    bars(shop)
+    whole = hpi_bt.walk_forward(config(), results="whole", jobs=1)
+
+    class EnoughError(Exception):
+        """The user has seen enough."""
+
+    counts = []
+
+    def stop(done, total):
+        counts.append((done, total))
+        if done > 7:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        hpi_bt.walk_forward(config(), results="r", jobs=1, count=stop)
+    assert counts[-1][1] == 3 * 6
+    assert list((shop / "r").glob(".walk-forward-*/window-*/part-*.npz"))
+    again = []
+    made = hpi_bt.walk_forward(
+        config(), results="r", jobs=1, count=lambda done, _: again.append(done)
+    )
+    assert again[0] == 3  # the first window was complete
+    pd.testing.assert_frame_equal(windows(made), windows(whole), check_exact=True)
+    assert not list((shop / "r").glob(".walk-forward-*"))
+
+
+def spiked(folder, bar, times=6.0):
+    """Let one bar of bars.csv close that many times as high; the next opens as if it had not."""
+    frame = pd.read_csv(folder / "bars.csv")
+    frame.loc[bar, ["high", "close"]] *= times
+    frame.to_csv(folder / "bars.csv", index=False)
+
+
+FALLS = [-0.01, 0.002, 0.002, 0.002]  # on the bars on which kind mixed is short
+
+
+@ENGINES
+def test_no_window_trades_after_the_one_that_ruined_the_account(shop, engine):
+    daily(shop, FALLS)
+    spiked(shop, 24)
+    result = hpi_bt.walk_forward(
+        of_kinds({"kind": ["mixed"]}, {"select": "total_return"}),
+        results="r",
+        engine=engine,
+        jobs=1,
+    )
+    assert windows(result)["kind"].isna().tolist() == [False, True, True, True]
+    assert result.trades["exit_bar"].max() < 10
+    remarks = " ".join(result.summary["remarks"])
+    assert "3 of 4 windows stayed flat after the ruin of the account" in remarks
+    assert "account ruined on" in remarks
+    assert result.summary["max_drawdown"] == -1.0
+    assert result.summary["end_value"] > 0.0
+    growth = result.summary["end_value"] / result.summary["start_value"] - 1.0
+    assert result.summary["total_return"] == pytest.approx(growth)
+
+
+@ENGINES
+def test_a_point_that_was_ruined_in_training_is_not_chosen(shop, engine):
+    both = of_kinds({"kind": ["mixed", "long"]}, {"select": "total_return"})
+    first = []
+    for bars in ((), (8,)):
+        daily(shop, FALLS)
+        for bar in bars:
+            spiked(shop, bar)
+        table = windows(hpi_bt.walk_forward(both, results="r", engine=engine, jobs=1))
+        first.append(table["kind"].iloc[0])
+    assert first == ["mixed", "long"]

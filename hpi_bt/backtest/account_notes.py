@@ -36,6 +36,8 @@ def ruin_notes(equity: FloatArray, index: pd.Index, *, closed_out: bool) -> list
         rest = "it is the last bar, at whose close what is open is valued"
     else:
         rest = f"positions were closed at the next open, no order followed; end value {end}"
+        if equity[-1] > 0.0:
+            rest += "; session returns take this value, so a drawdown drawn from them is too small"
     text = f"account ruined on {_day(index, first)}: its value fell to {value}; {rest}"
     return [Note(Severity.WARNING, "account-ruined", text)]
 

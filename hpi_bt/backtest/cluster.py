@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
+from time import monotonic
 from typing import Any
 
 from hpi_bt.backtest.points import Point
@@ -11,6 +13,8 @@ from hpi_bt.backtest.sweep import Outcomes, Task
 from hpi_bt.errors import InputError
 
 TIMEOUT_SECONDS = 8.0
+WORKER_SECONDS = 10.0  # that a cluster may be without a living worker
+_LOOK_SECONDS = 2.0
 
 Work = Callable[[Task, list[tuple[int, Point]]], Outcomes]
 
@@ -23,15 +27,30 @@ def over_cluster(
     Raises
     ------
     InputError
-        The extra is not installed, or nobody answers at the address within ten seconds.
+        The extra is not installed, nobody answers at the address within ten seconds, or the
+        cluster has had no living worker for ten seconds.
     """
     client = _connected(address)
     try:
         distributed: Any = import_module("dask.distributed")
-        futures = [client.submit(work, task, part, pure=False, retries=3) for part in parts]
-        for future in distributed.as_completed(futures, loop=client.loop):
-            yield future.result()
-            future.release()
+        left = {client.submit(work, task, part, pure=False, retries=3) for part in parts}
+        seen = monotonic()
+        while left:
+            with suppress(TimeoutError), client.as_current():
+                distributed.wait(left, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            finished = {future for future in left if future.done()}
+            for future in finished:
+                yield future.result()
+                future.release()
+            left -= finished
+            if finished or client.nthreads():
+                seen = monotonic()
+            elif monotonic() - seen > WORKER_SECONDS:
+                raise InputError(
+                    f"the Dask cluster at {address} has no living worker",
+                    field="scheduler",
+                    remedy=f"start one with `dask worker {address}` or leave it out",
+                )
     finally:
         client.close(timeout=2)
 

@@ -135,12 +135,13 @@ def run_fast(
     allow_demo: bool = False,
     allow_intraday: bool = False,
     style: Style = None,
+    first_close: int = 0,
 ) -> Record:
     """Return the record of a `KernelStrategy` on one frame; the twin of `run_cerebro`.
 
     Parameters
     ----------
-    strategy, params, frame, orders, broker, allow_demo, allow_intraday, style
+    strategy, params, frame, orders, broker, allow_demo, allow_intraday, style, first_close
         As in `hpi_bt.backtest.cerebro.run_cerebro`; `runs_fast(strategy)` must hold.
     """
     broker = broker or Broker()
@@ -154,7 +155,7 @@ def run_fast(
     market = market_of(frame)
     account = simulate(
         market,
-        target,
+        from_close(target, first_close),
         atr_of(orders, market),
         rules_of(orders, broker, frame),
         costs_of(broker, orders.max_leverage),
@@ -185,6 +186,15 @@ def run_fast(
         demo=demo_reason([frame], known.shows),
         alerts=alerts_of(bars | columns, panes, frame.index, data=symbol, style=style),
     )
+
+
+def from_close(target: FloatArray, first_close: int) -> FloatArray:
+    """Return a target that is 0 before the last of the first `first_close` bars."""
+    if first_close < 2:
+        return target
+    late = target.copy()
+    late[: first_close - 1] = 0.0
+    return late
 
 
 def fills_of(account: Account, frame: pd.DataFrame, symbol: str) -> pd.DataFrame:

@@ -137,6 +137,9 @@ class HedgeCerebro(bt.Cerebro):  # type: ignore[misc]
             owner = strategy if order.owner is None else order.owner
             owner._addnotification(order, quicknotify=False)
         analyzers = [*strategy.analyzers, *strategy._slave_analyzers]
+        if isinstance(strategy, KernelStrategy):
+            for order in strategy._orderspending:
+                strategy._follow(order)
         for order in strategy._orderspending:
             if order.exectype != order.Historical or order.histnotify:
                 strategy.notify_order(order)
@@ -189,8 +192,9 @@ def _why_stock_broker(broker: Any, data: Any) -> str:
 
 
 def _why_stock_hooks(strategy: Any) -> str:
+    stock = KernelStrategy if isinstance(strategy, KernelStrategy) else bt.Strategy
     for name in _STRATEGY_HOOKS:
-        if getattr(type(strategy), name) is not getattr(bt.Strategy, name):
+        if getattr(type(strategy), name) is not getattr(stock, name):
             return f"{type(strategy).__name__}.{name}"
     for analyzer in (*strategy.analyzers, *strategy._slave_analyzers):
         kind = type(analyzer)

@@ -79,8 +79,9 @@ def _draw(name: str, axis: Sequence[Any] | Range, rng: np.random.Generator) -> A
         return axis[int(rng.integers(len(axis)))]
     if axis.step is not None:
         return _at(axis, int(rng.integers(_range_size(name, axis))))
-    drawn = float(rng.uniform(axis.low, axis.high))
-    return round(drawn) if axis.whole else drawn
+    if axis.whole:  # both ends as often as what lies between
+        return int(rng.integers(int(axis.low), int(axis.high), endpoint=True))
+    return float(rng.uniform(axis.low, axis.high))
 
 
 def _check_axes(values: Mapping[str, list[Any]]) -> None:

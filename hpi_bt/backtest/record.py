@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.backtest.alerting import no_alerts
 from hpi_bt.orders import TINY
+from hpi_bt.sources.frame import WARM_UP
 from hpi_bt.stats.held import exposures, without_flows
 
 #: A size below this share of what was traded is what floats leave of nothing: 0.3 - 3 x 0.1.
@@ -160,14 +161,46 @@ class Record:
         )
         return size
 
+    def since(self, first: int) -> Record:
+        """Return the record from bar `first` on, before which nothing was traded."""
+        if not first:
+            return self
+        start = self.frame.index[first]
+        frame = self.frame.iloc[first:]
+        frame.attrs = {k: v for k, v in self.frame.attrs.items() if k != WARM_UP}
+        late = [_is_since(time, start) for time in self.alerts["time"]]
+        return replace(
+            self,
+            frame=frame,
+            fills=self.fills.assign(bar=self.fills["bar"] - first),
+            signals=self.signals.iloc[first:],
+            alerts=self.alerts[np.array(late, dtype=bool)].reset_index(drop=True),
+            vetoes=[veto for veto in self.vetoes if _is_since(veto.get("time", start), start)],
+            ends={name: (last - first, close) for name, (last, close) in self.ends.items()},
+            equity=self.equity[first:],
+            position=self.position[first:],
+            holdings=None if self.holdings is None else self.holdings[first:],
+            flows=None if self.flows is None else self.flows[first:],
+        )
+
     @property
     def _main(self) -> str:
         return str(self.frame.attrs.get("symbol", ""))
 
 
+def _is_since(time: Any, start: pd.Timestamp) -> bool:
+    at = pd.Timestamp(time)
+    return bool(at >= (start if at.tzinfo else start.tz_localize(None)))
+
+
 def fills_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return fills as a frame with every column, also when there are none."""
     return pd.DataFrame(rows, columns=list(FILL_COLUMNS))
+
+
+def closed_trades(fills: pd.DataFrame) -> int:
+    """Return how many round trips of one data the fills close."""
+    return sum(trip["status"] == "closed" for trip in _round_trips("", fills, 1.0))
 
 
 def split_fill(size: float, closed: float) -> tuple[float, float]:

@@ -11,20 +11,22 @@ import os
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, IntArray
 from hpi_bt.backtest.fast import (
     atr_of,
     costs_of,
+    from_close,
     market_of,
     parameters_of,
     rules_of,
@@ -40,17 +42,17 @@ from hpi_bt.errors import InputError, did_you_mean, raised_by_us
 from hpi_bt.indicators.base import Inputs, kernel_series
 from hpi_bt.loading import load_strategy
 from hpi_bt.orders import Orders, Rules
+from hpi_bt.sources.frame import WARM_UP, traded
 from hpi_bt.sources.years import sessions_per_year
-from hpi_bt.stats.metrics import performance, session_changes, session_ends
+from hpi_bt.stats.metrics import is_ruined, performance, session_changes, session_ends
 from hpi_bt.stats.summary import summarise
-
-T = TypeVar("T")
 
 METRICS = (
     "total_return", "cagr", "sharpe", "sortino", "volatility", "max_drawdown", "calmar",
     "trades", "win_rate", "exposure", "costs",
 )  # fmt: skip
 LOW_IS_GOOD = ("volatility", "costs")
+_KEPT_BYTES = 1 << 29  # of targets, which every window of a walk-forward needs again
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,21 @@ class Task:
 
 
 class Outcomes(NamedTuple):
-    """Figures of some points: their numbers, METRICS by row, session returns by row."""
+    """Of some points: their numbers, figures and session returns by row, and their errors.
+
+    A point that raised has the error as one line, "" otherwise, and NaN for figures and returns.
+    """
 
     number: IntArray
     figures: FloatArray
     returns: FloatArray
+    error: npt.NDArray[np.str_]
+
+    @property
+    def errors(self) -> dict[int, str]:
+        """What points raised, by number."""
+        pairs = zip(self.number.tolist(), self.error.tolist(), strict=True)
+        return {number: text for number, text in pairs if text}
 
 
 @dataclass(frozen=True)
@@ -93,11 +105,18 @@ class Prepared:
     market: Market
     ends: IntArray
     columns: dict[str, FloatArray] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
+    targets: dict[str, FloatArray] = field(default_factory=dict)
 
     @cached_property
-    def year(self) -> int:
+    def year(self) -> float:
         """Return the sessions in a year, by which figures are annualised."""
-        return sessions_per_year(self.frame)
+        return sessions_per_year(traded(self.frame))
+
+    @property
+    def first(self) -> int:
+        """Return the first bar that may be traded; those before it warm indicators up."""
+        return int(self.frame.attrs.get(WARM_UP, 0))
 
     def series(self, params: Mapping[str, Any]) -> list[FloatArray]:
         """Return the series of the signal kernel, each column the same array for every point."""
@@ -110,6 +129,25 @@ class Prepared:
                 self.columns.setdefault(name, column)
         return [self.columns[n] for n in sum(names, ())]
 
+    def config_of(self, point: Point) -> Config:
+        """Return a point's orders and broker; its parameters may be those of another point."""
+        key = repr(split_point(point)[1])
+        if key not in self.configs:
+            self.configs[key] = with_point(self.config, point, self.strategy)
+        return self.configs[key]
+
+    def target_of(self, point: Point) -> FloatArray:
+        """Return a point's target, of shape (n_bars,), the same array for points that share it."""
+        params = parameters_of(self.strategy, self.config.strategy.params | split_point(point)[0])
+        key = repr(sorted(params.items()))
+        target = self.targets.get(key)
+        if target is None:
+            target = target_of(self.strategy, params, self.series(params))
+            if sum(one.nbytes for one in list(self.targets.values())) > _KEPT_BYTES:
+                self.targets.clear()
+            self.targets[key] = target
+        return target
+
 
 @lru_cache(maxsize=4)
 def prepare(task: Task) -> Prepared:
@@ -120,6 +158,7 @@ def prepare(task: Task) -> Prepared:
     )
     frame = pd.read_parquet(task.frame)
     ends = session_ends(frame["session"].to_numpy())
+    ends = ends[ends >= frame.attrs.get(WARM_UP, 0)]
     return Prepared(config, strategy, frame, market_of(frame), ends)
 
 
@@ -183,59 +222,50 @@ def engine_for(strategy: type, wanted: str) -> str:
 
 
 def evaluate(task: Task, points: Sequence[tuple[int, Point]]) -> Outcomes:
-    """Return the outcomes of some numbered points.
+    """Return the outcomes of some numbered points, METRICS for figures.
 
     Points that differ in their orders alone share the target; whatever else they have in common
     is shared where the caller is inside `hpi_bt.kernels.memory.sharing`.
     """
     ready = prepare(task)
     run = _run_fast if task.engine == "fast" else _run_cerebro
-    figures = np.empty((len(points), len(METRICS)))
-    returns = np.empty((len(points), ready.ends.size))
-    for i, row in enumerate(named(run(ready, points), points)):
-        figures[i], returns[i] = row
-    return Outcomes(np.array([number for number, _ in points], dtype=np.int64), figures, returns)
+    return outcomes_of(points, partial(run, ready), len(METRICS), ready.ends.size)
 
 
-def named(rows: Iterator[T], points: Sequence[tuple[int, Point]]) -> Iterator[T]:
-    """Yield one row a point; what hpi_bt refuses of a point is wrong input, named by the point."""
-    for _, point in points:
+def outcomes_of(
+    points: Sequence[tuple[int, Point]],
+    run: Callable[[Point], tuple[FloatArray, FloatArray]],
+    n_figures: int,
+    n_returns: int,
+) -> Outcomes:
+    """Return the figures and returns that `run` gives of some points; one that raises ends none."""
+    figures = np.full((len(points), n_figures), np.nan)
+    returns = np.full((len(points), n_returns), np.nan)
+    errors = [""] * len(points)
+    for i, (_, point) in enumerate(points):
         try:
-            row = next(rows)
-        except InputError:
-            raise
-        except (TypeError, ValueError) as error:
-            if not raised_by_us(error):
-                raise
-            raise InputError(f"sweep, point {point}: {error}") from error
-        yield row
+            figures[i], returns[i] = run(point)
+        except (Exception, SystemExit) as error:
+            errors[i] = _one_line(error)
+    number = np.array([number for number, _ in points], dtype=np.int64)
+    return Outcomes(number, figures, returns, np.array(errors, dtype=np.str_))
 
 
-def fast_targets(
-    ready: Prepared, points: Sequence[tuple[int, Point]]
-) -> Iterator[tuple[Config, FloatArray]]:
-    """Yield each point's config (its orders and broker) and target, of shape (n_bars,)."""
-    last: Any = None
-    target = np.empty(0)
-    configs: dict[tuple[str, ...], Config] = {}
-    for _, point in points:
-        own, overrides = split_point(point)
-        key = tuple(overrides)
-        if key not in configs:
-            configs[key] = with_point(ready.config, point, ready.strategy)
-        params = parameters_of(ready.strategy, ready.config.strategy.params | own)
-        if params != last:
-            target, last = target_of(ready.strategy, params, ready.series(params)), params
-        yield configs[key], target
+def _one_line(error: BaseException) -> str:
+    """Return what a point's error says, with its type where it is not hpi_bt that refuses."""
+    text = " ".join(str(error).split())
+    ours = isinstance(error, (TypeError, ValueError)) and raised_by_us(error)
+    if ours or isinstance(error, InputError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _run_fast(
-    ready: Prepared, points: Sequence[tuple[int, Point]]
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    for config, target in fast_targets(ready, points):
-        account = account_of(ready, config, target)
-        returns = session_changes(account.equity, ready.ends, config.broker.cash)
-        yield figures_of(returns, account, config.broker.commission.multiplier, ready.year), returns
+def _run_fast(ready: Prepared, point: Point) -> tuple[FloatArray, FloatArray]:
+    config = ready.config_of(point)
+    account = account_of(ready, config, ready.target_of(point))
+    returns = session_changes(account.equity, ready.ends, config.broker.cash)
+    account = account._replace(position=account.position[ready.first :])
+    return figures_of(returns, account, config.broker.commission.multiplier, ready.year), returns
 
 
 def account_of(ready: Prepared, config: Config, target: FloatArray) -> Account:
@@ -244,7 +274,8 @@ def account_of(ready: Prepared, config: Config, target: FloatArray) -> Account:
     Its equity and position are overwritten by the next call in the same thread.
     """
     whole = slice(0, target.size)
-    return simulated(ready, target, whole, *terms_of(ready, config))
+    late = from_close(target, ready.first)
+    return simulated(ready, late, whole, *terms_of(ready, config))
 
 
 def terms_of(ready: Prepared, config: Config) -> tuple[FloatArray, Rules, Costs]:
@@ -282,9 +313,9 @@ def _room(n_bars: int) -> tuple[FloatArray, FloatArray]:
 _own = threading.local()
 
 
-def figures_of(returns: FloatArray, account: Account, multiplier: float, year: int) -> FloatArray:
+def figures_of(returns: FloatArray, account: Account, multiplier: float, year: float) -> FloatArray:
     """Return METRICS of one account, as `hpi-bt run` reports them; `year` in sessions."""
-    risk = performance(returns, periods_per_year=year)
+    risk = performance(returns, periods_per_year=year, ruined=is_ruined(account.equity))
     size, price, commission, slippage, closed = account.fills.T
     out = np.flatnonzero(closed != 0.0)
     into = out - 1  # a position is opened by the fill before the one that closes it
@@ -323,17 +354,14 @@ def cerebro_record(
     )
 
 
-def _run_cerebro(
-    ready: Prepared, points: Sequence[tuple[int, Point]]
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    for _, point in points:
-        record = cerebro_record(ready, point)
-        figures = summarise(
-            record.frame, record.equity, record.position, record.trades, record.fills,
-            record.cash, None, held=record.held_shares, flows=record.flows,
-        )  # fmt: skip
-        returns = session_changes(record.earned, ready.ends, record.cash)
-        yield np.array([float(figures[name]) for name in METRICS]), returns
+def _run_cerebro(ready: Prepared, point: Point) -> tuple[FloatArray, FloatArray]:
+    record = cerebro_record(ready, point, slice(ready.first, None)).since(ready.first)
+    figures = summarise(
+        record.frame, record.equity, record.position, record.trades, record.fills,
+        record.cash, None, held=record.held_shares, flows=record.flows,
+    )  # fmt: skip
+    returns = session_changes(record.earned, ready.ends - ready.first, record.cash)
+    return np.array([float(figures[name]) for name in METRICS]), returns
 
 
 @contextmanager
@@ -359,7 +387,7 @@ def _stored(store: Path) -> Iterator[Path]:
     try:
         yield store
     except BaseException:
-        if any(store.glob("part-*.npz")):
+        if any(store.rglob("part-*.npz")):
             mark.unlink(missing_ok=True)
         else:
             shutil.rmtree(store, ignore_errors=True)
@@ -391,6 +419,11 @@ class Progress:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 
+    def forget(self) -> None:
+        """Remove what is done."""
+        for part in self.folder.glob("part-*.npz"):
+            part.unlink()
+
     def add(self, outcomes: Outcomes) -> None:
         """Keep the outcomes of one chunk."""
         name = f"part-{outcomes.number[0]:08d}-{outcomes.number[-1]:08d}.npz"
@@ -407,13 +440,13 @@ class Progress:
             return None
         joined = Outcomes(*(np.concatenate(column) for column in zip(*found, strict=True)))
         number, first = np.unique(joined.number, return_index=True)
-        return Outcomes(number, joined.figures[first], joined.returns[first])
+        return Outcomes(number, joined.figures[first], joined.returns[first], joined.error[first])
 
 
 def _read_part(path: Path) -> Outcomes | None:
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            return Outcomes(stored["number"], stored["figures"], stored["returns"])
+            return Outcomes(*(stored[name] for name in Outcomes._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)  # damaged: its points are computed again
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,14 +13,13 @@ from hpi_bt.arrays import BoolArray, FloatArray, IntArray
 from hpi_bt.backtest.fast import costs_of, fills_of
 from hpi_bt.backtest.fast_loop import COUNTS, Account, closed_out, from_bar, way_out
 from hpi_bt.backtest.points import Point
-from hpi_bt.backtest.record import fills_frame
+from hpi_bt.backtest.record import closed_trades, fills_frame
 from hpi_bt.backtest.sweep import (
     Outcomes,
     Prepared,
     Task,
     cerebro_record,
-    fast_targets,
-    named,
+    outcomes_of,
     prepare,
     simulated,
     terms_of,
@@ -29,7 +28,7 @@ from hpi_bt.backtest.sweep import (
 from hpi_bt.config import Config, WalkForward
 from hpi_bt.errors import InputError
 from hpi_bt.orders import REASONS, WINDOW_END
-from hpi_bt.stats.metrics import performance, session_changes
+from hpi_bt.stats.metrics import choice_score, is_ruined, session_changes
 
 
 @dataclass(frozen=True)
@@ -79,19 +78,46 @@ def windows_of(sessions: int, rule: WalkForward) -> list[Window]:
     return found
 
 
-def scores(returns: FloatArray, select: str, *, year: int = 252) -> FloatArray:
-    """Return the figure by which points are chosen, shape (n_points,); -inf where undefined.
+#: What `evaluate_window` tells of a point's training; trades are closed ones.
+TRAINED = ("score", "sharpe", "trades")
+
+
+def chosen_row(trained: FloatArray, min_trades: int = 1) -> int:
+    """Return the row of the point that a window trades, -1 where none has a score.
 
     Parameters
     ----------
-    returns : ndarray of shape (n_points, n_sessions)
-        Session returns of the training window.
-    year : int, default=252
-        Sessions in a year.
+    trained : ndarray of shape (n_points, 3)
+        TRAINED of each point, in the order of the grid; NaN where there is none.
+    min_trades : int, default=1
+        Points with fewer trades are chosen only where no other has as many. A point without any
+        never is.
+
+    Returns
+    -------
+    row : int
+        The highest score, of equals the highest Sharpe ratio, then the first.
     """
-    risks = (performance(row, periods_per_year=year) for row in returns)
-    found = np.array([getattr(risk, select) for risk in risks], dtype=np.float64)
-    return np.where(np.isnan(found), -np.inf, found)
+    score, sharpe, trades = trained.T
+    scored = np.isfinite(score) | (score == np.inf)
+    traded = scored & (trades > 0.0)
+    enough = traded & (trades >= min_trades)
+    rows = np.flatnonzero(enough if enough.any() else traded)
+    if not rows.size:
+        return -1
+    order = np.lexsort((rows, -np.nan_to_num(sharpe[rows], nan=-np.inf), -score[rows]))
+    return int(rows[order[0]])
+
+
+def rank_among_others(totals: FloatArray, row: int) -> float:
+    """Return the share of the other points that one beats, ties by half; NaN without others.
+
+    `totals` of shape (n_points,); NaN is left out. Luck alone makes one half.
+    """
+    others = np.delete(totals, row)
+    others = others[~np.isnan(others)]
+    below, equal = (others < totals[row]).sum(), (others == totals[row]).sum()
+    return float((below + 0.5 * equal) / others.size) if others.size else float("nan")
 
 
 class Stretch(NamedTuple):
@@ -106,34 +132,42 @@ class Stretch(NamedTuple):
     counts: Mapping[str, int]
 
 
-def evaluate_windows(task: Task, points: Sequence[tuple[int, Point]]) -> Outcomes:
-    """Return for each point its score in every training window and its returns in every test.
+def evaluate_window(
+    task: Task, points: Sequence[tuple[int, Point]], *, window: int, cash: float
+) -> Outcomes:
+    """Return how points did in a window's training, and their returns in its test.
 
-    figures has shape (n_points, n_windows), returns (n_points, n_test_sessions). In every window,
-    trained or tested, the account starts anew and flat; it is closed out at the end.
+    figures has shape (n_points, len(TRAINED)), returns (n_points, n_test_sessions). Trained or
+    tested, an account begins flat with `cash`, the equity carried so far, and is closed out.
     """
     ready = prepare(task)
-    rule = ready.config.walk_forward
-    if rule is None:
+    rule = rule_of(ready.config)
+    own = windows_of(ready.ends.size, rule)[window]
+    spans = (own.train_from, own.train_to), (own.test_from, own.test_to)
+
+    def run(point: Point) -> tuple[FloatArray, FloatArray]:
+        train, trades, ruined = _account_returns(ready, task.engine, point, spans[0], cash)
+        train = train[own.used]
+        score, sharpe = (
+            float("nan") if ruined else choice_score(train, name, periods_per_year=ready.year)
+            for name in (rule.select, "sharpe")
+        )
+        test, _, _ = _account_returns(ready, task.engine, point, spans[1], cash)
+        return np.array([score, sharpe, trades]), test
+
+    return outcomes_of(points, run, len(TRAINED), own.test_to - own.test_from)
+
+
+def rule_of(config: Config) -> WalkForward:
+    """Return the rule of a config's windows; refuse one without."""
+    if config.walk_forward is None:
         raise InputError("walk_forward: is missing; add walk_forward: {train: 40, test: 10}")
-    windows = windows_of(ready.ends.size, rule)
-    trains = [(w.train_from, w.train_to) for w in windows]
-    tests = [(w.test_from, w.test_to) for w in windows]
-    rows = _fast_rows if task.engine == "fast" else _cerebro_rows
-    figures = np.empty((len(points), len(windows)))
-    returns = []
-    for i, found in enumerate(named(rows(ready, points, [*trains, *tests]), points)):
-        for w, window in enumerate(windows):
-            own = found[w][window.used][None, :]
-            figures[i, w] = scores(own, rule.select, year=ready.year)[0]
-        returns.append(np.concatenate(found[len(windows) :]))
-    numbers = np.array([number for number, _ in points], dtype=np.int64)
-    return Outcomes(numbers, figures, np.array(returns))
+    return config.walk_forward
 
 
-def bars_of(ends: IntArray, first: int, last: int) -> slice:
-    """Return the bars of sessions [first, last)."""
-    return slice(int(ends[first - 1]) + 1 if first else 0, int(ends[last - 1]) + 1)
+def bars_of(ends: IntArray, first: int, last: int, begin: int = 0) -> slice:
+    """Return the bars of sessions [first, last), the first of all sessions being `begin`."""
+    return slice(int(ends[first - 1]) + 1 if first else begin, int(ends[last - 1]) + 1)
 
 
 def fast_stretch(
@@ -159,7 +193,7 @@ def cerebro_stretch(ready: Prepared, point: Point, bars: slice, cash: float) -> 
     try:
         record = cerebro_record(ready, point, bars, cash)
     except ShortHistoryError:
-        return Stretch(np.full(n, cash), np.zeros(n), fills_frame([]), {})
+        return flat_stretch(bars, cash)
     fills = record.fills.assign(bar=record.fills["bar"] - bars.start)
     equity, position = record.equity[bars.start :], record.position[bars.start :]
     size = float(position[-1])
@@ -180,59 +214,35 @@ def cerebro_stretch(ready: Prepared, point: Point, bars: slice, cash: float) -> 
     return Stretch(equity, position, fills, record.counts)
 
 
-def stretches(
-    ready: Prepared, engine: str, chosen: Sequence[Point], spans: Sequence[slice]
-) -> Iterator[Stretch]:
-    """Yield one account's stretches, one point a span of bars: each goes on with its equity."""
-    cash = float(ready.config.broker.cash)
+def stretch(ready: Prepared, engine: str, point: Point, bars: slice, cash: float) -> Stretch:
+    """Return the account of one point over some bars, begun flat with `cash` and closed out."""
+    if engine != "fast":
+        return cerebro_stretch(ready, point, bars, cash)
+    account = fast_stretch(ready, ready.config_of(point), ready.target_of(point), bars, cash)
     symbol = str(ready.frame.attrs.get("symbol", ""))
-    targets = fast_targets(ready, list(enumerate(chosen))) if engine == "fast" else None
-    for point, bars in zip(chosen, spans, strict=True):
-        if targets is None:
-            made = cerebro_stretch(ready, point, bars, cash)
-        else:
-            account = fast_stretch(ready, *next(targets), bars, cash)
-            made = Stretch(
-                account.equity.copy(), account.position.copy(),
-                fills_of(account, ready.frame.iloc[bars], symbol),
-                {k: int(v) for k, v in zip(COUNTS, account.counts, strict=True)},
-            )  # fmt: skip
-        yield made
-        cash = float(made.equity[-1])
+    return Stretch(
+        account.equity.copy(), account.position.copy(),
+        fills_of(account, ready.frame.iloc[bars], symbol),
+        {k: int(v) for k, v in zip(COUNTS, account.counts, strict=True)},
+    )  # fmt: skip
 
 
-_Spans = Sequence[tuple[int, int]]
+def flat_stretch(bars: slice, cash: float) -> Stretch:
+    """Return an account that holds `cash` over some bars."""
+    n = bars.stop - bars.start
+    return Stretch(np.full(n, cash), np.zeros(n), fills_frame([]), {})
 
 
-def _fast_rows(
-    ready: Prepared, points: Sequence[tuple[int, Point]], spans: _Spans
-) -> Iterator[list[FloatArray]]:
-    for config, target in fast_targets(ready, points):
-        cash = config.broker.cash
-        yield [
-            _returns(
-                ready, fast_stretch(ready, config, target, bars_of(ready.ends, *span), cash).equity,
-                span, cash,
-            )
-            for span in spans
-        ]  # fmt: skip
-
-
-def _cerebro_rows(
-    ready: Prepared, points: Sequence[tuple[int, Point]], spans: _Spans
-) -> Iterator[list[FloatArray]]:
-    for _, point in points:
-        cash = with_point(ready.config, point, ready.strategy).broker.cash
-        yield [
-            _returns(
-                ready, cerebro_stretch(ready, point, bars_of(ready.ends, *span), cash).equity,
-                span, cash,
-            )
-            for span in spans
-        ]  # fmt: skip
-
-
-def _returns(ready: Prepared, equity: FloatArray, span: tuple[int, int], cash: float) -> FloatArray:
-    """Return the session returns of an account over sessions [first, last)."""
-    first = bars_of(ready.ends, *span).start
-    return session_changes(equity, ready.ends[slice(*span)] - first, cash)
+def _account_returns(
+    ready: Prepared, engine: str, point: Point, span: tuple[int, int], cash: float
+) -> tuple[FloatArray, int, bool]:
+    """Return a point's session returns over sessions [first, last), closed trades and ruin."""
+    bars = bars_of(ready.ends, *span, ready.first)
+    if engine == "fast":
+        account = fast_stretch(ready, ready.config_of(point), ready.target_of(point), bars, cash)
+        equity, trades = account.equity, int(np.count_nonzero(account.fills[:, 4]))
+    else:
+        made = cerebro_stretch(ready, point, bars, cash)
+        equity, trades = made.equity, closed_trades(made.fills)
+    returns = session_changes(equity, ready.ends[slice(*span)] - bars.start, cash)
+    return returns, trades, is_ruined(equity)

@@ -108,6 +108,8 @@ def run(
                 show_run(result)
         if done.pooled is not None and not as_json:
             show_conclusions(done.pooled)
+        if done.note and not as_json:
+            print(f"- {done.note}")
     if failed:
         raise typer.Exit(2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from math import isnan
+from math import inf, isnan
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hpi_bt.backtest.result import Result
 
 PATIENCE_SECONDS = 2.0
+_USUAL_YEARS = 10.0  # sessions by which years of US equities, or short samples, differ from 252
 _MOST_LINES = 5  # of what there is to know, unless more of them are warnings
 
 
@@ -76,10 +77,11 @@ def show_run(result: Result) -> None:
         f"engine {s['engine']}{_unusual_year(s)}\n"
     )
     rows = figures(s)
+    wide = max(16, *(len(row.label) for row in rows))
     if any(row.benchmark for row in rows):
-        console.print(Text(f"{'':<16}{'Strategy':>14}{'Buy and hold':>15}", "dim"))
+        console.print(Text(f"{'':<{wide}}{'Strategy':>14}{'Buy and hold':>15}", "dim"))
     for row in rows:
-        figure = f"{row.label:<16}{row.value:>14}"
+        figure = f"{row.label:<{wide}}{row.value:>14}"
         if row.benchmark:
             console.print(f"{figure}{row.benchmark:>15}")
         else:
@@ -100,9 +102,9 @@ def show_run(result: Result) -> None:
 
 
 def _unusual_year(summary: Mapping[str, Any]) -> str:
-    """Return by how many sessions a year figures are annualised, "" where it is the usual 252."""
-    year = summary.get("sessions_per_year", 252)
-    return "" if year == 252 else f", {year} sessions a year"
+    """Return by how many sessions a year figures are annualised, "" near the usual 252."""
+    year = float(summary.get("sessions_per_year", 252))
+    return "" if abs(year - 252.0) <= _USUAL_YEARS else f", {year:.0f} sessions a year"
 
 
 def _noticed(summary: Mapping[str, Any]) -> list[str]:
@@ -132,7 +134,8 @@ def show_table(head: str, rows: Sequence[tuple[str, str]]) -> None:
 _SHORT = {
     "total_return": "return", "max_drawdown": "drawdown", "win_rate": "won",
     "out_of_sample_sharpe": "out_sharpe", "out_of_sample_return": "out_return",
-    "in_sample": "in_sample", "most_frequent": "mostly",
+    "in_sample": "in_sample", "in_sample_trades": "trades", "out_of_sample_rank": "out_rank",
+    "most_frequent": "mostly",
 }  # fmt: skip
 
 
@@ -151,6 +154,8 @@ def show_frame(table: pd.DataFrame, formats: Mapping[str, str]) -> None:
 def _cell(value: Any, form: str | None) -> str:
     if value is None or (isinstance(value, float) and isnan(value)):
         return "n/a"
+    if isinstance(value, float) and value == inf:
+        return "never lost"
     if form is None:
         return str(value)
     text = form.format(value)

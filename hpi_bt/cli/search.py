@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,11 +25,15 @@ from hpi_bt.cli.options import (
 from hpi_bt.cli.screen import Stages, show_frame, show_run, show_table
 from hpi_bt.errors import Stopped
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _FORMATS = {
     "sharpe": "{:.2f}", "total_return": "{:.2%}", "max_drawdown": "{:.2%}", "trades": "{:.0f}",
     "win_rate": "{:.1%}", "exposure": "{:.1%}", "costs": "{:,.0f}", "sortino": "{:.2f}",
     "calmar": "{:.2f}", "cagr": "{:.2%}", "volatility": "{:.2%}", "in_sample": "{:.2f}",
     "out_of_sample_sharpe": "{:.2f}", "out_of_sample_return": "{:.2%}", "share": "{:.0%}",
+    "out_of_sample_rank": "{:.0%}",
 }  # fmt: skip
 
 
@@ -39,7 +43,7 @@ def _interruptible(results: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):
-        if not any(results.expanduser().glob(f".{kind}-*/part-*.npz")):
+        if not any(results.expanduser().glob(f".{kind}-*/**/part-*.npz")):
             raise
         raise Stopped(
             f"stopped; the points done are kept in {results}, the same command goes on from there"
@@ -86,7 +90,9 @@ def _show_sweep(result: Any, sort: str, top: int) -> None:
     )
     figures = ["sharpe", "total_return", "max_drawdown", "trades", "win_rate", "costs"]
     shown = [sort, *(name for name in figures if name != sort)]
-    show_frame(result.table.head(top)[[*s["best"], *shown]], _FORMATS)
+    show_frame(
+        result.table.head(top)[[*s["best"], *shown, *(["error"] if s["failed"] else [])]], _FORMATS
+    )
     print()
     show_table("The best row, and what it must be read with (all in sample):", facts_of(s))
     for note in s["remarks"]:
@@ -109,8 +115,6 @@ def walk_forward(
     scheduler: Scheduler = None,
 ) -> None:
     """Choose parameters on one window and trade them on the next: one out-of-sample run."""
-    import pandas as pd
-
     from hpi_bt.walking import walk_forward as walk
 
     with _interruptible(results, "walk-forward"), Stages() as stage:
@@ -122,12 +126,26 @@ def walk_forward(
         )  # fmt: skip
     s = result.summary
     print(f"{s['windows']} windows, {s['points']:,} points each, chosen by {s['select']}\n")
-    show_frame(pd.read_csv(result.folder / "windows.csv"), _FORMATS)
+    show_frame(_read(result.folder / "windows.csv"), _FORMATS)
     print("\nHow stable the choice was:")
-    show_frame(pd.read_csv(result.folder / "stability.csv").drop(columns="values"), _FORMATS)
+    show_frame(_read(result.folder / "stability.csv").drop(columns="values"), _FORMATS)
+    never = s["windows_never_lost"]
+    unbeaten = f" (never lost in {never} of {s['windows']} windows)" if never else ""
     print(
-        f"\nIn sample {s['select']} {s['in_sample_mean']:.2f} on average, out of sample Sharpe "
-        f"{s['out_of_sample_sharpe_mean']:.2f}; the chosen point ranked at "
-        f"{s['out_of_sample_rank_mean']:.0%} of all (luck alone: about 50%)\n"
+        f"\nIn sample {s['select']} {_number(s['in_sample_mean'])} on average{unbeaten}, out of "
+        f"sample Sharpe {_number(s['out_of_sample_sharpe_mean'])}; rank of the chosen point among "
+        f"the others {_number(s['out_of_sample_rank_mean'], '{:.0%}')} (luck alone: 50%)\n"
     )
     show_run(result)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return a table with None where it is blank, whole numbers whole."""
+    import pandas as pd
+
+    table = pd.read_csv(path, dtype_backend="numpy_nullable")
+    return table.astype(object).where(table.notna(), None)
+
+
+def _number(value: float | None, form: str = "{:.2f}") -> str:
+    return "n/a" if value is None else form.format(value).replace("-", "\N{MINUS SIGN}")

@@ -62,7 +62,7 @@ class Data(Settings):
     """Length of the slots of the day that scale: standard compares; the bar length by default."""
     start: date | None = None
     end: date | None = None
-    """First and last session used, both included."""
+    """First and last session traded, both included; indicators see the bars before the first."""
 
     @property
     def sessions(self) -> str:
@@ -127,9 +127,10 @@ class Broker(Settings):
 class Range(Settings):
     """Values of a sweep from one number to another, both included."""
 
-    low: float = Field(alias="from", allow_inf_nan=False)
-    high: float = Field(alias="to", allow_inf_nan=False)
-    step: float | None = Field(None, gt=0, allow_inf_nan=False)
+    low: int | float = Field(alias="from", allow_inf_nan=False)
+    """A range of whole numbers has whole ends: 2 to 30; 0.0 to 1.0 holds what lies between."""
+    high: int | float = Field(alias="to", allow_inf_nan=False)
+    step: int | float | None = Field(None, gt=0, allow_inf_nan=False)
     """Distance of two values; may be left out where points are drawn at random."""
 
     @model_validator(mode="after")
@@ -140,8 +141,8 @@ class Range(Settings):
 
     @property
     def whole(self) -> bool:
-        """Whether every number of the range is a whole one."""
-        return all(float(x).is_integer() for x in (self.low, self.high, self.step or 1.0))
+        """Whether every number of the range is given as a whole one: 1, not 1.0."""
+        return all(isinstance(x, int) for x in (self.low, self.high, self.step or 1))
 
 
 class WalkForward(Settings):
@@ -158,7 +159,11 @@ class WalkForward(Settings):
     embargo: int = Field(0, ge=0)
     """Sessions after each test window that no later training uses."""
     select: Literal["sharpe", "total_return", "sortino", "calmar"] = "sharpe"
-    """What the best point of a training window has most of."""
+    """What the best point of a training window has most of; a sortino or calmar that never lost
+    counts as infinite. Of equals the higher Sharpe ratio, then the order of the grid decides."""
+    min_trades: int = Field(1, ge=1)
+    """Closed trades in the training window; a point with fewer is chosen only where no other has
+    as many, and one without any never."""
 
 
 class AlertCall(Settings):

@@ -74,7 +74,7 @@ class Comparison:
         Accepted against vetoed entries of the unfiltered run, by horizon.
     entries : DataFrame or None
         Every entry of the unfiltered run that the filter was asked about.
-    sessions_per_year : int
+    sessions_per_year : float
         By which figures on the common sessions are annualised.
     """
 
@@ -89,7 +89,7 @@ class Comparison:
     demo: str = ""
     filter_effect: pd.DataFrame | None = None
     entries: pd.DataFrame | None = None
-    sessions_per_year: int = 252
+    sessions_per_year: float = 252.0
 
     @property
     def page(self) -> Path:
@@ -157,6 +157,8 @@ def shown_rows(comparison: Comparison) -> dict[str, list[Row]]:
 
 def value_text(key: str, value: float) -> str:
     """Return a metric as text, "–" where it is unknown."""
+    if value == math.inf:
+        return "never lost"
     return METRICS[key].form.format(value).replace("-", "−") if math.isfinite(value) else "–"
 
 

@@ -98,7 +98,7 @@ def _banner(comparison: Comparison) -> Banner:
     return [
         ("Differences", f"each run less {comparison.names[0]}, the first"),
         ("Sessions", f"{common:,} in common (whole runs: {own}); chart and tests use these alone"),
-        ("Annualised", f"by {comparison.sessions_per_year} sessions a year"),
+        ("Annualised", f"by {round(comparison.sessions_per_year, 1):g} sessions a year"),
         ("Sharpe difference", _METHOD),
         *(("Warning", line) for line in comparison.warnings),
     ]

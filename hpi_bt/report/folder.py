@@ -103,7 +103,7 @@ def write_run(record: Record, parent: Path, story: Story, made: datetime) -> Res
             title=story.name,
             banner=[
                 *story.banner,
-                ("Annualised", f"by {summary['sessions_per_year']} sessions a year"),
+                ("Annualised", f"by {round(summary['sessions_per_year'], 1):g} sessions a year"),
                 ("Trades", _trading(summary)),
                 *caveats(summary),
             ],

@@ -16,6 +16,7 @@ from hpi_bt.report.pages import render, write_page
 
 _FACTS = (
     ("points", "Points tried", "{:,.0f}"),
+    ("trials", "Different results (trials; equal points count once)", "{:,.0f}"),
     ("sharpe", "Sharpe (daily sessions, per year)", "{:.2f}"),
     ("total_return", "Return", "{:.2%}"),
     ("max_drawdown", "Max drawdown", "{:.2%}"),
@@ -38,10 +39,19 @@ def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append((label, "n/a"))
         else:
             rows.append((label, "never" if math.isinf(value) else form.format(value)))
+    if summary.get("failed"):
+        rows.append(("Points that raised an error", f"{summary['failed']:,}"))
     if summary.get("ruined"):
         rows.append(("Points that ruined the account", f"{summary['ruined']:,}"))
-    rows += [("Assumption", str(note)) for note in summary.get("remarks", ())]
+    for note in map(str, summary.get("remarks", ())):
+        text = note.removeprefix("warning: ")
+        rows.append(("Assumption" if text == note else "Warning", text))
     return rows
+
+
+def _spoken(value: float) -> float | str:
+    """Return a figure as the page's JSON can hold it: infinite is a word."""
+    return "Infinity" if value == math.inf else value
 
 
 def write_heatmap(
@@ -67,7 +77,8 @@ def write_heatmap(
         "axes": list(axes),
         "figures": list(figures),
         "select": select,
-        "columns": {name: table[name].tolist() for name in (*axes, *figures)},
+        "columns": {name: table[name].tolist() for name in axes}
+        | {name: [_spoken(v) for v in table[name].tolist()] for name in figures},
     }
     text = json.dumps(json_safe(data), allow_nan=False, separators=(",", ":"))
     page = render(
@@ -77,7 +88,7 @@ def write_heatmap(
         demo=summary["demo"],
         banner=[
             ("Chosen by", f"most {select}; every figure is in sample"),
-            ("Annualised", f"by {summary['sessions_per_year']} sessions a year"),
+            ("Annualised", f"by {round(summary['sessions_per_year'], 1):g} sessions a year"),
         ],
         notices=[],
         facts=facts_of(summary),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import re
 import sys
 import tempfile
@@ -27,7 +28,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from hpi_bt.report.quantiles import quantile_chart
-from hpi_bt.stats.metrics import drawdown
+from hpi_bt.stats.metrics import drawdown, performance
 
 _LOCK = threading.Lock()  # matplotlib's state is one per process
 
@@ -77,6 +78,9 @@ _LABELS = {
     "Kelly Criterion": "Kelly criterion of days",
 }
 
+#: Rows that are growth a year, or made of it.
+_GROWTH_LABELS = ("CAGR\ufe6a", "All-time (ann.)", "Risk-Adjusted Return", "Calmar")
+
 #: Rows that repeat the whole run where it is shorter, with the calendar days they speak of.
 _HORIZON_DAYS = {"3M": 89, "6M": 181, "1Y": 365, "3Y": 1095, "5Y": 1826, "10Y": 3652}
 
@@ -120,7 +124,7 @@ class Sheet:
 
 
 def quantstats_sheet(
-    returns: pd.Series, benchmark: pd.Series | None, *, periods_per_year: int = 252
+    returns: pd.Series, benchmark: pd.Series | None, *, periods_per_year: float = 252.0
 ) -> Sheet:
     """Return QuantStats' charts and tables of session returns.
 
@@ -130,7 +134,7 @@ def quantstats_sheet(
         Simple returns, decimals, above -1, not all zero.
     benchmark : Series or None
         Returns on the same dates, not constant.
-    periods_per_year : int, default=252
+    periods_per_year : float, default=252
         Sessions in a year; rolling charts look back over half of it and appear from there on.
 
     Raises
@@ -175,6 +179,7 @@ def quantstats_sheet(
     found = dict(zip(parts[::2], (p.strip() for p in parts[1::2]), strict=True))
     found |= own
     _own_drawdowns(found, returns, benchmark)
+    _own_growth(found, returns, benchmark, periods_per_year)
     return Sheet(
         charts=[_chart(n, found[n]) for n in shown if found[n]],
         tables=[(head, _table(found[n], returns)) for n, head in _TABLES.items() if found[n]],
@@ -235,6 +240,26 @@ def _own_drawdowns(found: dict[str, str], returns: pd.Series, benchmark: pd.Seri
         found["dd_info"] = f"{head}</thead>\n<tbody>{rows}</tbody>\n</table>"
 
 
+def _own_growth(
+    found: dict[str, str], returns: pd.Series, benchmark: pd.Series | None, periods: float
+) -> None:
+    """Replace growth a year by "n/a" where there is none (`Metrics.cagr`): QuantStats knows none.
+
+    Fewer than 21 sessions, or more than 1,000 % a year, would show a rate of many digits.
+    """
+    columns = [returns] if benchmark is None else [benchmark, returns]
+    known = [math.isfinite(performance(c, periods_per_year=periods).cagr) for c in columns]
+
+    def shown(row: re.Match[str]) -> str:
+        cells = re.findall(r"<td>[^<]*</td>", row[2])
+        kept = (c if ok else "<td>n/a</td>" for c, ok in zip(cells, known, strict=True))
+        return row[1] + "".join(kept)
+
+    labels = "|".join(map(re.escape, _GROWTH_LABELS))
+    pattern = rf"(<tr><td>(?:{labels})</td>)((?:<td>[^<]*</td>)+)"
+    found["metrics"] = re.sub(pattern, shown, found["metrics"])
+
+
 def _drawdowns(returns: pd.Series) -> list[_Drawdown]:
     """Return every drawdown of session returns, oldest first."""
     drop, dates = drawdown(returns), pd.DatetimeIndex(returns.index)
@@ -266,7 +291,7 @@ def _drawdown_cells(drawdowns: list[_Drawdown]) -> dict[str, str]:
     return dict(zip(labels, cells, strict=True))
 
 
-def _shown_charts(returns: pd.Series, periods_per_year: int) -> list[str]:
+def _shown_charts(returns: pd.Series, periods_per_year: float) -> list[str]:
     """Return the names of the charts that hold something for a run of this length."""
     names = list(_CHARTS)
     if len(returns) <= periods_per_year // 2:

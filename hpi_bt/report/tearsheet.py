@@ -12,8 +12,7 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError
 from hpi_bt.report.pages import Banner, render, write_page
 from hpi_bt.report.quantstats_adapter import QuantStatsError, Sheet, quantstats_sheet
-from hpi_bt.stats.metrics import checked_returns, performance
-from hpi_bt.stats.summary import LEAST_SESSIONS
+from hpi_bt.stats.metrics import LEAST_SESSIONS, checked_returns, performance
 
 #: Below this many sessions annualised numbers are noise (one good day shows a CAGR of 150 %).
 MIN_SESSIONS = 5
@@ -32,7 +31,7 @@ def write_tearsheet(
     demo: str = "",
     parameters: Mapping[str, object] | None = None,
     empty_reason: str = "",
-    periods_per_year: int = 252,
+    periods_per_year: float = 252.0,
 ) -> None:
     """Write the tear sheet of a run to `path`, whatever the run was like.
 
@@ -56,7 +55,7 @@ def write_tearsheet(
         Shown as name and value.
     empty_reason : str, default=""
         Why a run did not trade, where the caller knows; shown on the short page.
-    periods_per_year : int, default=252
+    periods_per_year : float, default=252
         Sessions in a year.
 
     Raises
@@ -99,7 +98,7 @@ def _full_page(sheet: Sheet, common: Mapping[str, object], sessions: int) -> str
 
 
 def _short_page(
-    values: FloatArray, reason: str, common: Mapping[str, object], periods_per_year: int
+    values: FloatArray, reason: str, common: Mapping[str, object], periods_per_year: float
 ) -> str:
     return render(
         "tearsheet_short.html.j2",

@@ -23,7 +23,7 @@ BadBars: TypeAlias = Literal["refuse", "drop", "widen"]
 Cell: TypeAlias = Callable[[int, str], str]
 
 _SIGNED = "net_oi"  # a difference of two counts
-_MOST = 1e15  # of any price or amount
+MOST = 1e15  # of any price or amount
 #: How the columns begin that a feature of the config makes, and which.
 _FEATURES = {
     **{"hedge_": "hedge_flow", "gauge": "gauge"},
@@ -69,9 +69,9 @@ def check_amounts(frame: pd.DataFrame, *, name: str, cell: Cell = plain_cell) ->
         counts = column.endswith("volume") or column in OI_COLUMNS
         wrong = np.isinf(values)
         if counts or column in PRICE_COLUMNS:
-            wrong |= np.abs(values) > _MOST
+            wrong |= np.abs(values) > MOST
         if wrong.any():
-            raise _refusal(frame, wrong, column, f"a number within {_MOST:g}", name, cell)
+            raise _refusal(frame, wrong, column, f"a number within {MOST:g}", name, cell)
         if counts and column != _SIGNED and (negative := values < 0.0).any():
             raise _refusal(frame, negative, column, "0 or more", name, cell)
 
@@ -98,25 +98,27 @@ def check_positive(frame: pd.DataFrame, *, name: str, remedy: str) -> None:
             raise InputError(refusal.problem, where=name, remedy=remedy)
 
 
-def check_bars(frame: pd.DataFrame, *, name: str, cell: Cell = plain_cell) -> None:
+def check_bars(
+    frame: pd.DataFrame, *, name: str, cell: Cell = plain_cell, remedy: str = _REPAIR
+) -> None:
     """Raise `InputError` for the first bar that is blank or contradicts itself.
 
     A price of 0 or less is blank unless `attrs` has `NONPOSITIVE`: crude oil settled at -37.63
     dollars on 2020-04-20, but most files write 0 where they have no price.
     """
-    for column in PRICE_COLUMNS:
+    for column in PRICE_COLUMNS if len(frame) else ():
         check_required(frame, column, name)
     priced, crossed = _priced(frame), _contradicting(frame)
     faulty = ~priced.all(axis=1) | crossed
     if not faulty.any():
         return
     row = int(np.argmax(faulty))
-    bar, at, remedy = frame.iloc[row], frame.index[row], _REPAIR
+    bar, at = frame.iloc[row], frame.index[row]
     if not priced[row].all():
         column = PRICE_COLUMNS[int(np.argmin(priced[row]))]
         fault, wanted = f"{cell(row, column)} is {bar[column]:.10g} at {at}", "a price"
         if bar[column] <= 0.0:
-            wanted, remedy = "a price above 0", f"{_REPAIR}; where prices can be 0 or less, set"
+            wanted, remedy = "a price above 0", f"{remedy}; where prices can be 0 or less, set"
             remedy += " allow_nonpositive: true under source"
     elif bar["high"] < bar["low"]:
         fault = f"high {bar['high']:.10g} is below low {bar['low']:.10g} at {at}"

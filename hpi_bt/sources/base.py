@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from hpi_bt.errors import InputError
 from hpi_bt.sources.paths import user_path, what_stands
+
+
+def _is_number(annotation: Any) -> bool:
+    """Return whether a field takes numbers and no truth values."""
+    kinds = {annotation, *get_args(annotation)}
+    return bool(kinds & {int, float}) and bool not in kinds
 
 
 class Settings(BaseModel):
     """Base of every section of a config: unknown keys are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, value: Any) -> Any:
+        """Hand true and false on as words where a number is wanted: `cash: true` is not 1."""
+        if not isinstance(value, Mapping):
+            return value
+        names = {info.alias or name: info.annotation for name, info in cls.model_fields.items()}
+        truths = [k for k, v in value.items() if isinstance(v, bool) and k in names]
+        words = {k: str(value[k]).lower() for k in truths if _is_number(names[k])}
+        return {**value, **words} if words else value
 
 
 def _default_cache() -> Path:

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field
 
 from hpi_bt.arrays import IntArray
-from hpi_bt.errors import InputError, Note, Severity, did_you_mean
+from hpi_bt.errors import InputError, Note, Severity, did_you_mean, shortened
 from hpi_bt.sources.base import Settings
 
 MINUTE = 60 * 10**9  # nanoseconds
@@ -106,7 +106,7 @@ def schedule_of(calendar: str, first_year: int, last_year: int) -> Schedule:
     Raises
     ------
     InputError
-        No such calendar; the message suggests the nearest name.
+        No such calendar (the message suggests the nearest name), or one that cannot be made.
     """
     from exchange_calendars import get_calendar_names
     from exchange_calendars.errors import InvalidCalendarName
@@ -120,7 +120,10 @@ def schedule_of(calendar: str, first_year: int, last_year: int) -> Schedule:
             f"no exchange calendar {name!r}{hint}; use a name of exchange_calendars",
             field="calendar",
         ) from None
-    except ValueError:  # outside what the calendar records
+    except (
+        ValueError,
+        NotImplementedError,
+    ):  # outside what the calendar records, or a fault of its
         known = _within_bounds(name, first_year, last_year)
     hours, closes = known.schedule, list(known.close_times)
     own = Schedule(
@@ -146,7 +149,14 @@ def _fabricate(name: str, first: str | None, last: str | None) -> Any:
 
 
 def _within_bounds(name: str, first_year: int, last_year: int) -> Any:
-    default = _fabricate(name, None, None)
+    try:
+        default = _fabricate(name, None, None)
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"exchange_calendars cannot make {name!r} ({shortened(str(error))})",
+            field="calendar",
+            remedy="choose a calendar with the same sessions, and data.hours for its hours",
+        ) from None
     low, high = default.bound_min(), default.bound_max()
     first = first_year if low is None else max(first_year, low.year)
     last = last_year if high is None else min(last_year, high.year)

@@ -12,6 +12,7 @@ import pandas as pd
 from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.options.expiries import clean_symbol
+from hpi_bt.sources.bars import MOST
 from hpi_bt.sources.chain_markers import SIDES, without_markers
 from hpi_bt.sources.hours import counted
 
@@ -24,6 +25,10 @@ LEAST_IV = 0.00100001
 #: Bids and asks below 0 that are left out rather than the file refused: up to 3, or up to a
 #: hundredth of all.
 FEW, FEW_SHARE = 3, 0.01
+
+#: Share of quotes with both sides that may be crossed without a word, and beyond which bid and ask
+#: stand for one another.
+MANY_CROSSED, ALL_CROSSED = 0.2, 0.9
 
 #: Rows that repeat a contract with other numbers, beyond which the file is refused: a share of its
 #: contracts.
@@ -125,7 +130,8 @@ def checked_contracts(
     ------
     InputError
         A strike is blank or not positive, a price, volume or open interest is negative, a number
-        is infinite, or an expiry is blank; the message names the first such row. A few bids and
+        is infinite or beyond 1e15, or an expiry is blank, or nearly all quotes are crossed; the
+        message names the first such row. A few bids and
         asks below 0 among many others pass: see `negative_quotes`.
     """
     theirs, notes = columns or {}, [] if notes is None else notes
@@ -137,13 +143,18 @@ def checked_contracts(
     refuse(out["expiry"].isna().to_numpy(), "expiry", "a date")
     strike = out["strike"].to_numpy(dtype=np.float64)
     refuse(~((strike > 0) & np.isfinite(strike)), "strike", "a positive number")
+    for column in ("strike", *PRICES, "volume", "open_interest"):
+        if column in out:
+            values = out[column].to_numpy(dtype=np.float64)
+            refuse((values > MOST) | (values < -MOST), column, f"a number within {MOST:g}")
     below = negative_quotes(out)
     few = below & (below.sum() <= max(FEW, FEW_SHARE * len(out))) & (2 * below.sum() < len(out))
     for column in (*PRICES, "volume", "open_interest"):
         if column in out:
             values = out[column].to_numpy(dtype=np.float64)
-            error = (values < 0) & ~(few if column in SIDES else False)
-            refuse(error | np.isinf(values), column, "0 or more")
+            error: BoolArray = values < 0.0
+            refuse(error & ~few if column in SIDES else error, column, "0 or more")
+    notes += crossed_notes(out, theirs, name)
     if few.any():
         text = f"{counted(int(few.sum()), 'quote')} with a bid or ask below 0 left out"
         notes.append(Note(Severity.WARNING, "negative-quote", text))
@@ -153,6 +164,32 @@ def checked_contracts(
         refuse(np.isinf(iv), "iv", "a decimal such as 0.18")
         out["iv"] = np.where(iv > LEAST_IV, iv, np.nan)
     return out
+
+
+def crossed_notes(contracts: pd.DataFrame, columns: Mapping[str, str], name: str) -> list[Note]:
+    """Return a warning where many bids are above their asks; refuse nearly all.
+
+    Raises
+    ------
+    InputError
+        Nine in ten quotes with both sides are crossed: the columns stand for one another.
+    """
+    if not {"bid", "ask"} <= set(contracts):
+        return []
+    bid, ask = (contracts[side].to_numpy(dtype=np.float64) for side in ("bid", "ask"))
+    both = (bid > 0.0) & (ask > 0.0)
+    n, crossed = int(both.sum()), int((both & (bid > ask)).sum())
+    if n < FEW or crossed < MANY_CROSSED * n:
+        return []
+    found = f"{crossed} of {counted(n, 'quote')} with both sides have a bid above the ask"
+    if crossed >= ALL_CROSSED * n:
+        theirs = {side: columns.get(side, side) for side in ("bid", "ask")}
+        raise InputError(
+            f"{found}: are {theirs['bid']} and {theirs['ask']} exchanged?",
+            where=name,
+            remedy=f"give `columns=bid:{theirs['ask']}` and `columns=ask:{theirs['bid']}`",
+        )
+    return [Note(Severity.WARNING, "crossed-quotes", f"{found}: they are left out of all vols")]
 
 
 def _refuse(

@@ -16,7 +16,7 @@ from hpi_bt.sources.chain_cleaning import LEAST_IV, NUMBERS
 from hpi_bt.sources.chain_file import Given
 from hpi_bt.sources.chain_stamps import expiries_of, last_trades
 from hpi_bt.sources.date_layouts import day_first
-from hpi_bt.sources.numbers import numbers_in
+from hpi_bt.sources.numbers import numbers_in, refuse_endless
 from hpi_bt.sources.occ import OccFields, is_occ, parse_occ
 
 #: Our name of a column: what vendors call it, without regard to case, blanks and marks.
@@ -199,6 +199,7 @@ def numbers_of(values: pd.Series, name: str, *, percent: bool = False) -> FloatA
             field=str(values.name),
             remedy="fix the file",
         )
+    refuse_endless(values, found.numbers, name)
     return found.numbers
 
 

@@ -18,6 +18,7 @@ from hpi_bt.errors import InputError, Note, Severity, did_you_mean
 from hpi_bt.options.chain import OptionChain
 from hpi_bt.options.columns import LISTED, QUOTES, moved_expiries
 from hpi_bt.options.expiries import expiry_time, timestamp_of
+from hpi_bt.sources.bars import MOST
 from hpi_bt.sources.chain_cleaning import (
     CleaningReport,
     checked_contracts,
@@ -158,7 +159,9 @@ def finished(raw: RawChain, given: Given) -> ChainFile:
     contracts = without_fillers(contracts, spot, notes)
     expired = (contracts["expiry"] <= as_of).to_numpy(dtype=bool)
     notes.extend(
-        check_units(contracts[~expired], spot, raw.columns or {}, asked=given.unit, name=raw.name)
+        check_units(
+            contracts[~expired], spot, as_of, raw.columns or {}, asked=given.unit, name=raw.name
+        )
     )
     stale = _stale(contracts, as_of, given)
     notes.extend(oddities(contracts))
@@ -224,7 +227,11 @@ def _as_of(raw: RawChain, given: Given, notes: list[str]) -> pd.Timestamp:
     as_of = moment_of(given.as_of, given.timezone or raw.zone, given.calendar, raw.name)
     when = f"as of {as_of:%Y-%m-%d %H:%M %Z}, as given"
     if raw.moment is not None and raw.dated:
-        notes.append(f"{when}; the file gives the date alone, {raw.moment:%Y-%m-%d}")
+        text = f"{when}; the file gives the date alone, {raw.moment:%Y-%m-%d}"
+        if as_of.date() == raw.moment.tz_convert(as_of.tz).date():
+            notes.append(text)
+        else:
+            notes.append(Note(Severity.WARNING, "quotes-of-another-moment", text))
     elif raw.moment is not None and as_of != raw.moment:
         quotes = raw.moment.tz_convert(as_of.tz)
         text = f"{when}; the quotes are of {quotes:%Y-%m-%d %H:%M}"
@@ -258,9 +265,11 @@ def _spot(
             where=raw.name,
             remedy="give `spot` (or 'parity')",
         )
-    if not 0 < spot < math.inf:
+    if not 0 < spot <= MOST:
         raise InputError(
-            f"spot is {spot:g}; wanted a positive number", where=raw.name, remedy="give `spot`"
+            f"spot is {spot:g}; wanted a number above 0 and within {MOST:g}",
+            where=raw.name,
+            remedy="give `spot`",
         )
     if given.spot is not None:
         own = "" if raw.spot is None or raw.spot == spot else f"; the file says {raw.spot:g}"

@@ -85,6 +85,9 @@ def json_snapshots(answer: Any, given: Given, *, name: str, columns: dict[str, s
         No list of objects that say contracts; the message names the keys that there are.
     """
     lists = sorted(_lists(answer, ""), key=lambda found: -len(found[1]))
+    if _is_bare(answer):
+        found = f"holds no contracts ({_shape(answer)})"
+        raise InputError(found, where=name, remedy="download it again")
     if not lists:
         raise _unknown(f"no list of objects in it ({_shape(answer)})", name)
     place, rows = lists[0]
@@ -120,8 +123,17 @@ def _lists(value: Any, place: str) -> Iterator[tuple[str, list[dict[str, Any]]]]
             yield from _lists(inner, f"{place}.{key}" if place else str(key))
 
 
+def _is_bare(answer: Any) -> bool:
+    """Return whether a JSON value has no key at all, nor a list of rows: [], {}, [{}], [1, 2]."""
+    if isinstance(answer, list):
+        return not any(isinstance(one, (dict, list)) and one for one in answer)
+    return isinstance(answer, dict) and not answer
+
+
 def _shape(answer: Any) -> str:
     """Return the keys at the top of a JSON value in words."""
+    if isinstance(answer, list):
+        return "a list without objects" if answer else "an empty list"
     if isinstance(answer, dict):
         keys = [f"{k}{'{}' if isinstance(v, dict) else ''}" for k, v in answer.items()]
         return f"keys {', '.join(keys[:_SHOWN])}" if keys else "an empty object"

@@ -20,6 +20,7 @@ from hpi_bt.sources.hours import counted
 from hpi_bt.sources.numbers import numbers_in
 from hpi_bt.sources.occ import is_occ, parse_occ, root_families
 from hpi_bt.sources.tables import header, is_parquet, load_table
+from hpi_bt.sources.widths import is_sentence
 
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp][Mm])?"
 _MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3}){0,3}"
@@ -85,7 +86,7 @@ def load_chain_table(
     if not wide:
         check_required(places, names, name=name)
     whole = names if wide or not is_parquet(path, name) else list(dict.fromkeys(places.values()))
-    table = load_table(path, whole, places.get("ts", ""), {}, name=name)
+    table = load_table(path, whole, places.get("ts", ""), {}, name=name, noun="contracts")
     found = parsed_chain_table(table, given, name=name, columns=columns, wanted=wanted)
     return found._replace(others=tuple(n for n in names if n not in found.names.values()))
 
@@ -99,6 +100,8 @@ def parsed_chain_table(
     wanted: Iterable[str] = tuple(ALIASES),
 ) -> ChainTable:
     """Return a table under our names; parameters as in `load_chain_table`."""
+    if table.empty:
+        raise InputError("holds no contracts", where=name, remedy="fetch it again")
     table, notes = _without_footer(table)
     names = [str(c) for c in table.columns]
     places = find_columns(names, columns, wanted, name=name)
@@ -107,6 +110,8 @@ def parsed_chain_table(
         table = _stacked(table, wide)
         names = [str(c) for c in table.columns]
         places = find_columns(names, columns, wanted, name=name)
+    if "contract" not in places and not {"expiry", "strike", "right"} <= set(places):
+        places |= _contracts_elsewhere(table.drop(columns=list(places.values())))
     check_required(places, names, name=name)
     # a column may serve twice: as a symbol and as what it stands for
     rows = pd.DataFrame({ours: table[theirs] for ours, theirs in places.items()})
@@ -161,7 +166,7 @@ def _without_footer(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
 
 def _is_text_alone(row: pd.Series) -> bool:
     cells = row.dropna()
-    return len(cells) == 1 and bool(re.search(r"[A-Za-z]{2}.*\s", str(cells.iloc[0])))
+    return len(cells) == 1 and is_sentence(str(cells.iloc[0]))
 
 
 def _with_stamp(found: ChainTable) -> ChainTable:
@@ -181,6 +186,16 @@ def _with_stamp(found: ChainTable) -> ChainTable:
 
 def _has_times(stamps: pd.Series) -> bool:
     return bool(stamps.astype("str").str.contains(r"\d[T ]\d|\d{10}", regex=True).any())
+
+
+def _contracts_elsewhere(rest: pd.DataFrame) -> dict[str, str]:
+    """Return the column, of those that have no other use, that holds contract symbols."""
+    for column in rest.columns:
+        cells = rest[column].dropna()
+        text = len(cells) > 0 and not pd.api.types.is_numeric_dtype(cells.dtype)
+        if text and is_occ(pd.Series(cells.astype("str").unique())).all():
+            return {"contract": str(column)}
+    return {}
 
 
 def _with_contract(found: ChainTable) -> ChainTable:

@@ -159,7 +159,7 @@ def profile_snapshots(path: Path, given: Given, *, name: str, columns: dict[str,
                 remedy="fix `columns`",
             )
     wanted = {ours: theirs for ours, theirs in wanted.items() if theirs in names}
-    table = load_table(path, list(wanted.values()), wanted["ts"], {}, name=name)
+    table = load_table(path, list(wanted.values()), wanted["ts"], {}, name=name, noun="contracts")
     table = table.rename(columns={theirs: ours for ours, theirs in wanted.items()})
     if pd.api.types.is_numeric_dtype(table["strike"].dtype):
         table = table.sort_values("strike", kind="stable")

@@ -16,11 +16,14 @@ _DEEP = 0.02  # of spot that a contract is in the money by
 _FAR_BELOW = 0.5  # of intrinsic value
 _NEARLY = 0.9  # of intrinsic value that an option is worth, and of the contracts that must be
 _FEWEST = 4  # contracts in the money that tell anything
+_NEAR = 0.02  # of spot: a strike at the money
+_NO_VOL, _LEAST_VOL = 0.001, 0.05  # a year: no market's, and one that a coin's may well be
 
 
 def check_units(
     contracts: pd.DataFrame,
     spot: float,
+    as_of: pd.Timestamp,
     columns: Mapping[str, str],
     *,
     asked: str | None,
@@ -31,9 +34,11 @@ def check_units(
     Parameters
     ----------
     contracts : DataFrame of n rows
-        strike, right ("C" or "P") and, where known, bid and ask; none that has expired.
+        expiry, strike, right ("C" or "P") and, where known, bid and ask; none that has expired.
     spot : float
         Price of the underlying, in the money of the strikes.
+    as_of : Timestamp
+        When the quotes were taken.
     columns : mapping of str to str
         Our name of a column: the file's.
     asked : str, optional
@@ -45,7 +50,8 @@ def check_units(
     ------
     InputError
         Strikes are 1,000 (or 100, or 10,000) times spot; most mids in the money lie far below
-        intrinsic value and are option prices once multiplied by spot.
+        intrinsic value and are option prices once multiplied by spot; or hardly any contract is in
+        the money, and those at the money have no time value to speak of, but once multiplied.
     """
     if contracts.empty:
         return []
@@ -60,13 +66,59 @@ def check_units(
     intrinsic = np.where(call, spot - strike, strike - spot)
     mid = 0.5 * (bid + ask)
     worth = _Worth(mid, intrinsic, np.where(call, spot, strike))
-    told = (bid > 0.0) & (ask >= bid) & (intrinsic >= _DEEP * spot)
-    if told.sum() < _FEWEST:
-        return []
+    quoted = (bid > 0.0) & (ask >= bid)
+    told = quoted & (intrinsic >= _DEEP * spot)
     names = " and ".join(dict.fromkeys(columns.get(c, c) for c in quotes))
-    return _check_prices(
-        worth.where(told), spot, names, columns.get("strike", "strike"), asked, name
-    )
+    if told.sum() < _FEWEST:
+        _refuse_above(worth.where(quoted), spot, names, "", asked, name)
+        vols = _vols(contracts, mid, spot, as_of)[quoted]
+        _refuse_no_time_value(vols, spot, names, asked, name)
+        return []
+    inside = worth.where(told)
+    notes = _check_prices(inside, spot, names, columns.get("strike", "strike"), asked, name)
+    return [*_lone_expiries(inside, contracts["expiry"][told], spot, names), *notes]
+
+
+def _vols(contracts: pd.DataFrame, mid: FloatArray, spot: float, as_of: pd.Timestamp) -> FloatArray:
+    """Return the yearly volatility that each mid would have at the money, mid sqrt(2 pi / t) / S.
+
+    NaN a day before expiry, and where no strike lies close to spot: nothing is known there.
+    """
+    strike = contracts["strike"].to_numpy(dtype=np.float64)
+    years = ((contracts["expiry"] - as_of) / pd.Timedelta(days=365)).to_numpy(dtype=np.float64)
+    years = np.where(years < 1.0 / 365.0, np.nan, years)
+    if not strike.min() <= spot <= strike.max() or np.abs(strike / spot - 1.0).min() > _NEAR:
+        return np.full(len(mid), np.nan)
+    return np.asarray(mid / spot * np.sqrt(2.0 * np.pi / years))
+
+
+def _refuse_no_time_value(
+    vols: FloatArray, spot: float, quotes: str, asked: str | None, name: str
+) -> None:
+    """Refuse prices in coin where hardly a contract is in the money, by their time value."""
+    known = vols[np.isfinite(vols)]
+    most = float(known.max()) if len(known) >= _FEWEST else np.nan
+    if asked is None and most < _NO_VOL and most * spot > _LEAST_VOL:
+        raise InputError(
+            f"{quotes} look like prices in coin: at the money they are worth a volatility of "
+            f"{most:.1g} a year, and of {most * spot:.2g} once multiplied by spot {spot:,.10g}",
+            where=name,
+            remedy="give `unit=coin_prices`",
+        )
+
+
+def _refuse_above(
+    worth: _Worth, spot: float, quotes: str, which: str, asked: str | None, name: str
+) -> None:
+    """Refuse mids of which most are above what any option can be worth."""
+    n, above = len(worth.mid), int((worth.mid > worth.most).sum())
+    if n >= _FEWEST and 2 * above > n:
+        raise InputError(
+            f"{quotes} of {above} of {n} contracts{which} are above what an option can be "
+            f"worth at spot {spot:,.10g}: they are in another unit",
+            where=name,
+            remedy="leave out `unit`" if asked else "divide them in the file, or give `spot`",
+        )
 
 
 class _Worth(NamedTuple):
@@ -86,20 +138,20 @@ class _Worth(NamedTuple):
         good = (mid >= _NEARLY * self.intrinsic) & (mid <= self.most / _NEARLY)
         return bool(good.mean() >= _NEARLY)
 
+    def is_scaled(self) -> bool:
+        """Return whether most mids are no option's, but nearly all are once multiplied."""
+        above, below = self.mid > self.most, self.mid < _FAR_BELOW * self.intrinsic
+        if 2 * above.sum() > len(above):
+            return True
+        return bool(2 * below.sum() > len(below)) and any(self.fits(s) for s in _SCALES)
+
 
 def _check_prices(
     worth: _Worth, spot: float, quotes: str, strike: str, asked: str | None, name: str
 ) -> list[Note]:
     """Return the warning that mids in the money are none of the market's; refuse other units."""
     n, at = len(worth.mid), f"at spot {spot:,.10g}"
-    above = int((worth.mid > worth.most).sum())
-    if 2 * above > n:
-        raise InputError(
-            f"{quotes} of {above} of {n} contracts in the money are above what an option can be "
-            f"worth {at}: they are in another unit",
-            where=name,
-            remedy="leave out `unit`" if asked else "divide them in the file, or give `spot`",
-        )
+    _refuse_above(worth, spot, quotes, " in the money", asked, name)
     below = int((worth.mid < _FAR_BELOW * worth.intrinsic).sum())
     if 2 * below <= n:
         return []
@@ -119,6 +171,25 @@ def _check_prices(
         )
     text = f"{found}: prices, strikes or spot are of another unit, moment or underlying"
     return [Note(Severity.WARNING, "below-intrinsic", text)]
+
+
+def _lone_expiries(worth: _Worth, expiry: pd.Series, spot: float, quotes: str) -> list[Note]:
+    """Return a warning of the expiries quoted in another unit than the rest.
+
+    Most of their mids in the money are above what an option can be worth, or are one once
+    multiplied by 100 or so; those of another expiry are as they should be.
+    """
+    days = sorted(expiry.unique())
+    parts = {day: worth.where((expiry == day).to_numpy(dtype=bool)) for day in days}
+    odd = [day for day, part in parts.items() if len(part.mid) >= _FEWEST and part.is_scaled()]
+    if not odd or not any(part.fits(1.0) for day, part in parts.items() if day not in odd):
+        return []
+    which = ", ".join(f"{day:%Y-%m-%d}" for day in odd[:3]) + (", ..." if len(odd) > 3 else "")
+    text = (
+        f"{quotes} of {which} are in another unit than those of other expiries, such as cents: in "
+        f"the money they fit no option at spot {spot:,.10g}"
+    )
+    return [Note(Severity.WARNING, "expiry-in-another-unit", text)]
 
 
 def check_strikes(

@@ -297,7 +297,7 @@ def _layout(path: Path, name: str) -> Kind:
     with opened(path, name) as file:
         head = file.read(_HEAD)
     text = head.decode("utf-8-sig", errors="replace")
-    if re.match(r"\s*(\{|\[\s*[\[{])", text):
+    if re.match(r"\s*(\{|\[\s*([\[{\]\"\d-]|null|true|false))", text):
         return "json"
     if is_cboe_csv(text):
         return "cboe_csv"

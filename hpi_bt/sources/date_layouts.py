@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import product
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
 
 from hpi_bt.errors import InputError
 
+_ZONE = r"\s+([A-Za-z][A-Za-z_]*(?:/[A-Za-z0-9_+-]+)*)$"
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
 #: Two short numbers and a year, in an order that the digits alone do not say.
 _NUMERIC = re.compile(r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
@@ -37,13 +39,16 @@ def day_first(columns: Iterable[pd.Series]) -> bool | None:
 def padded(values: pd.Series) -> pd.Series:
     """Return dates of digits with the leading zero that a table of numbers takes from them.
 
-    50117 is 050117, and 1172025 is 01172025: no such date has an odd number of digits.
+    50117 is 050117, and 1172025 is 01172025: no such date has an odd number of digits. What is no
+    date with the zero either stays as it is.
     """
     words = values.astype("str").str.strip().str.replace(r"\.0+$", "", regex=True)
     if not words.str.fullmatch(r"\d{5,8}").fillna(False).all():
         return values
     odd = (words.str.len() % 2 == 1).to_numpy(dtype=bool)
-    return words.mask(odd, "0" + words) if odd.any() else values
+    whole = words.mask(odd, "0" + words)
+    layouts = ("%m%d%y", "%d%m%y", "%y%m%d", "%m%d%Y", "%d%m%Y")
+    return whole if odd.any() and any(_reads(whole, one) for one in layouts) else values
 
 
 def layout_of(
@@ -80,6 +85,10 @@ def layout_of(
     words = _words(values)
     if given is not None and _reads(words, given):
         return given
+    if given is None and _end_with_zones(words):
+        bare = words.str.replace(_ZONE, "", regex=True)
+        layout = layout_of(bare, where=where, day_first=day_first, since=since)
+        return None if layout is None else f"{layout} %Z"
     digits = words.str.replace(r"\.0+$", "", regex=True)
     if digits.str.fullmatch(r"\d+").fillna(False).all():
         layout = _of_digits(digits, since, values, where)
@@ -91,6 +100,13 @@ def layout_of(
         row = int(np.argmin(_parsed(words, given).notna().to_numpy()))
         raise _refusal(values, row, f", which stamp_format {given!r} does not read", where)
     return layout
+
+
+def _end_with_zones(words: pd.Series) -> bool:
+    """Return whether all stamps end with names of zones: EST, UTC, America/New_York."""
+    ends = words.str.extract(_ZONE)[0]
+    known = set(ends.dropna()) <= available_timezones()
+    return bool(len(ends) and known and ends.notna().all())
 
 
 def _words(values: pd.Series) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,6 +26,7 @@ from hpi_bt.sources.closes import DAILY, close_stamps
 from hpi_bt.sources.frame import check_stamps, describe
 from hpi_bt.sources.hours import add_notes
 from hpi_bt.sources.no_volume import NoVolume, treat_no_volume
+from hpi_bt.sources.numbers import doubtful_comma
 from hpi_bt.sources.stamps import StampRules
 from hpi_bt.sources.tables import (
     COMPRESSED,
@@ -132,6 +134,8 @@ class FileSource(Settings):
         table = load_table(path, [stamp, *places.values()], stamp, self.select, name=self.path)
         bars = close_stamps(table[stamp], self._rules(), calendar, joined=joined)
         data = {ours: to_numbers(table[theirs], self.path) for ours, theirs in places.items()}
+        prices = [theirs for ours, theirs in places.items() if ours in PRICE_COLUMNS]
+        commas = filter(None, (doubtful_comma(table[column]) for column in prices))
         frame, rows = pd.DataFrame(data, index=bars.closes), np.asarray(table.index) + 1
         if self.sort:
             order = np.argsort(bars.closes.asi8, kind="stable")
@@ -145,6 +149,7 @@ class FileSource(Settings):
             notes=bars.notes,
             allow_nonpositive=self.allow_nonpositive,
         )
+        frame = add_notes(frame, *(_thousands(cell, self.path) for cell in islice(commas, 1)))
         if bars.minutes < DAILY:
             frame.attrs |= {"timezone": bars.timezone, "bar_label": self.bar_label}
         made = _Loaded(frame, places, rows)
@@ -160,6 +165,14 @@ class FileSource(Settings):
             self.stamp_format,
             self.bar,
         )
+
+
+def _thousands(cell: str, name: str) -> Note:
+    text = (
+        f"prices such as {cell} are read with a comma of thousands ({cell.replace(',', '')}); "
+        "where it is a decimal comma, write points in the file"
+    )
+    return Note(Severity.ASSUMPTION, "comma-of-thousands", text, name)
 
 
 class CsvSource(FileSource):

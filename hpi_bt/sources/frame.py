@@ -30,8 +30,17 @@ from hpi_bt.sources.hours import (
 
 OpenInterestStamp: TypeAlias = Literal["pre_open", "prior_close"]
 
+WARM_UP = "warm_up"  # key of `attrs`: bars before the first one that may be traded
 MOVED = "moved"  # key of `attrs`: columns that stand a session later than in their file
 _DAILY = 1440.0
+
+
+def traded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the bars that may be traded: a frame without those that only warm indicators up."""
+    first = int(frame.attrs.get(WARM_UP, 0))
+    out = frame.iloc[first:]
+    out.attrs = {key: value for key, value in frame.attrs.items() if key != WARM_UP}
+    return out
 
 
 def is_flow(column: str) -> bool:

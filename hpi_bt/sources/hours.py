@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, IntArray
+from hpi_bt.errors import Note, Severity
 from hpi_bt.sources.calendars import (
     DAY,
     EPOCH,
@@ -25,6 +26,8 @@ from hpi_bt.sources.outside import MOST_BARS, OUTSIDE_HOURS, Outside, Stamps, ou
 HOURS_COLUMNS = ("session", "minutes_open", "minutes_left", "slot")
 
 _DAILY = 1440.0
+MOST_STRANGE = 0.05  # of all sessions, that a calendar may lack without a warning
+_FEW_STRANGE = 2  # special sessions (weekends, holidays traded) in a sample of whatever length
 _OPTION_VOLUME = ("put_volume", "call_volume")  # stands for volume where bars have none
 
 
@@ -163,7 +166,7 @@ def add_hours(
         minutes_left=(closes - at) / MINUTE,
         slot=np.floor((minutes_open - 1e-9) / (slot_minutes or bar_minutes)),
     )
-    out = add_notes(out, *market_close_note(calendar), *_lacking_note(ordinals[~known], calendar))
+    out = add_notes(out, *market_close_note(calendar), *_strange_note(ordinals, known, calendar))
     stray = (at <= opens) | (at > closes)
     if stray.any() and stray.mean() > MOST_BARS:
         out = note_outside(out, calendar, bar_minutes=bar_minutes, outside=outside)
@@ -205,12 +208,20 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _lacking_note(ordinals: IntArray, calendar: str) -> Iterable[str]:
-    dates = [date.fromordinal(int(o)).isoformat() for o in np.unique(ordinals)]
-    if dates:
-        word = counted(len(dates), "session")
-        shown = ", ".join(dates[:5]) + (", ..." if len(dates) > 5 else "")
-        yield f"{word} not in calendar {calendar} kept with usual hours: {shown}"
+def _strange_note(ordinals: IntArray, known: BoolArray, calendar: str) -> Iterable[Note]:
+    """Yield a note of the sessions that the calendar lacks, a warning where they are many."""
+    dates = [date.fromordinal(int(o)).isoformat() for o in np.unique(ordinals[~known])]
+    if not dates:
+        return
+    every = len(np.unique(ordinals))
+    shown = ", ".join(dates[:5]) + (", ..." if len(dates) > 5 else "")
+    word = counted(len(dates), "session")
+    text = f"{word} not in calendar {calendar} kept with usual hours: {shown}"
+    if len(dates) > max(MOST_STRANGE * every, _FEW_STRANGE):
+        text = f"{text} ({len(dates) / every:.0%} of all; give the market's own as data.calendar)"
+        yield Note(Severity.WARNING, "sessions-not-in-calendar", text)
+    else:
+        yield Note(Severity.INFO, "sessions-not-in-calendar", text)
 
 
 def add_notes(frame: pd.DataFrame, *notes: str) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from hpi_bt.sources.splits import Splits, adjusted_for_splits
 from hpi_bt.sources.tables import STAMP
 
 _MINUTE, _DAY = 60e9, 86_400e9  # nanoseconds
+_STALE, _HOLIDAYS = 3.0, 5.0  # usual distances of rows, and days more: a value older is stale
 _MOMENTS = {
     "bar_close": "at the close of its bar",
     "session_open": "at its session's open",
@@ -121,6 +122,7 @@ def join_parts(
             name=part.source.path, max_age_days=part.max_age_days,
         )  # fmt: skip
         notes = [*rows.attrs["notes"], *_first_seen(frame, rows, part, calendar)]
+        notes += _age_notes(frame, rows, part, calendar)
         frame = add_notes(frame, *notes)
         if part.known_at is None and rows.attrs["bar_minutes"] >= DAILY:
             frame = add_notes(frame, _default_note(part, rows))
@@ -198,6 +200,46 @@ def join_rows(
         note = f"{name}: {counted(lost, 'row')} known outside any bar of the session left out"
         out = add_notes(out, note)
     return out
+
+
+def _age_notes(
+    frame: pd.DataFrame, rows: pd.DataFrame, part: Part, calendar: str
+) -> Iterator[Note]:
+    """Yield that bars carry a value far older than the rows' usual distance.
+
+    Rows of which none is known at any bar are refused.
+    """
+    states = [c for c in rows.columns if not is_flow(c) and rows[c].notna().any()]
+    if not states:
+        return
+    bars, rule = _bars(frame, calendar), part.known_at or "bar_close"
+    given = rows.index[rows[states].notna().any(axis=1)]
+    known = np.unique(_known(pd.DatetimeIndex(given), rule, bars.session, calendar).known)
+    index = pd.DatetimeIndex(frame.index)
+    row = np.searchsorted(known, bars.known, side="right") - 1
+    if row[-1] < 0:
+        raise InputError(
+            f"no row of {', '.join(states)} is known by any bar: the first is known at "
+            f"{_moment(known[0], index)}, the last bar closes at {index[-1]:%Y-%m-%d %H:%M}",
+            where=part.source.path,
+            remedy="check its dates, time zone and known_at",
+        )
+    usual = float(np.median(np.diff(known))) if len(known) > 1 else 0.0
+    limit = _STALE * usual + _HOLIDAYS * _DAY
+    old = (row >= 0) & (bars.known - known[np.maximum(row, 0)] > limit)
+    if part.max_age_days is not None or not old.any():
+        return
+    first = int(np.argmax(old))
+    text = (
+        f"{int(old.sum())} of {counted(len(index), 'bar')} carry a value that is old for this "
+        f"file: the row known at {_moment(known[row[first]], index)} is still the last one at "
+        f"{index[first]:%Y-%m-%d %H:%M}; max_age_days makes such values unknown"
+    )
+    yield Note(Severity.WARNING, "joined-values-stale", text, part.source.path)
+
+
+def _moment(known: int, index: pd.DatetimeIndex) -> str:
+    return f"{pd.Timestamp(int(known), tz='UTC').tz_convert(index.tz):%Y-%m-%d %H:%M}"
 
 
 def _bars(frame: pd.DataFrame, calendar: str) -> _Rows:

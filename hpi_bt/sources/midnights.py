@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import time
+from collections.abc import Iterable
+from datetime import time, tzinfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 _SPARSE = pd.Timedelta(days=5)  # between bars longer than a day
 _MOSTLY = 0.9
+_WRITTEN_IN_UTC = ("America/New_York", "America/Chicago")  # whose 04:00 to 06:00 is no close
 
 
-def are_midnights(index: pd.DatetimeIndex) -> bool:
-    """Return whether all stamps are midnights on their own clock."""
-    return bool((index == index.normalize()).all())
+def at_midnight(index: pd.DatetimeIndex, zones: Iterable[tzinfo | None]) -> pd.DatetimeIndex | None:
+    """Return the stamps in the zone in which all are midnights: their own, else one of others.
+
+    Stamps in UTC may also be midnights of New York or Chicago, as brokers write daily bars. None
+    where they are midnights of no such zone.
+    """
+    own = [index.tz]
+    if index.tz is not None:
+        own += [zone for zone in zones if zone is not None]
+        own += map(ZoneInfo, _WRITTEN_IN_UTC) if str(index.tz) == "UTC" else []
+    local = (index if zone is index.tz else index.tz_convert(zone) for zone in own)
+    return next((one for one in local if (one == one.normalize()).all()), None)
 
 
 def ends_of_days(index: pd.DatetimeIndex, at: time) -> pd.DatetimeIndex:

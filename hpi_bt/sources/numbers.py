@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import BoolArray, FloatArray
+from hpi_bt.errors import InputError, shortened
 
 #: Words for "none", besides what pandas knows.
 BLANKS = ("", "-", "--", "---", ".", "n/a", "na", "nan", "null", "none", "<na>", "<empty>")
@@ -15,6 +16,49 @@ BLANKS = ("", "-", "--", "---", ".", "n/a", "na", "nan", "null", "none", "<na>",
 # groups of three, or as in India of two before the last three; a leading 0 is a decimal comma's
 _GROUPED = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|[+-]?[1-9]\d?(?:,\d{2})*,\d{3}(?:\.\d*)?"
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+_DOUBTFUL = r"[+-]?[1-9]\d{0,2},\d{3}"
+
+
+def doubtful_comma(values: pd.Series) -> str | None:
+    """Return a cell such as 1,085 where all cells are of this form: 1085, or 1.085 in Europe."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return None
+    words = values.dropna().astype("str").str.strip()
+    words = words[~words.str.lower().isin(BLANKS)]
+    every = len(words) > 0 and bool(words.str.fullmatch(_DOUBTFUL).all())
+    return str(words.iloc[0]) if every else None
+
+
+def refuse_endless(values: pd.Series, numbers: FloatArray, name: str) -> None:
+    """Refuse a cell whose digits say more than any number of 64 bits, and show them.
+
+    Parameters
+    ----------
+    values : Series of n cells
+    numbers : array of shape (n,)
+        What they are read as.
+    name : str
+        The file.
+
+    Raises
+    ------
+    InputError
+        A cell of digits is read as infinite; `inf` itself is left to what checks amounts.
+    """
+    endless = np.isinf(numbers)
+    if endless.any():
+        endless &= values.astype("str").str.contains(r"\d", regex=True).to_numpy(dtype=bool)
+    if endless.any():
+        row = int(np.argmax(endless))
+        raise InputError(
+            f"row {values.index[row] + 1} is {shortened(str(values.iloc[row]), 40)}; "
+            "wanted a number within 1e+15",
+            where=name,
+            field=str(values.name),
+            remedy="fix the file",
+        )
 
 
 class Numbers(NamedTuple):

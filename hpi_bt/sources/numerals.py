@@ -52,6 +52,7 @@ def dates_of(text: pd.Series) -> pd.DatetimeIndex | None:
 def _spelled(text: pd.Series, width: int) -> pd.DatetimeIndex:
     layout = _LAYOUTS.get(width, _LAYOUTS[_SHORT])
     whole = text.str[:14] if width == 17 else text
+    whole = whole.where(text.str.len() == (width if width in _LAYOUTS else _SHORT))  # no 202311
     dates = pd.DatetimeIndex(pd.to_datetime(whole, format=layout, errors="coerce"))
     if width != 17:
         return dates

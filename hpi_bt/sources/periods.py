@@ -146,12 +146,19 @@ def known_on(begin: IntArray, length: float, sessions: Sessions, *, calendars: b
 
 
 def are_ends(days: IntArray, length: float, sessions: Sessions) -> BoolArray:
-    """Return which days are the last session of their calendar week or month; shape (n,)."""
+    """Return which days are the last session of their calendar week or month; shape (n,).
+
+    Fridays and the last weekdays of months are ends also where markets are open every day; a
+    Sunday never is: weeks of Sunday to Saturday begin with it.
+    """
     _, end = _calendar_period(days, length)
     last = sessions.none_between(days + 1, end)
     weekday = (days + _THURSDAY) % _WEEK
     own = ~sessions.none_between(days, days + 1)
-    return last & (own | (weekday < 5) | (months_of(length) > 0))
+    months = months_of(length) > 0
+    friday = (weekday == 4) & (end - days <= 3)
+    ends: BoolArray = friday | last & (months | (weekday < 5) | own & (weekday < 6))
+    return ends
 
 
 def are_starts(days: IntArray, length: float, sessions: Sessions) -> BoolArray:

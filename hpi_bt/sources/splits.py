@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple, TypeAlias
 
@@ -23,7 +23,8 @@ _NEAR = 0.03  # of a ratio
 _CLEAR = 3.0  # times every other gap and range
 _SESSIONS = 20  # on either side
 _CLOSES, _STAYS = 5, 0.15  # closes after it, and how far their median may lie from the ratio
-_UNLIKE = 0.25  # log distance of a given ratio from the one in the data
+_UNLIKE = 0.25  # log distance of a given ratio from the one in the data, which refutes it
+_EXACT = 0.05  # and the one above which it is doubted
 _REACH = 10  # sessions within which a better date for a given ratio is looked for
 
 
@@ -86,7 +87,7 @@ def with_splits(frame: pd.DataFrame, splits: Splits, calendar: str) -> pd.DataFr
     InputError
         Prices do not change by a ratio on its day.
     """
-    check_splits(frame, splits, calendar, name=str(frame.attrs.get("symbol", "")))
+    doubts = list(doubtful_splits(frame, splits, calendar, str(frame.attrs.get("symbol", ""))))
     said = ", ".join(f"{day}: {ratio:g}" for day, ratio in sorted(splits.items()))
     text = (
         f"adjusted for splits ({said}): earlier prices and strikes divided, earlier volumes and "
@@ -94,7 +95,7 @@ def with_splits(frame: pd.DataFrame, splits: Splits, calendar: str) -> pd.DataFr
     )
     out = adjusted_for_splits(frame, splits, calendar)
     out.attrs = {**frame.attrs, SPLITS: {str(day): ratio for day, ratio in splits.items()}}
-    return add_notes(out, Note(Severity.ASSUMPTION, "adjusted-for-splits", text))
+    return add_notes(out, *doubts, Note(Severity.ASSUMPTION, "adjusted-for-splits", text))
 
 
 def splits_of(frame: pd.DataFrame) -> dict[date, float]:
@@ -115,11 +116,16 @@ def adjusted_for_splits(frame: pd.DataFrame, splits: Splits, calendar: str) -> p
     return frame.assign(**prices, **counts)
 
 
-def check_splits(frame: pd.DataFrame, splits: Splits, calendar: str, *, name: str) -> None:
-    """Raise `InputError` where prices do not change by a given ratio on its day.
+def doubtful_splits(
+    frame: pd.DataFrame, splits: Splits, calendar: str, name: str
+) -> Iterator[Note]:
+    """Yield what is odd of given splits: days outside the bars, ratios that prices nearly show.
 
-    They may be adjusted already, or the day may be wrong; either way the adjusted history would be
-    off by the ratio.
+    Raises
+    ------
+    InputError
+        Prices do not change by a ratio on its day. They may be adjusted already, or the day may be
+        wrong; either way the adjusted history would be off by the ratio.
     """
     ordinals = session_ordinals(pd.DatetimeIndex(frame.index), calendar)
     prices = session_prices(frame, ordinals)
@@ -128,9 +134,12 @@ def check_splits(frame: pd.DataFrame, splits: Splits, calendar: str, *, name: st
     for day, ratio in splits.items():
         at = int(np.searchsorted(prices.session, day.toordinal()))
         if not 0 < at < len(prices.session):
-            continue  # nothing before it, or nothing after: no step to be seen
+            yield _outside(day, ratio, name, later=at > 0)
+            continue
         misses = np.fmin(*np.abs(steps - np.log(ratio)))
         if misses[at] <= _UNLIKE:
+            if misses[at] > _EXACT:
+                yield _inexact(day, ratio, float(np.exp(_nearest(steps[:, at], ratio))), name)
             continue
         raise InputError(
             f"{day}: {ratio:g}: the close before over the first price of that session is "
@@ -139,6 +148,29 @@ def check_splits(frame: pd.DataFrame, splits: Splits, calendar: str, *, name: st
             field="data.splits",
             remedy="take the split out if prices are adjusted for it, or correct day or ratio",
         )
+
+
+def _outside(day: date, ratio: float, name: str, *, later: bool) -> Note:
+    if later:
+        text = (
+            f"split of {day}: {ratio:g} lies after the last bar, and every bar is adjusted for it"
+        )
+        return Note(Severity.WARNING, "split-after-bars", text, name)
+    text = f"split of {day}: {ratio:g} lies before the second session: no bar is adjusted for it"
+    return Note(Severity.INFO, "split-before-bars", text, name)
+
+
+def _nearest(steps: FloatArray, ratio: float) -> float:
+    """Return the log step, to the open or the first close, that is nearer to a ratio."""
+    return float(steps[np.nanargmin(np.abs(steps - np.log(ratio)))])
+
+
+def _inexact(day: date, ratio: float, seen: float, name: str) -> Note:
+    text = (
+        f"split of {day}: {ratio:g} is given, prices change by {seen:.4g}: unless the market moved "
+        "as much that day, the ratio is another"
+    )
+    return Note(Severity.WARNING, "split-inexact", text, name)
 
 
 def _elsewhere(prices: SessionPrices, misses: FloatArray, at: int) -> str:

@@ -57,6 +57,8 @@ def parse_stamps(values: pd.Series, rules: StampRules) -> ParsedStamps:
         count), or is a word such as "now", which pandas would read from the clock; only some of
         them carry a UTC offset or zone, or they carry several that are not understood.
     """
+    if rules.timezone is not None:
+        zone_named(rules.timezone, rules.name)  # refused also where no stamp needs it
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return _aware(pd.DatetimeIndex(values), values, rules)
     if pd.api.types.is_datetime64_dtype(values.dtype):

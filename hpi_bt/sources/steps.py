@@ -52,13 +52,14 @@ def refuse_other_length(
     minutes = float(rules.bar_minutes or 0.0)
     order = np.argsort(begins, kind="stable")
     begins, opens, closes = begins[order], opens[order], closes[order]
-    inner = _steps_within(begins, opens, rules)
+    inner, single = _steps_within(begins, opens, rules)
     if len(inner) and np.mean(inner < minutes * (1 - _SAME)) > 0.5:
         raise _contradiction(
             f"usually {np.median(inner):g} minutes apart within a session", rules, hint
         )
     if joined and rules.bar_label == "close":
         return
+    inner = np.concatenate([inner, single[single > minutes]])  # a shorter one may be cut
     if len(inner) >= _ENOUGH:
         usual = float(np.median(inner))  # which half of the steps being alike are
         alike = np.mean(np.abs(inner - usual) <= _SAME * usual) >= 0.5
@@ -72,8 +73,10 @@ def refuse_other_length(
         raise _contradiction("at least a day apart", rules, hint)
 
 
-def _steps_within(begins: IntArray, sessions: IntArray, rules: StampRules) -> FloatArray:
-    """Return the minutes between bars of one session.
+def _steps_within(
+    begins: IntArray, sessions: IntArray, rules: StampRules
+) -> tuple[FloatArray, FloatArray]:
+    """Return the minutes between bars of one session, and those that are a session's only ones.
 
     Bars may be cut at its ends: the first step of open labels and the last of close labels say
     nothing, where a session has more.
@@ -82,7 +85,8 @@ def _steps_within(begins: IntArray, sessions: IntArray, rules: StampRules) -> Fl
     first = np.r_[True, ~same[:-1]] if len(same) else same
     last = np.r_[~same[1:], True] if len(same) else same
     cut = last if rules.bar_label == "close" else first
-    return np.asarray(steps[same & ~cut & (steps > 0.0)])
+    given = same & (steps > 0.0)
+    return np.asarray(steps[given & ~cut]), np.asarray(steps[given & first & last])
 
 
 def _at_one_time(begins: IntArray, opens: IntArray) -> bool:

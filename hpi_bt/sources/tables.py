@@ -16,13 +16,14 @@ import pandas as pd
 from hpi_bt.arrays import FloatArray
 from hpi_bt.errors import InputError, did_you_mean, shortened
 from hpi_bt.sources.archives import BROKEN, check_size, opened
-from hpi_bt.sources.numbers import numbers_in
+from hpi_bt.sources.numbers import numbers_in, refuse_endless
 from hpi_bt.sources.widths import cells_of, check_widths
 
 STAMP = "datetime"
 COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
 
 _STAMP_NAMES = ("datetime", "timestamp", "ts", "date", "time")
+_PAGE = re.compile(rb"\s*<(?!\w+>\s*[,;\t|])")  # and no header such as <DATE>,<OPEN>
 _MOST_ROWS = 200_000_000  # of a Parquet file, which can hold more in little space
 _BLANKS = [".", "-"]  # besides what pandas knows; FRED and Quandl write these
 _T = TypeVar("_T")
@@ -97,8 +98,8 @@ def header(path: Path, name: str) -> list[str]:
 
 
 def _named(names: list[str]) -> list[str]:
-    """Return the names without blanks around them, as long as they stay different."""
-    bare = [name.strip() for name in names]
+    """Return the names without blanks and <> around them, as long as they stay different."""
+    bare = [re.sub(r"^<([^<>]+)>$", r"\1", name.strip()) for name in names]
     return bare if len(set(bare)) == len(bare) else names
 
 
@@ -111,7 +112,7 @@ def _parquet_schema(path: Path) -> list[str]:
 def _refuse_foreign(path: Path, name: str) -> None:
     with opened(path, name) as file:
         head: bytes = file.read(4096)
-    if head.lstrip().startswith(b"<"):
+    if _PAGE.match(head):
         raise InputError(f"{name}: this is a web page; wanted a table, download the file itself")
     if b"\0" in head:
         raise InputError(f"{name}: this is no text; wanted a CSV or Parquet file")
@@ -139,7 +140,13 @@ def _guarded(name: str, load: Callable[[], _T]) -> _T:
 
 
 def load_table(
-    path: Path, columns: list[str], stamp: str, select: dict[str, str | float], *, name: str
+    path: Path,
+    columns: list[str],
+    stamp: str,
+    select: dict[str, str | float],
+    *,
+    name: str,
+    noun: str = "rows",
 ) -> pd.DataFrame:
     """Return some columns of a file, the selected rows of it; the index counts rows from 0."""
     needed = list(dict.fromkeys([*columns, *select]))
@@ -152,7 +159,7 @@ def load_table(
     for column, value in select.items():
         table = _selected(table, column, value, name)
     if table.empty:
-        raise InputError(f"{name}: a header but no rows; wanted at least one")
+        raise InputError(f"{name}: a header but no {noun}; wanted at least one")
     return table
 
 
@@ -240,6 +247,7 @@ def to_numbers(values: pd.Series, name: str) -> FloatArray:
             f"{name}: row {values.index[row] + 1}, {values.name} is "
             f"{str(values.iloc[row])[:40]!r}; wanted a number, mend the file"
         )
+    refuse_endless(values, found.numbers, name)
     return found.numbers
 
 

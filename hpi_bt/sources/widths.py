@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -27,14 +28,24 @@ def check_widths(
     sep : str, default=","
         What separates cells.
     """
-    for number, width in _widths(lines, first, sep):
-        if not least <= width <= most:
+    footer = 0  # number of the first of the last lines that are a sentence: readers see to them
+    for number, width, text in _widths(lines, first, sep):
+        fits = least <= width <= most
+        if not fits and is_sentence(text):
+            footer = footer or number
+        elif footer or not fits:
+            at, cells = (footer, 1) if footer else (number, width)
             raise InputError(
-                f"line {number} has {width} cells, wanted {least}; "
+                f"line {at} has {cells} cell{'s' * (cells != 1)}, wanted {least}; "
                 "the file is cut off or damaged there",
                 where=name,
                 remedy="fetch it again or complete the line",
             )
+
+
+def is_sentence(text: str) -> bool:
+    """Return whether a line's only cell is words, as sites write under tables, and no number."""
+    return len(re.findall(r"[A-Za-z]{2,}", text)) >= 2 and len(text.split()) >= 3
 
 
 def cells_of(line: str, sep: str = ",") -> list[str]:
@@ -44,14 +55,18 @@ def cells_of(line: str, sep: str = ",") -> list[str]:
     return next(csv.reader([line], delimiter=sep, skipinitialspace=True))
 
 
-def _widths(lines: Iterable[str], first: int, sep: str) -> Iterator[tuple[int, int]]:
-    """Yield the number and the width of each line, of one with quotes and after it of each row."""
+def _widths(lines: Iterable[str], first: int, sep: str) -> Iterator[tuple[int, int, str]]:
+    """Yield number, width and only cell of each line, of one with quotes and after it of each row.
+
+    The cell is "" where a line has several.
+    """
     rest = iter(lines)
     for number, line in enumerate(rest, first):
         if '"' in line:
             rows = csv.reader(chain([line], rest), delimiter=sep, skipinitialspace=True)
             for row in rows:
                 if row and (len(row) > 1 or row[0].strip()):
-                    yield number - 1 + rows.line_num, len(row)
+                    yield number - 1 + rows.line_num, len(row), row[0] if len(row) == 1 else ""
         elif line.strip():
-            yield number, line.count(sep) + 1
+            width = line.count(sep) + 1
+            yield number, width, line.strip() if width == 1 else ""

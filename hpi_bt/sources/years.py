@@ -11,16 +11,15 @@ from hpi_bt.arrays import IntArray
 from hpi_bt.sources.calendars import exchange_of
 from hpi_bt.sources.hours import calendar_sessions
 
+YEAR_DAYS = 365.2425
 US_EQUITIES = 252  # by convention; its years have 249 to 253
+_LEAST = 21  # sessions; fewer do not show how many a year has
 _COUNTED = (2015, 2024)  # fixed, so that one calendar gives one number whatever the data
-_DAYS = 365.2425
-_WEEKS = _DAYS / 7.0
-_FEWER = (0.9, 0.985)  # of the calendar's sessions; below it bars have holes, above it all is well
-_LONG = 2.0 * _DAYS
+_WEEKS = YEAR_DAYS / 7.0
 
 
-def sessions_per_year(frame: pd.DataFrame) -> int:
-    """Return how many of a frame's sessions make a year.
+def sessions_per_year(frame: pd.DataFrame) -> float:
+    """Return the sessions with bars per elapsed year of a frame.
 
     Parameters
     ----------
@@ -29,32 +28,35 @@ def sessions_per_year(frame: pd.DataFrame) -> int:
 
     Returns
     -------
-    sessions : int
-        Of daily and intraday bars what the calendar has: 252 for US equities, 365 for 24/7, else
-        the mean of 2015 to 2024 (258 for CMES). Bars of two years or more may lack up to a tenth
-        of these, as daily futures do that have none on half holidays: then what they have, by
-        convention 252 where that is 250 to 254. Without a calendar 252, 313 or 365, as the dates
-        fall on 5, 6 or 7 days of the week. Of rarer sessions (weekly or monthly bars) as many as
-        there are: 52, 12. At least 1.
+    sessions : float
+        Sessions with bars over elapsed years, 365.2425 days each, from the first session to the
+        last; at least 1. Fewer than 21 do not show it: then what the calendar has (252 for US
+        equities, 365 for 24/7, else the mean of 2015 to 2024), without a calendar 252, 313 or 365,
+        as the dates fall on 5, 6 or 7 days of the week, and of rarer sessions what their step
+        makes (52, 12).
     """
-    sessions = np.unique(frame["session"].to_numpy(dtype=np.int64))
+    return sessions_a_year(frame["session"].to_numpy(), str(frame.attrs.get("calendar", "")))
+
+
+def sessions_a_year(ordinals: IntArray, calendar: str = "") -> float:
+    """Return the sessions with bars per elapsed year, as `sessions_per_year`, from their dates.
+
+    Parameters
+    ----------
+    ordinals : ndarray
+        `date.toordinal()` of each session, rising; repeated or not.
+    calendar : str, default=""
+        Which counts where these are too few.
+    """
+    sessions = np.unique(np.asarray(ordinals, dtype=np.int64))
+    if sessions.size >= _LEAST:
+        return max(sessions.size / float(sessions[-1] - sessions[0]) * YEAR_DAYS, 1.0)
     gaps = np.diff(sessions)
     usual = float(np.median(gaps)) if gaps.size else 1.0
     if usual >= 2.0:
-        return max(round(_DAYS / float(gaps[gaps <= 2.0 * usual].mean())), 1)
-    known = _of_calendar(str(frame.attrs.get("calendar", "")))
-    if known is None:
-        return _by_weekdays(sessions)
-    return known if known == US_EQUITIES else _as_held(sessions, known)
-
-
-def _as_held(sessions: IntArray, known: int) -> int:
-    """Return the sessions a year that bars hold where a calendar counts some that they lack."""
-    span = float(sessions[-1] - sessions[0]) if sessions.size else 0.0
-    held = (sessions.size - 1) / span * _DAYS if span >= _LONG else float(known)
-    if not _FEWER[0] * known <= held < _FEWER[1] * known:
-        return known
-    return US_EQUITIES if abs(held - US_EQUITIES) <= 2.0 else round(held)
+        return float(max(round(YEAR_DAYS / float(gaps[gaps <= 2.0 * usual].mean())), 1))
+    known = _of_calendar(calendar)
+    return float(_by_weekdays(sessions) if known is None else known)
 
 
 @cache
@@ -71,7 +73,7 @@ def _of_calendar(name: str) -> int | None:
         days = calendar_sessions(name, *_COUNTED)
     except (InvalidCalendarName, ValueError):  # ValueError: it does not reach over these years
         return None
-    return round((days.size - 1) / float(days[-1] - days[0]) * _DAYS)
+    return round((days.size - 1) / float(days[-1] - days[0]) * YEAR_DAYS)
 
 
 def _by_weekdays(sessions: IntArray) -> int:

@@ -66,7 +66,7 @@ def sharpe_difference(
     returns: npt.ArrayLike,
     baseline: npt.ArrayLike,
     *,
-    periods_per_year: int = 252,
+    periods_per_year: float = 252.0,
     draws: int = 2000,
     seed: int = 0,
 ) -> Difference:
@@ -76,7 +76,7 @@ def sharpe_difference(
     ----------
     returns, baseline : array of shape (n_sessions,)
         Simple returns of the same sessions, oldest first.
-    periods_per_year : int, default=252
+    periods_per_year : float, default=252
     draws : int, default=2000
         Resamples, at least 99.
     seed : int, default=0

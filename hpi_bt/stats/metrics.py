@@ -14,6 +14,9 @@ from hpi_bt.arrays import BoolArray, FloatArray
 from hpi_bt.errors import InputError
 
 _UNIX_EPOCH = dt.date(1970, 1, 1).toordinal()
+LEAST_SESSIONS = 21  # a month; a year made of fewer says nothing (three gave a Sharpe of 10)
+_ROUNDING = 1e-12  # of a return: what floats leave of nothing
+MOST_CAGR = 10.0  # 1,000 % a year; more is a short stretch, not a rate
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,19 @@ class Metrics:
         Number of returns.
     total_return, cagr : float
         Compounded, over the whole and per year of `periods_per_year` sessions; -1 after ruin.
+        `cagr` is NaN below 21 sessions and above 1,000 % a year.
     volatility : float
         Standard deviation (ddof 1), per year.
     sharpe, sortino : float
         Mean over standard deviation, over root mean square of the losses; per year, no risk-free
-        rate. NaN where the divisor is 0.
+        rate. NaN where the divisor is 0; `sortino` is infinite where no session lost and some
+        gained.
     max_drawdown : float
         Deepest fall below the highest value so far, the start included; <= 0.
     drawdown_sessions : int
         Longest run of sessions that ended below an earlier value.
     calmar : float
-        `cagr` over the size of `max_drawdown`.
+        `cagr` over the size of `max_drawdown`; infinite where the account gained and never fell.
     """
 
     sessions: int
@@ -139,6 +144,11 @@ def session_changes(
     return change
 
 
+def is_ruined(equity: npt.ArrayLike) -> bool:
+    """Return whether an account, shape (n_bars,), was worth nothing or less at any close."""
+    return bool((np.asarray(equity) <= 0.0).any())
+
+
 def _check_equity(value: FloatArray, ids: npt.NDArray[np.int64], start_value: float) -> None:
     """Refuse an equity curve from which no session return can be taken."""
     if value.ndim != 1 or value.shape != ids.shape:
@@ -155,15 +165,22 @@ def _check_equity(value: FloatArray, ids: npt.NDArray[np.int64], start_value: fl
         raise InputError(f"session: falls at bar {first}; sort the bars by time")
 
 
-def performance(returns: npt.ArrayLike, *, periods_per_year: int = 252) -> Metrics:
+def performance(
+    returns: npt.ArrayLike, *, periods_per_year: float = 252.0, ruined: bool = False
+) -> Metrics:
     """Return the risk and reward of a series of simple session returns.
 
     Parameters
     ----------
     returns : array or Series of shape (n_sessions,)
         Decimals, finite, >= -1.
-    periods_per_year : int, default=252
+    periods_per_year : float, default=252
         Sessions in a year, by which `cagr`, `volatility`, `sharpe` and `sortino` are annualised.
+        Sessions with bars per elapsed year (`sources.years.sessions_per_year`) make `cagr` the
+        growth per year of the calendar.
+    ruined : bool, default=False
+        Whether the account was worth nothing at some close (`is_ruined`): its deepest fall is -1,
+        whatever was left when it was closed out, which is what the returns show.
 
     Returns
     -------
@@ -179,25 +196,63 @@ def performance(returns: npt.ArrayLike, *, periods_per_year: int = 252) -> Metri
     n = r.size
     growth = np.cumprod(1.0 + r)
     total = float(growth[-1]) - 1.0 if n else math.nan
-    with np.errstate(over="ignore"):
-        cagr = float(np.power(growth[-1], periods_per_year / n)) - 1.0 if n else math.nan
+    cagr = growth_a_year(total, n / periods_per_year) if n >= LEAST_SESSIONS else math.nan
+    cagr = cagr if cagr <= MOST_CAGR else math.nan
     mean, year = (float(r.mean()) if n else math.nan), math.sqrt(periods_per_year)
     # a constant series has no spread, though rounding of its mean may suggest a little
     spread = 0.0 if n > 1 and np.ptp(r) == 0.0 else _spread(r)
     losses = float(np.sqrt(np.mean(np.minimum(r, 0.0) ** 2))) if n else math.nan
     drop = drawdown(r)
-    deepest = float(drop.min()) if n else math.nan
+    deepest = -1.0 if ruined else float(drop.min()) if n else math.nan
     return Metrics(
         sessions=n,
         total_return=total,
         cagr=cagr,
         volatility=spread * year,
         sharpe=_ratio(mean * year, spread),
-        sortino=_ratio(mean * year, losses),
+        sortino=over_losses(mean * year, losses),
         max_drawdown=deepest,
         drawdown_sessions=longest_run(drop < 0.0),
-        calmar=_ratio(cagr, -deepest),
+        calmar=over_losses(cagr if deepest < -_ROUNDING else total, -deepest),
     )
+
+
+def choice_score(returns: npt.ArrayLike, select: str, *, periods_per_year: float = 252.0) -> float:
+    """Return the figure by which a point is chosen: that of `performance` without its limits.
+
+    Infinite where a ratio has nothing to divide by and something was gained: a point that never
+    lost (sortino, calmar), or gained the same in each session (sharpe). NaN where undefined.
+
+    Parameters
+    ----------
+    returns : array of shape (n_sessions,)
+        Session returns, decimals.
+    select : str
+        A field of `Metrics`.
+    periods_per_year : float, default=252
+        Sessions in a year.
+    """
+    r = checked_returns(returns)
+    risk = performance(r, periods_per_year=periods_per_year)
+    if select == "sharpe" and r.size > 1 and np.ptp(r) == 0.0:
+        return over_losses(float(r[0]), 0.0)
+    if select not in ("cagr", "calmar") or not r.size:
+        return float(getattr(risk, select))
+    cagr = growth_a_year(risk.total_return, r.size / periods_per_year)
+    return cagr if select == "cagr" else over_losses(cagr, -risk.max_drawdown)
+
+
+def growth_a_year(total_return: float, years: float) -> float:
+    """Return the compounded growth of a year, decimal; infinite where no number can hold it."""
+    with np.errstate(over="ignore"):
+        return float(np.power(1.0 + total_return, 1.0 / years)) - 1.0
+
+
+def over_losses(gain: float, losses: float) -> float:
+    """Return gain / losses: infinite where something was gained and nothing lost, else NaN at 0."""
+    if losses > _ROUNDING:
+        return _ratio(gain, losses)
+    return math.inf if gain > _ROUNDING else math.nan
 
 
 def _spread(r: FloatArray) -> float:
@@ -252,6 +307,23 @@ def drawdown(returns: npt.ArrayLike) -> FloatArray:
     """
     growth = np.cumprod(1.0 + np.asarray(returns, dtype=np.float64))
     return growth / np.maximum(np.maximum.accumulate(growth), 1.0) - 1.0
+
+
+def deepest_fall(values: npt.ArrayLike, start_value: float) -> float:
+    """Return the deepest fall below the highest value so far, the start included; NaN for none.
+
+    Parameters
+    ----------
+    values : array of shape (n_bars,)
+        Account value at each bar's close; at or below 0 everything is lost.
+    start_value : float
+        Account value before the first bar, > 0.
+    """
+    path = np.asarray(values, dtype=np.float64)
+    if not path.size:
+        return math.nan
+    peak = np.maximum(np.maximum.accumulate(path), start_value)
+    return max(float((path / peak).min()) - 1.0, -1.0)
 
 
 def longest_run(flags: BoolArray) -> int:

@@ -20,6 +20,7 @@ from hpi_bt.stats.sharpe import exponents, refuse_unknown
 MAX_BLOCKS = 24  # 2.7 million splits; two more blocks would make four times as many
 _GROUP = 4  # blocks whose 2**4 partial sums are tabulated together
 _CHUNK = 1 << 16  # Sharpe ratios worked on at once, so that they stay in the processor's cache
+_TIE = 1e-9  # Sharpe ratios per observation that are nearer are equal but for rounding
 _NO_SPREAD = 1e-10  # of the sum of squares: all that rounding leaves of a constant's variance
 
 
@@ -33,7 +34,8 @@ class Overfitting(NamedTuple):
         better out of sample than the median trial.
     logits : ndarray of shape (n_splits,)
         log(omega/(1 - omega)) with omega = rank/(n_trials + 1) of the in-sample best among all
-        out-of-sample Sharpe ratios (the best has rank n_trials, ties their average rank).
+        out-of-sample Sharpe ratios (the best has rank n_trials, ties, Sharpe ratios within 1e-9,
+        their average rank).
         Split i takes as in-sample blocks the i-th of `itertools.combinations(range(blocks),
         blocks // 2)`, block 0 being the oldest.
     in_sample_best : ndarray of int, shape (n_splits,)
@@ -205,10 +207,10 @@ def _selected(
     fit: FloatArray, test: FloatArray
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Return the best column of each row of `fit`, its two ratios and its rank in `test`."""
-    best = fit.argmax(axis=1)[:, None]
+    best = (fit >= fit.max(axis=1, keepdims=True) - _TIE).argmax(axis=1)[:, None]
     inside, outside = np.take_along_axis(fit, best, 1), np.take_along_axis(test, best, 1)
-    below = np.count_nonzero(test < outside, axis=1)
-    equal = np.count_nonzero(test == outside, axis=1)  # itself included
+    below = np.count_nonzero(test < outside - _TIE, axis=1)
+    equal = np.count_nonzero(np.abs(test - outside) <= _TIE, axis=1)  # itself included
     return best[:, 0], inside[:, 0], outside[:, 0], below + (equal + 1) / 2
 
 

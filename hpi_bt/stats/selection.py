@@ -22,18 +22,26 @@ def overfitting_of(returns: FloatArray, best: int) -> dict[str, Any]:
     Parameters
     ----------
     returns : ndarray of shape (n_points, n_sessions)
-        Session returns of every point.
+        Session returns of every point; NaN of those that raised.
     best : int
         Row of the chosen one.
+
+    Returns
+    -------
+    found : dict
+        `trials` are the different ones: points whose results are equal to the last bit are one.
     """
+    own = returns[best]
+    known = returns[~np.isnan(returns).any(axis=1)]  # a point that raised is no trial
+    returns = np.unique(known, axis=0) if len(known) else known
     many = returns.shape[1] > 1
     spread = returns.std(axis=1, ddof=1) if many else np.zeros(len(returns))
     sharpes = np.divide(
         returns.mean(axis=1), spread, out=np.zeros(len(returns)), where=spread > 0.0
     )
     found: dict[str, Any] = {"trials": len(returns), "sessions": returns.shape[1]}
-    if spread[best] > 0.0 and returns.shape[1] >= 4:
-        m = sharpe_moments(returns[best])
+    if returns.shape[1] >= 4 and own.std(ddof=1) > 0.0:
+        m = sharpe_moments(own)
         variance = float(sharpes.var(ddof=1)) if len(sharpes) > 1 else 0.0
         shape = {"skew": m.skew, "kurtosis": m.kurtosis}
         found |= {

@@ -13,7 +13,11 @@ from hpi_bt.arrays import FloatArray
 from hpi_bt.sources.years import sessions_per_year
 from hpi_bt.stats.held import exposures, mean_known, without_flows
 from hpi_bt.stats.metrics import (
+    LEAST_SESSIONS,
+    MOST_CAGR,
+    deepest_fall,
     exposure,
+    is_ruined,
     performance,
     session_returns,
     trade_metrics,
@@ -71,11 +75,13 @@ def summarise(
     curve = pd.Series(without_flows(equity, flows, cash), index=frame.index)
     returns = session_returns(curve, frame["session"], cash)
     year = sessions_per_year(frame)
-    risk, closed = performance(returns, periods_per_year=year), trade_metrics(trades)
+    risk = performance(returns, periods_per_year=year, ruined=is_ruined(curve))
+    closed = trade_metrics(trades)
     if benchmark is None or benchmark.empty:
-        against = None
+        against, lowest = None, math.nan
     else:
         against = performance(benchmark, periods_per_year=year)
+        lowest = deepest_fall(frame["close"], float(frame["open"].iloc[0]))
     return {
         "first": str(frame.index[0]),
         "last": str(frame.index[-1]),
@@ -91,6 +97,7 @@ def summarise(
         "sharpe": risk.sharpe,
         "sortino": risk.sortino,
         "max_drawdown": risk.max_drawdown,
+        "max_drawdown_by_bar": deepest_fall(curve, cash),
         "drawdown_sessions": risk.drawdown_sessions,
         "calmar": risk.calmar,
         "trades": closed.n,
@@ -111,6 +118,7 @@ def summarise(
         "benchmark_cagr": against.cagr if against else float("nan"),
         "benchmark_sharpe": against.sharpe if against else float("nan"),
         "benchmark_max_drawdown": against.max_drawdown if against else float("nan"),
+        "benchmark_max_drawdown_by_bar": lowest,
     }
 
 
@@ -123,8 +131,8 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-_STEP = {52: "weekly", 12: "monthly"}  # what a ratio is made of, by sessions in a year
-LEAST_SESSIONS = 21  # a month; a year made of fewer says nothing (three gave a Sharpe of 10)
+_STEPS = ((14.0, "monthly"), (60.0, "weekly"))  # what a ratio is made of, by sessions in a year
+_MOST = f"above {MOST_CAGR:,.0%} a year: too short a stretch for a rate"
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -160,17 +168,23 @@ def figures(summary: Mapping[str, Any]) -> list[Figure]:
         if yearly and few:
             said = _too_few(summary["sessions"]) if key == "cagr" else ""  # once is enough
             return Figure(label, "n/a", note=said)
-        return Figure(label, text(key), text(other) if compared else "")
+        note = _MOST if key == "cagr" and s[key] is None else ""
+        return Figure(label, text(key), text(other) if compared else "", note)
 
     opened = f"{s['open_trades']} more still open" if s["open_trades"] else ""
     average = f"{number('average_trade')} a trade, held {s['average_bars'] or 0:.1f} bars"
-    step = _STEP.get(int(s.get("sessions_per_year") or 0), "daily")
+    year = float(s.get("sessions_per_year") or math.inf)
+    step = next((word for most, word in _STEPS if year <= most), "daily")
+    intraday = summary["bars"] > summary["sessions"] and s.get("max_drawdown_by_bar") is not None
+    drawdown = ("max_drawdown", "benchmark_max_drawdown")
+    by_bar = both("Max drawdown by bar", percent, *(f"{key}_by_bar" for key in drawdown))
     events = ", ".join(f"{s[key]:,} {word}" for key, word in _EVENTS.items() if s.get(key))
     return [
         both("Return", percent, "total_return", "benchmark_return"),
         both("CAGR", percent, "cagr", "benchmark_cagr", yearly=True),
         both(f"Sharpe ({step})", number, "sharpe", "benchmark_sharpe", yearly=True),
-        both("Max drawdown", percent, "max_drawdown", "benchmark_max_drawdown"),
+        both("Max drawdown by session" if intraday else "Max drawdown", percent, *drawdown),
+        *([by_bar] if intraday else []),
         Figure("Trades", f"{s['trades']:,}", note=opened),
         Figure("Win rate", percent("win_rate"), note=average if s["trades"] else ""),
         Figure("Time in market", percent("exposure"), note="of the bars with a position"),

@@ -136,8 +136,8 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
         self._target_order: Any = None
         self._entry_bar, self._entry_session, self._entry_price = 0, np.nan, np.nan
 
-    def start(self) -> None:
-        """Turn `Orders` into plain numbers, now that the broker knows the market."""
+    def _start(self) -> None:
+        """Turn `Orders` into plain numbers, now that the broker knows the market; then `start`."""
         self._held = self.broker.getposition(self.data)  # the broker keeps it up to date
         cost = self.broker.getcommissioninfo(self.data)
         future = not cost.stocklike
@@ -146,6 +146,13 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
             multiplier=cost.p.mult if future else 1.0,
             margin=cost.margin if future else 0.0,
         )
+        super()._start()
+
+    def _notify(self, qorders: Any = (), qtrades: Any = ()) -> None:
+        """Follow the orders whatever a subclass makes of `notify_order`, then notify of them."""
+        for order in qorders if self.cerebro.p.quicknotify else self._orderspending:
+            self._follow(order)
+        super()._notify(qorders=qorders, qtrades=qtrades)
 
     def next(self) -> None:
         """Decide at this bar's close: leave, protect, enter (SPEC section 8)."""
@@ -240,8 +247,8 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
         hit = self.data.low[0] <= stop if side > 0 else self.data.high[0] >= stop
         self.counts["entry_bar_breaches"] += hit
 
-    def notify_order(self, order: Any) -> None:
-        """Follow what the broker did with the orders of this strategy."""
+    def _follow(self, order: Any) -> None:
+        """Note what the broker did with the orders of this strategy."""
         kind = order.info.get("kind")
         if order.status in (order.Margin, order.Rejected):
             self.counts["rejected"] += 1

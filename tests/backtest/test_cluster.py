@@ -15,7 +15,7 @@ import pytest
 import hpi_bt
 from hpi_bt import InputError
 
-pytest.importorskip("distributed", reason="the extra dask is not installed")
+distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 CONFIG = {
     "name": "cluster",
     "data": {"source": {"kind": "demo", "sessions": 12, "bar": "5min"}, "calendar": "XNYS"},
@@ -81,6 +81,22 @@ def test_a_cluster_makes_the_local_table_though_a_worker_is_killed(cluster, tmp_
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_cluster_without_a_living_worker_is_reported_after_ten_seconds(tmp_path):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = dask("dask_scheduler", "--host", address, "--no-dashboard")
+    try:
+        with distributed.Client(address, timeout=30, set_as_default=False):
+            pass
+        begun = time.monotonic()
+        with pytest.raises(InputError, match="has no living worker; start one") as refused:
+            hpi_bt.sweep(CONFIG, results=tmp_path, scheduler=address)
+        assert "\n" not in str(refused.value)
+        assert 10.0 <= time.monotonic() - begun < 25.0
+    finally:
+        scheduler.kill()
+        scheduler.wait(10)
+
+
 def test_a_scheduler_that_is_not_there_is_named_within_ten_seconds(tmp_path):
     address = f"tcp://127.0.0.1:{free_port()}"
     begun = time.monotonic()

@@ -70,6 +70,7 @@ def test_random_scripts_make_no_difference(seed, script, setup):
     agree(Random, setup, frame=frame_of(seed))
 
 
+@pytest.mark.filterwarnings("ignore:HedgeData")  # such bars are warned of
 def test_bars_that_lie_about_their_extremes_make_no_difference():
     frame = frame_of()
     frame["high"], frame["low"] = frame["low"].copy(), frame["high"].copy()
@@ -77,6 +78,7 @@ def test_bars_that_lie_about_their_extremes_make_no_difference():
         agree(strategy, frame=frame)
 
 
+@pytest.mark.filterwarnings("ignore:HedgeData")  # such bars are warned of
 def test_bars_without_numbers_make_no_difference():
     frame = frame_of()
     frame.iloc[[4, 9], :4] = np.nan

@@ -56,6 +56,22 @@ def test_random_points_lie_within_their_axes_repeat_by_seed_and_never_twice(samp
         assert point["one"] in ("x", "y")
 
 
+def test_the_ends_of_a_range_are_drawn_as_often_as_its_middle():
+    axes = {"whole": span(1, 5), "other": span(0.0, 1.0)}
+    drawn = [p["whole"] for p in random_points(axes, 5000, seed=1)]
+    counts = np.bincount(drawn, minlength=6)[1:]
+    assert counts.min() > 850  # 1,000 each; half of it at the ends before
+
+
+def test_a_range_of_floats_gives_floats():
+    drawn = [p["x"] for p in random_points({"x": span(0.0, 2.0)}, 40)]
+    assert all(isinstance(x, float) for x in drawn)
+    assert len({round(x, 3) for x in drawn}) > 30
+    assert all(isinstance(x, float) for x in range_values("x", span(1.0, 3.0, 1.0)))
+    kept = Range.model_validate(span(0.0, 2.0).model_dump(mode="json", by_alias=True))
+    assert not kept.whole
+
+
 def test_fewer_points_are_drawn_where_there_are_no_more():
     got = random_points({"a": [1, 2], "b": [True, False]}, 50)
     assert sorted(map(repr, got)) == sorted(

@@ -188,4 +188,4 @@ def test_any_figures_can_be_shown(total: float | None, trades: int, name: str) -
     with tempfile.TemporaryDirectory() as folder:
         result = written(Path(folder), total_return=total, trades=trades, name=name)
         assert repr(result).startswith("<Result ")
-        assert result._repr_html_().count("<tr") == 11
+        assert result._repr_html_().count("<tr") == 12

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpi_bt import InputError
-from hpi_bt.backtest.walk_forward import bars_of, scores, windows_of
+from hpi_bt.backtest.walk_forward import bars_of, chosen_row, rank_among_others, windows_of
 from hpi_bt.config import WalkForward
 
 
@@ -71,10 +71,39 @@ def test_bars_of_sessions():
     assert bars_of(ends, 1, 3) == slice(3, 10)
 
 
-def test_scores_are_figures_and_least_where_undefined():
-    returns = np.array([[0.01, 0.02, -0.01], [0.0, 0.0, 0.0]])
-    got = scores(returns, "sharpe")
-    assert got[0] == pytest.approx(returns[0].mean() / returns[0].std(ddof=1) * np.sqrt(252))
-    assert got[1] == -np.inf
-    other = scores(returns, "sharpe", year=365)
-    assert other[0] == pytest.approx(got[0] * np.sqrt(365 / 252))
+def trained(*rows):
+    return np.array(rows, dtype=float)
+
+
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("rows", "min_trades", "row"),
+    [
+        ([(1.0, 0.0, 5), (2.0, 0.0, 5), (2.0, 0.0, 5)], 1, 1),  # the first of equals
+        ([(1.0, 0.0, 5), (INF, 0.1, 5), (INF, 0.2, 5)], 1, 2),  # of equals the higher Sharpe
+        ([(9.0, 9.0, 0), (-1.0, -1.0, 1)], 1, 1),  # no trade, no choice
+        ([(9.0, 9.0, 2), (-1.0, -1.0, 3)], 3, 1),
+        ([(1.0, 1.0, 2), (2.0, 2.0, 1)], 3, 1),  # none has as many
+        ([(0.0, NAN, 0), (NAN, NAN, 4), (NAN, NAN, NAN)], 1, -1),
+        ([(0.5, NAN, 1), (0.5, -3.0, 1)], 1, 1),
+    ],
+)
+def test_a_window_chooses_by_score_then_sharpe_then_grid_among_points_that_trade(
+    rows, min_trades, row
+):
+    assert chosen_row(trained(*rows), min_trades) == row
+
+
+def test_the_rank_among_the_others_is_one_half_for_equals():
+    assert rank_among_others(np.array([1.0, 1.0, 1.0, 1.0]), 2) == 0.5
+    assert rank_among_others(np.array([3.0, 1.0, 2.0, NAN]), 0) == 1.0
+    assert rank_among_others(np.array([3.0, 1.0, 2.0, 2.0]), 2) == 0.5
+    assert np.isnan(rank_among_others(np.array([3.0]), 0))
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=9))
+def test_the_mean_rank_of_all_points_is_that_of_luck(totals):
+    ranks = [rank_among_others(np.array(totals, dtype=float), i) for i in range(len(totals))]
+    assert np.mean(ranks) == pytest.approx(0.5)

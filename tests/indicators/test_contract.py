@@ -149,6 +149,7 @@ def with_another_future(change: Any, mode: str) -> dict[tuple[str, int], Any]:
 
 
 @every_case
+@pytest.mark.filterwarnings("ignore:HedgeData")  # altered bars contradict themselves
 @pytest.mark.parametrize("mode", ["default", "preload=False"])
 @pytest.mark.parametrize("change", [truncated, altered, delayed])
 def test_the_future_changes_nothing(case, change, mode):

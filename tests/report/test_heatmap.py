@@ -15,7 +15,7 @@ FIGURES = ("sharpe", "volatility")
 def summary(**more):
     figures = {"sharpe": 1.5, "total_return": 0.25, "max_drawdown": -0.1, "trades": 12.0}
     about = {"name": "s", "symbol": "X", "demo": "", "engine": "fast", "points": 6}
-    about |= {"sessions": 40, "sessions_per_year": 365, "best": {"period": 5, "kind": "a"}}
+    about |= {"sessions": 40, "sessions_per_year": 365.24, "best": {"period": 5, "kind": "a"}}
     return about | {"figures": figures} | more
 
 
@@ -116,4 +116,4 @@ def test_one_parameter_makes_one_column(opened):
 def test_the_page_says_by_how_many_sessions_a_year_it_annualises(tmp_path):
     path = tmp_path / "h.html"
     write_heatmap(path, table(), ["period", "kind"], FIGURES, "sharpe", summary())
-    assert "by 365 sessions a year" in path.read_text("utf-8")
+    assert "by 365.2 sessions a year" in path.read_text("utf-8")

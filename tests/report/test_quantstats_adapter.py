@@ -21,6 +21,26 @@ def sessions(values):
     return pd.Series(np.asarray(values), index=pd.bdate_range("2024-01-02", periods=len(values)))
 
 
+def test_growth_a_year_is_no_figure_where_it_would_be_none():
+    import re
+
+    def shown(returns, benchmark):
+        table = str(quantstats_sheet(returns, benchmark, periods_per_year=253.6).tables[0][1])
+        rows = re.findall(r"<tr><td>([^<]*)</td>((?:<td>[^<]*</td>)+)", table)
+        return {name: re.findall(r"<td>([^<]*)</td>", cells) for name, cells in rows}
+
+    huge, usual = sessions(NOISE[:30] + 0.1), sessions(NOISE[:30])
+    for label in ("CAGR%", "All-time (ann.)", "Risk-Adjusted Return"):
+        bench, own = shown(huge, usual)[label]
+        assert own == "n/a"
+        assert bench.endswith("%")
+        assert shown(sessions(NOISE[:20]), sessions(NOISE[20:40]))[label] == ["n/a", "n/a"]
+    years = 30 / 253.6
+    growth = np.prod(1.0 + NOISE[:30]) ** (1.0 / years) - 1.0
+    want = f"{100 * growth:.2f}%".replace("-", "\N{MINUS SIGN}")
+    assert shown(huge, usual)["CAGR%"][0] == want
+
+
 @pytest.mark.parametrize(("length", "figures"), [(40, 7), (200, 12)])
 def test_only_the_charts_of_the_page_are_drawn_and_they_stay_as_they_were(
     monkeypatch, length, figures

@@ -197,7 +197,7 @@ def test_the_order_of_rows_changes_no_count(tmp_path_factory, strikes, random):
         (SPX.replace(",150,0.1213", ",lots,0.1213"), "row 6, volume is 'lots'; wanted a number"),
         (SPX.replace("SPX230915C", "SPX230915Q"), "contract: row 6 is 'SPX230915Q04500000'"),
         (SPX.replace("Last: 4505.50", "Closed"), "does not say the price of the underlying; give"),
-        (SPX.replace("Last: 4505.50", "Last: 0"), "spot is 0; wanted a positive number"),
+        (SPX.replace("Last: 4505.50", "Last: 0"), "spot is 0; wanted a number above 0"),
         (SPX.replace("September 14, 2023 at 3:31 PM EDT", "today"), "when it was made; give as_of"),
         (
             SPX.replace("3:31 PM EDT", "3:31 PM IST"),
@@ -234,7 +234,7 @@ def test_a_file_that_is_no_chain_is_refused_in_one_line(tmp_path, text, message)
         ({"as_of": "2023-14-09"}, "as_of: '2023-14-09' in America/New_York is no moment"),
         ({"as_of": "now"}, "as_of: 'now' in America/New_York is no moment"),  # never the clock
         ({"timezone": "Mars/Base", "as_of": "2023-09-14 12:00"}, "Mars/Base"),
-        ({"spot": -1}, "spot is -1; wanted a positive number"),
+        ({"spot": -1}, "spot is -1; wanted a number above 0"),
         ({"as_of": pd.NaT}, "as_of: 'NaT' in .* is no moment"),
         ({"as_of": "0203-09-14 15:00"}, "its moment is in the year 203; give as_of"),
     ],

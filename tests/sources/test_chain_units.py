@@ -8,7 +8,7 @@ import pytest
 
 from hpi_bt.errors import InputError, Severity
 from hpi_bt.sources.chains import open_chains, read_chain
-from small_chains import contracts, saved
+from small_chains import EXPIRIES, contracts, saved
 
 NAMES = {"strike": "strike_price", "bid": "best_bid", "ask": "best_offer"}
 
@@ -40,6 +40,33 @@ def test_another_unit_is_refused_by_the_files_names_and_converted_where_told(tmp
         np.testing.assert_allclose(getattr(chain, column), getattr(usual, column), rtol=1e-12)
     series = open_chains(path, columns=columns, unit=unit)
     assert series.chain(0).chain.strike.max() == 110.0
+
+
+def out_of_the_money(spot: float) -> pd.DataFrame:
+    """Calls above and puts below a spot, as feeds of the wings alone have them."""
+    table = contracts(expiries=EXPIRIES[1:])
+    table = scaled(table, spot / 100.0, "strike", "bid", "ask", "spot")
+    above = table["strike"] >= table["spot"]
+    return table[above == (table["right"] == "C")]
+
+
+def test_coin_prices_without_a_contract_in_the_money_are_refused(tmp_path):
+    spot = 60_000.0
+    usual = read_chain(saved(tmp_path, out_of_the_money(spot))).chain
+    path = saved(tmp_path, scaled(out_of_the_money(spot), 1 / spot, "bid", "ask"), "coin.csv")
+    with pytest.raises(
+        InputError, match=r"^coin\.csv: bid and ask look like .*unit='coin_prices'$"
+    ):
+        read_chain(path)
+    converted = read_chain(path, unit="coin_prices").chain
+    np.testing.assert_allclose(converted.bid, usual.bid, rtol=1e-9)
+    with pytest.raises(InputError, match=r"bid and ask of .* above what .*; leave out unit"):
+        read_chain(saved(tmp_path, out_of_the_money(spot)), unit="coin_prices")
+
+
+def test_a_calm_rate_is_no_coin(tmp_path):
+    calm = contracts(np.linspace(95.0, 96.0, 21), spot=95.5, vol=0.007, skew=0.0)
+    read_chain(saved(tmp_path, calm.assign(bid=calm["bid"] + 0.009, ask=calm["ask"] - 0.009)))
 
 
 def test_a_unit_that_the_file_is_not_in_is_refused(tmp_path):

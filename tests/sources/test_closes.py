@@ -177,6 +177,15 @@ def test_dates_of_month_ends_need_no_setting(last):
     assert [f"{at:%m-%d}" for at in monthly.closes[:3]] == ["01-31", "02-29", "03-28"]
 
 
+@pytest.mark.parametrize("days", ["W-FRI", "BME"])
+def test_last_weekdays_end_weeks_and_months_where_every_day_is_a_session(days):
+    whole = bars(dates(days), calendar="24/7")
+    assert [f"{at:%Y-%m-%d}" for at in whole.closes - pd.Timedelta("1D")] == dates(days)
+    for begins in ("W-SUN", "W-MON", "MS"):
+        with pytest.raises(InputError, match="apart; daily bars are not"):
+            bars(dates(begins), calendar="24/7")
+
+
 @pytest.mark.parametrize("days", ["W-MON", "W-SUN", "W-TUE", "MS", "QS"])
 @pytest.mark.parametrize("said", [{}, {"bar_minutes": 1440}, {"bar": "1d"}, {"bar_label": "open"}])
 def test_dates_too_far_apart_are_never_taken_for_daily_bars(days, said):
@@ -190,6 +199,23 @@ def test_dates_too_far_apart_are_never_taken_for_daily_bars(days, said):
 def test_even_last_sessions_contradict_a_length_of_a_day(days):
     with pytest.raises(InputError, match=r"apart; daily bars are not"):
         bars(dates(days), bar_minutes=1440)
+
+
+@pytest.mark.parametrize("second", ["12:45", "13:30"])
+def test_two_bars_a_session_contradict_a_shorter_length(second):
+    halves = [f"{day:%Y-%m-%d} {at}" for day in pd.bdate_range("2024-01-02", periods=8)
+              for at in ("09:30", second)]  # fmt: skip
+    rules = {"bar_label": "open", "timezone": "America/New_York"}
+    with pytest.raises(InputError, match="minutes apart within a session, never 60; give the"):
+        bars(halves, bar_minutes=60, **rules)
+    longer = 240 if second == "13:30" else 195
+    assert bars(halves, bar_minutes=longer, **rules).closes[1].hour == 16
+
+
+def test_a_first_bar_cut_by_the_open_contradicts_nothing():
+    cut = [f"{day:%Y-%m-%d} {at}" for day in pd.bdate_range("2024-01-02", periods=8)
+           for at in ("09:30", "12:00")]  # fmt: skip
+    bars(cut, bar_label="open", timezone="America/New_York", bar_minutes=240)
 
 
 def test_a_week_that_ends_on_any_day_is_known_on_that_day():

@@ -208,10 +208,58 @@ def test_half_a_file_is_refused_in_one_line(tmp_path):
         ParquetSource(path="half.parquet").read(where, "XNYS")
 
 
+@pytest.mark.parametrize(
+    ("head", "page"),
+    [
+        ("<DATE>,<OPEN>,<CLOSE>", False),
+        ("<DATE>\t<OPEN>\t<CLOSE>", False),
+        ("<!doctype html>", True),
+        ("<html><body>", True),
+        ("<Error><Code>403</Code></Error>", True),
+    ],
+)
+def test_names_in_angle_brackets_are_no_web_page(tmp_path, head, page):
+    (tmp_path / "spy.csv").write_text(f"{head}\n2024-01-02,1,1\n")
+    with pytest.raises(InputError) as error:
+        CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
+    assert ("web page" in str(error.value)) == page
+
+
+def test_names_in_angle_brackets_are_read_without_them(tmp_path):
+    rows = "2024-01-02,1,2,1,2,10\n2024-01-03,1,2,1,2,10\n"
+    where = Locations((tmp_path,))
+    (tmp_path / "plain.csv").write_text(f"DATE,OPEN,HIGH,LOW,CLOSE,VOLUME\n{rows}")
+    (tmp_path / "angle.csv").write_text(f"<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOLUME>\n{rows}")
+    plain, angle = (CsvSource(path=f"{n}.csv").read(where, "XNYS") for n in ("plain", "angle"))
+    pd.testing.assert_frame_equal(plain, angle)
+
+
+def test_an_integer_of_hundreds_of_digits_is_shown_shortened(tmp_path):
+    rows = f"2024-01-02,1,2,1,2,{'9' * 400}\n2024-01-03,1,2,1,2,10\n"
+    (tmp_path / "spy.csv").write_text(f"date,open,high,low,close,volume\n{rows}")
+    with pytest.raises(InputError, match=r"volume: row 1 is 9{20}\.{3}9{20}; wanted a number"):
+        CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
+
+
 def test_a_part_without_a_known_column_is_refused(tmp_path):
     (tmp_path / "oi.csv").write_text("date,gauge\n2024-11-27,60\n")
     with pytest.raises(InputError, match=r"^oi.csv: no column to join; name them under columns"):
         CsvSource(path="oi.csv").read_columns(Locations((tmp_path,)), "XNYS")
+
+
+@pytest.mark.parametrize(
+    ("price", "doubtful"),
+    [("1,085", True), ("5,006.5", False), ("1,085,000", False), ("85", False)],
+)
+def test_a_comma_that_may_be_a_decimal_one_is_said(tmp_path, price, doubtful):
+    days = pd.bdate_range("2024-01-02", periods=5).strftime("%Y-%m-%d")
+    rows = [f'{day},"{price}","{price}","{price}","{price}",100' for day in days]
+    text = "\n".join(("date,open,high,low,close,volume", *rows))
+    (tmp_path / "spy.csv").write_text(text)
+    frame = CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
+    assert (frame["close"] == float(price.replace(",", ""))).all()
+    codes = [getattr(note, "code", "") for note in frame.attrs["notes"]]
+    assert codes.count("comma-of-thousands") == doubtful
 
 
 @settings(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Severity
 from hpi_bt.sources import calendars
 from hpi_bt.sources.hours import (
     add_hours,
@@ -91,8 +91,16 @@ def test_years_before_the_calendar_keep_usual_hours_of_their_time():
 def test_a_long_list_of_unknown_dates_is_cut():
     days = [f"2024-06-{day:02d} 12:00" for day in (1, 2, 8, 9, 15, 16)]
     (note,) = add_hours(frame_at(*days), "XNYS", bar_minutes=5).attrs["notes"]
-    assert note.startswith("6 sessions not in calendar XNYS")
-    assert note.endswith("2024-06-15, ...")
+    assert note.text.startswith("6 sessions not in calendar XNYS")
+    assert note.endswith("2024-06-15, ... (100% of all; give the market's own as data.calendar)")
+    assert note.severity is Severity.WARNING
+
+
+def test_a_few_unknown_dates_are_no_warning():
+    days = [f"2024-06-{day:02d} 12:00" for day in range(3, 29)]
+    usual = [day for day in days if pd.Timestamp(day).day_of_week < 5 and "06-19" not in day]
+    (note,) = add_hours(frame_at("2024-06-01 12:00", *usual), "XNYS", bar_minutes=5).attrs["notes"]
+    assert note.severity is Severity.INFO
 
 
 def test_bars_outside_hours_stay_with_their_date_or_are_dropped_and_counted():
@@ -164,6 +172,15 @@ def test_an_unknown_calendar_is_refused_with_the_nearest_name():
 
 
 @pytest.mark.real_data
+def test_a_calendar_that_cannot_be_made_is_refused(monkeypatch):
+    def fails(*_: object) -> None:
+        raise ValueError("Special dates are not sessions")
+
+    monkeypatch.setattr(calendars, "_fabricate", fails)
+    with pytest.raises(InputError, match=r"cannot make 'XTAE' \(Special dates .*data\.hours"):
+        calendars.schedule_of("XTAE", 2011, 2012)
+
+
 def test_real_minutes_lie_within_their_sessions(real_data):
     path = real_data / "bars/SPY_1m_2024-03_2025-04.parquet"
     stamps = pd.DatetimeIndex(pd.read_parquet(path, columns=["timestamp"])["timestamp"])

@@ -74,6 +74,40 @@ def test_a_blank_state_leaves_the_last_known_one():
     assert_array_equal(out["net_oi"], np.ones(5))
 
 
+def joined_days(tmp_path, first: str, last: str, **options) -> pd.DataFrame:
+    """Return daily bars of September 2024 with a column of weekdays from first to last."""
+    days = pd.bdate_range("2024-09-03", "2024-09-30")
+    frame = frame_at(*(f"{day:%Y-%m-%d} 16:00" for day in days))
+    given = pd.DataFrame({"date": pd.bdate_range(first, last).strftime("%Y-%m-%d"), "gauge": 1.0})
+    given.to_csv(tmp_path / "part.csv", index=False)
+    source = {**SOURCE, "columns": {"gauge": "gauge"}}
+    joined = Part.model_validate({"source": source, **options})
+    return join_parts(frame, [joined], Locations((tmp_path,)), "XNYS")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "stale"),
+    [
+        ("2024-07-01", "2024-09-06", 11),  # a value may be 8 days old
+        ("2024-01-02", "2024-03-01", 20),
+        ("2024-07-01", "2024-10-04", 0),
+        ("2024-07-01", "2024-09-23", 0),
+    ],
+)
+def test_values_far_older_than_rows_usually_are_apart_are_warned_of(tmp_path, first, last, stale):
+    notes = joined_days(tmp_path, first, last).attrs["notes"]
+    found = [n for n in notes if getattr(n, "code", "") == "joined-values-stale"]
+    assert [n.text.split(" of ")[0] for n in found] == [str(stale)] * (stale > 0)
+    assert all(f"{last} 16:00 is still the last" in n.text for n in found)
+    aged = joined_days(tmp_path, first, last, max_age_days=500).attrs["notes"]
+    assert "joined-values-stale" not in [getattr(n, "code", "") for n in aged]
+
+
+def test_rows_that_no_bar_can_know_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^part\.csv: no row of gauge is known by any bar"):
+        joined_days(tmp_path, "2024-10-01", "2024-12-01")
+
+
 def test_an_old_state_is_unknown_again():
     out = join(BARS, DAYS[:1], max_age_days=1, gauge=[1.0])
     assert_array_equal(out["gauge"], [1.0, 1.0, 1.0, 1.0, np.nan])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpi_bt.errors import InputError
+from hpi_bt.sources.numerals import dates_of
 from hpi_bt.sources.stamps import StampRules, parse_stamps
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -91,3 +92,8 @@ def test_seconds_of_a_day_with_a_fraction_are_no_moments_of_1970():
     seconds = pd.Series(["34200.004241176", "34200.1", "34260.5"], name="time")
     with pytest.raises(InputError, match=r"row 1, time is '34200\.004241176'"):
         parse_stamps(seconds, StampRules("x.csv"))
+
+
+@pytest.mark.parametrize("months", [["202311", "202312"], ["202310", "202311", "202312"]])
+def test_years_and_months_alone_are_no_dates(months):
+    assert dates_of(pd.Series(months)).isna().all()

@@ -11,7 +11,7 @@ from made_days import CALENDAR, daily, hours, minutes, scaled, sessions
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.config import validated
-from hpi_bt.errors import InputError
+from hpi_bt.errors import InputError, Severity
 from hpi_bt.frames import load_frame
 from hpi_bt.sources.bar_plausibility import implausible
 from hpi_bt.sources.base import Locations
@@ -168,9 +168,22 @@ def test_a_split_that_prices_do_not_show_is_refused():
             built(scaled(daily(), 30, 0.5), splits={day(30): ratio})
 
 
-def test_a_split_outside_the_data_is_taken_as_given():
+def test_a_split_outside_the_data_is_taken_as_given_and_said():
     frame = built(daily(), splits={date(2020, 1, 6): 2.0, date(2033, 1, 3): 4.0})
     assert_allclose(frame[PRICES], daily()[PRICES] / 4.0)
+    found = {n.code: n for n in frame.attrs["notes"]}
+    assert found["split-after-bars"].severity is Severity.WARNING
+    assert "2033-01-03: 4 lies after the last bar" in found["split-after-bars"].text
+    assert "2020-01-06: 2 lies before" in found["split-before-bars"].text
+
+
+@pytest.mark.parametrize(("ratio", "doubted"), [(2.3, True), (1.8, True), (2.0, False)])
+def test_a_ratio_that_prices_nearly_show_is_doubted(ratio, doubted):
+    frame = built(scaled(daily(), 30, 0.5), splits={day(30): ratio})
+    found = [n.text for n in frame.attrs["notes"] if n.code == "split-inexact"]
+    assert [f"{day(30)}: {ratio:g} is given, prices change by " in text for text in found] == (
+        [True] * doubted
+    )
 
 
 def test_a_split_on_a_day_without_session_counts_from_the_next_one():
@@ -202,7 +215,7 @@ def test_a_config_warns_of_a_split_in_its_own_dates_and_takes_one(tmp_path):
         return [getattr(note, "code", "") for note in frame.attrs["notes"]]
 
     assert codes() == ["likely-split"]
-    assert codes(start=str(day(35))) == []
+    assert codes(start=str(day(35))) == ["likely-split", "warm-up"]  # indicators see it
     assert codes(splits={str(day(30)): 2}) == ["adjusted-for-splits"]
 
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hpi_bt.errors import InputError
 from hpi_bt.stats.metrics import (
+    choice_score,
     drawdown,
     exposure,
     longest_run,
@@ -102,13 +103,16 @@ def test_performance_by_hand():
     got = performance([0.10, -0.10, 0.10], periods_per_year=6)
     spread = math.sqrt((0.2**2 + 0.4**2 + 0.2**2) / 9 / 2)  # deviations 1/15, -2/15, 1/15
     assert_allclose(got.total_return, 0.089, rtol=1e-14)
-    assert_allclose(got.cagr, 1.089**2 - 1.0, rtol=1e-14)
+    assert math.isnan(got.cagr)  # three sessions are no rate
+    assert math.isnan(got.calmar)
     assert_allclose(got.volatility, spread * math.sqrt(6), rtol=1e-14)
     assert_allclose(got.sharpe, (0.1 / 3) / spread * math.sqrt(6), rtol=1e-13)
     assert_allclose(got.sortino, (0.1 / 3) / (0.1 / math.sqrt(3)) * math.sqrt(6), rtol=1e-13)
     assert_allclose(got.max_drawdown, -0.10, rtol=1e-14)
     assert (got.sessions, got.drawdown_sessions) == (3, 2)
-    assert_allclose(got.calmar, (1.089**2 - 1.0) / 0.10, rtol=1e-13)
+    many = performance(np.tile([0.10, -0.10, 0.10], 7), periods_per_year=42)
+    assert_allclose(many.cagr, 1.089**14 - 1.0, rtol=1e-13)
+    assert_allclose(many.calmar, (1.089**14 - 1.0) / 0.10, rtol=1e-13)
 
 
 def test_a_first_session_that_loses_is_a_drawdown_from_the_start():
@@ -168,8 +172,39 @@ def test_undefined_ratios_are_nan():
 
 
 def test_ruin_is_a_total_loss_whatever_came_after():
-    got = performance([0.5, -1.0, 0.0])
+    got = performance([0.5, -1.0, *[0.0] * 19])
     assert (got.total_return, got.cagr, got.max_drawdown) == (-1.0, -1.0, -1.0)
+
+
+def test_growth_a_year_is_no_figure_below_21_sessions_and_above_a_thousand_percent():
+    assert math.isnan(performance([0.001] * 20).cagr)
+    assert_allclose(performance([0.001] * 21, periods_per_year=21).cagr, 1.001**21 - 1.0)
+    edge = 11.0 ** (1 / 252)
+    assert_allclose(performance([edge - 1.0001] * 252).cagr, 10.0, rtol=0.03)
+    assert math.isnan(performance([edge - 0.9999] * 252).cagr)
+    assert math.isnan(performance([0.5] * 1000).cagr)  # no number holds it
+
+
+def test_a_ratio_to_losses_is_infinite_where_nothing_was_lost_and_some_was_gained():
+    winner = performance([0.0, 0.01, 0.02])
+    assert (winner.sortino, winner.calmar) == (math.inf, math.inf)
+    assert performance([0.0, -0.01]).sortino < 0.0
+    rounded = performance([0.0, 0.01, -1e-16, 0.02])
+    assert (rounded.sortino, rounded.calmar) == (math.inf, math.inf)
+
+
+def test_the_score_of_a_choice_has_no_limits():
+    steady, rising = [0.01] * 5, [0.5, 0.0, 0.6]
+    assert choice_score(steady, "sharpe") == math.inf
+    assert choice_score([-0.01] * 5, "sharpe") < 0.0 or math.isnan(
+        choice_score([-0.01] * 5, "sharpe")
+    )
+    assert choice_score(rising, "calmar") == choice_score(rising, "sortino") == math.inf
+    assert choice_score([0.1, -0.01], "calmar") == pytest.approx(
+        (1.089 ** (252 / 2) - 1.0) / 0.01, rel=1e-9
+    )
+    assert math.isnan(choice_score([0.0] * 5, "sortino"))
+    assert choice_score(rising, "total_return") == pytest.approx(1.4)
 
 
 @pytest.mark.parametrize("bad", [[math.nan], [math.inf], [-1.01], [[0.1]]])

@@ -275,6 +275,14 @@ def test_equal_trials_share_their_average_rank_whatever_their_number():
         assert_array_equal(got.in_sample_best, np.zeros(70))
 
 
+def test_sharpe_ratios_that_differ_by_rounding_alone_are_ties():
+    one = noise(13, 64, 1)
+    sizes = np.array([0.3, 0.7, 1.1, 1.3, 0.9])  # the same ratio, but for the last digits
+    got = probability_of_backtest_overfitting(one * sizes, blocks=8)
+    assert_array_equal(got.logits, np.zeros(70))
+    assert_array_equal(got.in_sample_best, np.zeros(70))
+
+
 def test_trials_that_never_vary_have_ratio_zero():
     idle = np.column_stack((np.full(40, 0.1), np.full(40, -0.3), np.zeros(40)))
     got = probability_of_backtest_overfitting(idle, blocks=4)

@@ -49,6 +49,7 @@ def test_a_run_by_hand() -> None:
     assert s["total_return"] == pytest.approx(0.0, abs=1e-15)
     # sessions: +1 %, -10 %, 909 -> 1000; the deepest fall is from 1010 to 909
     assert s["max_drawdown"] == pytest.approx(909.0 / 1010.0 - 1.0)
+    assert s["max_drawdown_by_bar"] == s["max_drawdown"]
     r = [0.01, -0.1, 1000.0 / 909.0 - 1.0]
     mean = sum(r) / 3
     deviation = math.sqrt(sum((x - mean) ** 2 for x in r) / 2)
@@ -65,7 +66,7 @@ def test_a_run_by_hand() -> None:
     assert (s["commission"], s["slippage"], s["costs"]) == (1.5, 0.125, 1.625)
     # held from the open at 100 to the close at 121
     assert s["benchmark_return"] == pytest.approx(0.21)
-    assert s["benchmark_cagr"] == pytest.approx(1.21 ** (252 / 3) - 1.0)
+    assert math.isnan(s["benchmark_cagr"])  # of three sessions
     assert s["benchmark_max_drawdown"] == pytest.approx(-0.1)
     assert s["first"] == "2024-01-02 10:00:00-05:00"
 
@@ -98,7 +99,6 @@ def test_the_demo_run_has_the_figures_that_pandas_finds_in_its_equity() -> None:
     want = {
         "sessions": len(daily),
         "total_return": equity.iloc[-1] / s["start_value"] - 1.0,
-        "cagr": curve.iloc[-1] ** (252 / len(daily)) - 1.0,
         "volatility": returns.std() * 252**0.5,
         "sharpe": returns.mean() / returns.std() * 252**0.5,
         "sortino": returns.mean() * 252**0.5 / (returns.clip(upper=0) ** 2).mean() ** 0.5,
@@ -140,8 +140,26 @@ def plain(**changed: Any) -> dict[str, Any]:
     return by_hand() | {"rejected": 0} | changed
 
 
-def test_figures_are_the_ten_that_a_run_prints() -> None:
-    shown = figures(plain(rejected=2, capped=1200, late_flat=0, vetoed=3, sessions=21))
+def test_the_drawdown_by_bar_sees_what_happens_between_the_closes_of_sessions() -> None:
+    # 1000, 1500 and back to 1020 within the first session, 918 within the second
+    s = by_hand(equity=np.array([1500.0, 1020.0, 918.0, 1020.0, 1020.0, 1020.0]))
+    assert s["max_drawdown"] == 0.0
+    assert s["max_drawdown_by_bar"] == pytest.approx(918 / 1500 - 1.0)
+    assert s["benchmark_max_drawdown_by_bar"] == pytest.approx(-0.1)
+    shown = {f.label: f for f in figures(s | {"rejected": 0})}
+    assert shown["Max drawdown by session"].value == "0.00%"
+    assert shown["Max drawdown by bar"][1:3] == ("\N{MINUS SIGN}38.80%", "\N{MINUS SIGN}10.00%")
+    ruined = by_hand(equity=np.array([1500.0, -20.0, 5.0, 5.0, 5.0, 5.0]))
+    assert ruined["max_drawdown_by_bar"] == -1.0
+
+
+def test_a_growth_above_a_thousand_percent_a_year_is_no_rate() -> None:
+    shown = figures(plain(sessions=30, cagr=NAN, benchmark_return=NAN))[1]
+    assert shown == Figure("CAGR", "n/a", "", "above 1,000% a year: too short a stretch for a rate")
+
+
+def test_figures_are_the_ten_that_a_run_on_daily_bars_prints() -> None:
+    shown = figures(plain(rejected=2, capped=1200, late_flat=0, vetoed=3, sessions=21, bars=21))
     assert [f.label for f in shown] == [
         "Return", "CAGR", "Sharpe (daily)", "Max drawdown", "Trades", "Win rate",
         "Time in market", "Average exposure", "Costs paid", "Rejected orders",
@@ -154,14 +172,16 @@ def test_figures_are_the_ten_that_a_run_prints() -> None:
 
 
 def test_undefined_figures_say_so_and_an_absent_benchmark_is_blank() -> None:
-    shown = figures(plain(sessions=21, sharpe=None, win_rate=NAN, trades=0, benchmark_return=NAN))
+    shown = figures(
+        plain(sessions=21, bars=21, sharpe=None, win_rate=NAN, trades=0, benchmark_return=NAN)
+    )
     assert shown[2] == Figure("Sharpe (daily)", "n/a")
     assert shown[5] == Figure("Win rate", "n/a")
     assert not any(f.benchmark for f in shown)
 
 
 @pytest.mark.parametrize(
-    ("year", "step"), [(252, "daily"), (365, "daily"), (52, "weekly"), (12, "monthly")]
+    ("year", "step"), [(252, "daily"), (365.2, "daily"), (52.3, "weekly"), (12.1, "monthly")]
 )
 def test_a_sharpe_ratio_says_what_it_is_made_of(year: int, step: str) -> None:
     assert figures(plain(sessions=30, sessions_per_year=year))[2].label == f"Sharpe ({step})"
@@ -179,23 +199,31 @@ def test_a_year_is_not_made_of_a_few_sessions() -> None:
 def test_average_exposure_says_what_it_is_and_what_shorts_take_off() -> None:
     about = "position value over equity, mean of all bars"
     given_ = {"average_exposure": 0.826, "net_exposure": 0.826}
-    assert figures(plain(**given_))[7] == Figure("Average exposure", "82.60%", "", about)
-    short = figures(plain(**given_ | {"net_exposure": -0.01}))[7]
+    assert figures(plain(**given_))[8] == Figure("Average exposure", "82.60%", "", about)
+    short = figures(plain(**given_ | {"net_exposure": -0.01}))[8]
     assert short.note == f"{about}; long less short \N{MINUS SIGN}1.00%"
     old = {k: v for k, v in plain().items() if k not in given_}  # a run of an earlier version
-    assert figures(old)[7] == Figure("Average exposure", "n/a")
+    assert figures(old)[8] == Figure("Average exposure", "n/a")
 
 
-def test_a_year_has_the_sessions_of_the_calendar() -> None:
-    frame = market([100.0, 110.0, 110.0, 99.0, 99.0, 121.0])
-    frame.attrs["calendar"] = "24/7"
+def test_a_year_is_one_of_the_calendar_whatever_sessions_are_missing() -> None:
+    # 100 sessions of January to May 2020 and 100 of the same months of 2023
+    days = [d for y in (2020, 2023) for d in pd.bdate_range(f"{y}-01-01", periods=100)]
+    rng = np.random.default_rng(3)
+    close = 100.0 * np.cumprod(1.0 + rng.normal(0.002, 0.01, 200))
+    index = pd.DatetimeIndex(days).tz_localize("America/New_York")
+    frame = pd.DataFrame(
+        {"open": close, "close": close, "session": [float(d.toordinal()) for d in days]}, index
+    )
     trades = pd.DataFrame({"net": [], "bars": [], "status": []})
     fills = pd.DataFrame({"commission": [], "slippage": []})
-    equity = np.array([1000.0, 1010.0, 1010.0, 909.0, 909.0, 1000.0])
-    s = summarise(frame, equity, np.zeros(6), trades, fills, 1000.0, buy_and_hold(frame))
-    usual = by_hand()
-    assert (s["sessions_per_year"], usual["sessions_per_year"]) == (365, 252)
-    for key in ("sharpe", "sortino", "volatility", "benchmark_sharpe"):
-        assert s[key] == pytest.approx(usual[key] * math.sqrt(365 / 252))
-    assert s["benchmark_cagr"] == pytest.approx(1.21 ** (365 / 3) - 1.0)
-    assert s["total_return"] == usual["total_return"]
+    equity = 1000.0 * close / close[0]
+    s = summarise(frame, equity, np.ones(200), trades, fills, 1000.0, buy_and_hold(frame))
+    years = (days[-1] - days[0]).days / 365.2425
+    r = np.r_[0.0, close[1:] / close[:-1] - 1.0]
+    assert s["sessions_per_year"] == pytest.approx(200 / years)
+    for side in ("", "benchmark_"):
+        growth = close[-1] / close[0]
+        assert s[f"{side}cagr"] == pytest.approx(growth ** (1.0 / years) - 1.0)
+        sharpe = r.mean() / r.std(ddof=1) * math.sqrt(200 / years)
+        assert s[f"{side}sharpe"] == pytest.approx(sharpe)

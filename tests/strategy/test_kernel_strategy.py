@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpi_bt import HedgeData, KernelStrategy, Orders, defaults_of
+from hpi_bt import HedgeCerebro, HedgeData, KernelStrategy, Orders, defaults_of
+from hpi_bt.backtest.recorder import Recorder
 from hpi_bt.config import Broker
 from reference.trading import as_it_stands, cerebro, market
 
@@ -262,6 +263,7 @@ def test_at_the_first_close_with_nothing_left_the_position_is_closed_and_no_orde
     assert (got.trades["exit_reason"].tolist(), got.counts["rejected"]) == (["ruin"], 0)
 
 
+@pytest.mark.filterwarnings("ignore:HedgeData")  # such bars are warned of
 def test_a_ruined_account_is_closed_by_no_stop_and_may_end_above_zero():
     stop = {"period": 1, "multiple": 2.0}  # 14, touched on the bar after the ruin
     bars = {2: (10, 13.9, 9, 14.2), 3: (12, 15, 11, 11)}
@@ -384,6 +386,28 @@ def test_orders_come_as_a_mapping_or_as_orders_and_replace_those_of_the_class(gi
     _, done = plain(Held, HedgeData(bars_frame()), orders=given_)
     assert done[0] == (1, 5, 10.0)
     assert plain(Held, HedgeData(bars_frame()))[1][0] == (1, 3, 10.0)
+
+
+@pytest.mark.parametrize("hook", ["notify_order", "start", "stop", "notify_trade"])
+@pytest.mark.parametrize("kind", [bt.Cerebro, HedgeCerebro])
+@pytest.mark.parametrize("mode", [{}, {"quicknotify": True}], ids=str)
+def test_hooks_of_backtrader_may_be_overridden_without_calling_ours(hook, kind, mode):
+    own = type("Own", (Held,), {hook: lambda self, *_: None})
+    rules = Orders(size=Held.orders.size, stop=STOP, target={"multiple": 1.0}, time_stop_bars=2)
+
+    def trades(strategy):
+        cerebro_ = kind(stdstats=False, **mode)
+        cerebro_.adddata(HedgeData(bars_frame(40)))
+        cerebro_.addstrategy(strategy, orders=rules)
+        cerebro_.addanalyzer(Recorder, _name="recorder")
+        done = cerebro_.run()[0]
+        return done.analyzers.recorder.record.fills, done.counts
+
+    fills, counts = trades(Held)
+    assert fills["reason"].isin(["time", "stop", "target"]).any()
+    again, recounted = trades(own)
+    pd.testing.assert_frame_equal(again, fills)
+    assert recounted == counts
 
 
 def test_next_may_be_overridden_and_reads_the_signal():
