@@ -31,15 +31,31 @@ class Market:
         """Return log returns from close to close, the first from its open."""
         return np.diff(np.log(self.close), prepend=np.log(self.open[0]))
 
+    def along(self, other):
+        """Return the market with the moves of `other` added, bar by bar."""
+        names = ("open", "high", "low", "close")
+        return replace(self, **{n: getattr(self, n) * getattr(other, n) / 100.0 for n in names})
+
+    def only(self, kept):
+        """Return the bars that are `kept`, sessions keeping their numbers."""
+        names = ("open", "high", "low", "close", "session", "left")
+        minutes = None if self.minutes is None else self.minutes[kept]
+        return replace(self, minutes=minutes, **{n: getattr(self, n)[kept] for n in names})
+
     def planted(self, bars, size):
         """Return the market in which price moves by `size` within each of `bars`, for good."""
-        jump = np.zeros(self.close.size)
-        np.add.at(jump, bars, np.log1p(size))
-        after = np.exp(np.cumsum(jump))
-        before = np.append(1.0, after[:-1])
+        before, after = path_of(self.close.size, bars, size)
         top, low = np.maximum(before, after), np.minimum(before, after)
         prices = dict(open=self.open * before, close=self.close * after)
         return replace(self, **prices, high=self.high * top, low=self.low * low)
+
+
+def path_of(n, bars, size):
+    """Return by what opens and closes are multiplied where price moves by `size` in some bars."""
+    jump = np.zeros(n)
+    np.add.at(jump, bars, np.log1p(size))
+    after = np.exp(np.cumsum(jump))
+    return np.append(1.0, after[:-1]), after
 
 
 def _noise(rng, n, shape):
@@ -48,7 +64,7 @@ def _noise(rng, n, shape):
     return np.clip(rng.standard_t(3, n), -12.0, 12.0) / np.sqrt(3.0)
 
 
-def _lasting(rng, n, memory, size):
+def lasting(rng, n, memory, size):
     """Return an autocorrelated path of standard deviation `size`."""
     shock = size * np.sqrt(1.0 - memory**2) * rng.normal(size=n)
     path, last = np.empty(n), size * rng.normal()
@@ -77,8 +93,8 @@ def intraday(rng, sessions=60, bars=26, shape="clustered", drift=0.0):
     if shape != "flat":
         spread *= 0.7 + 1.6 * np.abs(2.0 * place / (bars - 1) - 1.0) ** 3
     if shape in ("clustered", "heavy"):
-        spread *= np.exp(_lasting(rng, sessions, 0.8, 0.45))[session]
-        spread *= np.exp(_lasting(rng, session.size, 0.9, 0.35))
+        spread *= np.exp(lasting(rng, sessions, 0.8, 0.45))[session]
+        spread *= np.exp(lasting(rng, session.size, 0.9, 0.35))
     moves = drift + spread * _noise(rng, session.size, shape)
     gaps = np.where(place == 0, 0.7 * moves, 0.0)
     minutes, close = 15.0 * (place + 1), 15.0 * lengths[session]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tests.honesty.markets import lasting
+
 
 def back(market, bars):
     """Return the log move over the last `bars` bars."""
@@ -42,7 +44,7 @@ def rare(market, rng, count=14):
     group = np.arange(n) // 21 if market.daily else market.session
     out = np.zeros(n)
     count = min(count, group[-1])
-    for g in rng.choice(group[-1] + 1, count, replace=False):
+    for g in rng.choice(np.unique(group), count, replace=False):
         out[rng.choice(np.flatnonzero(group == g))] = 1.0
     return out
 
@@ -128,12 +130,14 @@ def drawdown(market, rng):
 
 def target_vol(market, rng):
     """Return more where volatility is low."""
-    return np.minimum(1.5, 0.01 / spread(market, 30))
+    now = spread(market, 30)
+    return np.minimum(2.5, usual(now) / now)
 
 
 def with_vol(market, rng):
     """Return more where volatility is high."""
-    return np.minimum(3.0, spread(market, 30) / 0.01)
+    now = spread(market, 30)
+    return np.minimum(3.0, now / usual(now))
 
 
 def regime(market, rng):
@@ -154,3 +158,21 @@ def follow_long(market, rng):
 def buy_dips(market, rng):
     """Return more after a fall."""
     return np.where(back(market, 20) < 0.0, 1.0, 0.33)
+
+
+# --- lines ---
+
+
+def move_line(market, rng):
+    """Return the move over the last 20 bars."""
+    return back(market, 20)
+
+
+def vol_line(market, rng):
+    """Return the volatility of the last bars."""
+    return spread(market, 20)
+
+
+def sticky_line(market, rng):
+    """Return a line that lasts (autocorrelation 0.98) and knows nothing."""
+    return lasting(rng, market.close.size, 0.98, 1.0)

@@ -129,11 +129,24 @@ def baseline_shares(bars, values, own_buckets, direction):
     return shares
 
 
-def whole_t(parts, events, noise):
-    """The effect over its error with the noise of baselines that `events` events were left of."""
+def whole_error(parts, events, shares):
+    """The effect's error, the baselines' own noise and its covariance with the events in it.
+
+    `shares` is what each cluster put into the baselines of `events` events.
+    """
     n = sum(weight for _, _, weight in parts)
-    effect, error = clustered(parts)
-    return effect / sqrt(error**2 + (n / events) ** 2 * noise / n**2)
+    effect = sum(value for _, value, _ in parts) / n
+    total = 0.0
+    for cluster, share in shares.items():
+        inside = [(value, weight) for c, value, weight in parts if c == cluster]
+        left = sum(value - effect * weight for value, weight in inside)
+        total += (left - n / events * share) ** 2
+    return sqrt(total) / n
+
+
+def whole_t(parts, events, shares):
+    """The effect over that error."""
+    return clustered(parts)[0] / whole_error(parts, events, shares)
 
 
 def events_after(bars, values, direction, order):
@@ -176,18 +189,17 @@ def cell(bars, direction, horizon, orders, *, bar_minutes=1.0, width=30.0):
         others = [events_after(bars, values, direction, order) for order in orders]
         own_buckets = [bucket(bar, bar_minutes, width, False) for bar in bars]
         shares = baseline_shares(bars, values, own_buckets, direction)
-    noise = sum(share**2 for share in shares.values())
+    shares = {c: direction * share for c, share in shares.items()}
     events = sum(weight for _, _, weight in own)
-    t = whole_t(own, events, noise)
-    sizes = sorted(abs(whole_t(other, events, noise)) for other in others)
+    t = whole_t(own, events, shares)
+    sizes = sorted(abs(whole_t(other, events, shares)) for other in others)
     p = (1 + sum(size >= abs(t) * (1 - 1e-9) for size in sizes)) / (1 + len(orders))
-    effect = direction * sum(values[u] for u in here) / n
-    _, se = clustered(own)
+    effect, se = clustered(own)
     some = len({where[u][0] for u in here})
-    error = sqrt(se**2 + noise / events**2)
+    error = whole_error(own, events, shares)
     reach = sizes[-floor(0.05 * (1 + len(orders)))]
     hits = sum(value > 0 for value in earned) / n
-    sums, counts = [-direction * shares[c] for c in range(clusters)], [0.0] * clusters
+    sums, counts = [-shares[c] for c in range(clusters)], [0.0] * clusters
     for cluster, value, weight in own:
         sums[cluster] += value
         counts[cluster] += weight

@@ -74,14 +74,17 @@ def test_tables_that_cannot_be_made_are_refused(line, forward, options, message)
         decile_table(line, forward, **options)
 
 
-@pytest.mark.parametrize(("daily", "horizon"), [(False, 3), (False, "close"), (True, 1), (True, 5)])
-def test_excess_and_t_of_a_tenth_are_those_of_the_signal_that_it_makes(daily, horizon):
+def drawn():
     rng = np.random.default_rng(4)
     line = rng.normal(size=360)
     close = 100 * np.exp(np.cumsum(0.01 * rng.normal(size=360)))
-    opens = np.append(100.0, close[:-1])
-    session = np.arange(360) // (1 if daily else 12)
-    minutes = None if daily else np.tile(15.0 * np.arange(1, 13), 30)
+    return line, np.append(100.0, close[:-1]), close
+
+
+@pytest.mark.parametrize("horizon", [3, "close"])
+def test_excess_and_t_of_a_tenth_are_those_of_the_signal_that_it_makes(horizon):
+    line, opens, close = drawn()
+    session, minutes = np.arange(360) // 12, np.tile(15.0 * np.arange(1, 13), 30)
     checked = checked_bars(opens, close, session, minutes_open=minutes)
     (market,) = markets_of([checked], 30.0)
     row = pooled_decile_table([pair_of(line, market, horizon)]).loc[9]
@@ -94,3 +97,21 @@ def test_excess_and_t_of_a_tenth_are_those_of_the_signal_that_it_makes(daily, ho
     assert_allclose(
         row[["mean", "excess", "t"]].astype(float), want[["mean", "effect", "t"]].astype(float)
     )
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_tenth_of_daily_bars_is_measured_against_bars_far_away(horizon):
+    line, opens, close = drawn()
+    checked = checked_bars(opens, close, np.arange(360))
+    (market,) = markets_of([checked], 30.0)
+    row = pooled_decile_table([pair_of(line, market, horizon)]).loc[9]
+    known = 360 - horizon  # bars with a forward return; far is a quarter of them
+    inside = ((line >= row["low"]) & (line <= row["high"]))[:known].astype(float)
+    move = close / opens - 1.0
+    move -= move.mean()
+    total = 0.0
+    for t in range(known):
+        far = [inside[u] for u in range(known) if abs(u - t) > known // 4]
+        total += (inside[t] - np.mean(far)) * move[t + 1 : t + 1 + horizon].sum()
+    # moves from close to close: but for the first bar, the mean is that of the others
+    assert row["excess"] == pytest.approx(total / inside.sum(), rel=1e-2)

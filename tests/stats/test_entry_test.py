@@ -10,8 +10,6 @@ from numpy.testing import assert_allclose
 
 from hpi_bt.errors import InputError
 from hpi_bt.stats.entries import entry_test
-from hpi_bt.stats.forward import checked_bars
-from hpi_bt.stats.slippage import prices_before_slippage
 
 law = settings(max_examples=15, deadline=None)
 
@@ -52,39 +50,57 @@ def test_worked_example():
     opens = np.tile([100.0, 101.0, 101.0 * 0.99], 10)
     session = np.repeat(np.arange(10), 3)
     trades = trades_at(np.arange(10) * 3, [1] * 10, [1] * 10, opens)
-    got = entry_test(trades, opens, opens, session, draws=500)
+    # at their own time of day all entries earn the same: nothing is special about these
+    got = entry_test(trades, opens, opens, session, minutes_open=minutes_of(session), draws=50)
     assert got.n == 10
-    assert got.mean == pytest.approx(0.01)
-    # a random entry in any of the two bars: 0 on average, its mean of 10 has sd .01/sqrt(10)
-    assert got.random_mean == pytest.approx(0.0, abs=3 * 0.01 / math.sqrt(10 * 500))
-    assert got.random_high == pytest.approx(0.006, abs=0.0021)
-    assert got.percentile > 99.0
-    # but at their own time of day all entries earn the same: nothing is special about these
-    at_times = entry_test(
-        trades, opens, opens, session, minutes_open=minutes_of(session), time_bucket=15, draws=50
-    )
-    assert at_times.random_mean == pytest.approx(0.01)
-    assert at_times.percentile == 50.0
-    assert math.isnan(at_times.p_value)
+    assert got.mean == got.random_mean == pytest.approx(0.01)
+    assert math.isnan(got.p_value)
+    assert got.note.startswith("every entry is worth what its time of day is")
 
 
-def test_random_entries_have_the_mean_of_all_possible_ones():
+def by_hand(trades, opens, close, session):
+    """What buying at each bar is worth over the holding times of all trades, by plain loops."""
+    held = (trades["exit_bar"] - trades["entry_bar"]).tolist()
+    worth = np.empty(opens.size)
+    for b in range(opens.size):
+        end = np.flatnonzero(session == session[b])[-1]
+        leaves = [min(b + h, end) for h in held]
+        prices = [opens[e] if e > b else close[b] for e in leaves]
+        worth[b] = np.mean([price / opens[b] - 1.0 for price in prices])
+    return worth
+
+
+def test_entries_are_valued_over_the_holding_times_of_all_trades():
     opens, close, session = walk(1)
     entry, held, direction = one_a_session(1)
+    held[::7] = 0
     trades = trades_at(entry, held, direction, opens)
     got = entry_test(trades, opens, close, session, minutes_open=minutes_of(session), draws=3000)
+    worth = by_hand(trades, opens, close, session)
+    assert got.mean == pytest.approx(np.mean(direction * worth[entry]), rel=1e-12)
     bucket = (np.arange(session.size) % 26) // 2
-    wanted, variance = 0.0, 0.0
-    for e, h, d in zip(entry, held, direction, strict=True):
-        possible = [
-            d * (opens[b + h] / opens[b] - 1)
-            for b in range(session.size - h)
-            if bucket[b] == bucket[e] and session[b + h] == session[b]
-        ]
-        wanted += np.mean(possible) / entry.size
-        variance += np.var(possible) / entry.size**2
-    assert got.random_mean == pytest.approx(wanted, abs=4 * math.sqrt(variance / 3000))
-    assert got.random_high - got.random_low == pytest.approx(3.92 * math.sqrt(variance), rel=0.15)
+    usual = np.array([worth[bucket == b].mean() for b in range(13)])[bucket]
+    typical = np.mean(direction * usual[entry])
+    assert got.random_mean == pytest.approx(typical, abs=4e-5)
+    sums = np.bincount(session[entry], direction * (worth - usual)[entry], 30)
+    rest = sums - sums.sum() / 30
+    for b, d in zip(bucket[entry], direction, strict=True):  # what each took off its time of day
+        same = bucket == b
+        rest -= d * np.bincount(session[same], (worth - usual)[same], 30) / same.sum()
+    error = np.sqrt(np.square(rest).sum()) / 30
+    assert got.t == pytest.approx((got.mean - typical) / error, rel=1e-9)
+
+
+def test_what_ended_a_trade_does_not_make_its_entry_good():
+    """Leaving at the first profit: every trade wins, and no entry knows anything."""
+    opens, close, session = walk(7)
+    entry = np.arange(30) * 26 + 5
+    path = np.array([np.append(opens, 0.0)[e + 1 : e + 19] / opens[e] - 1.0 for e in entry])
+    won = np.where((path > 0).any(axis=1), (path > 0).argmax(axis=1) + 1, 18)
+    trades = trades_at(entry, won, [1] * 30, opens)
+    made = trades["exit_price"] / trades["entry_price"] - 1.0
+    assert (made > 0).mean() > 0.85
+    assert entry_test(trades, opens, close, session, minutes_open=minutes_of(session)).p_value > 0.1
 
 
 @law
@@ -122,10 +138,11 @@ def test_sessions_that_lack_the_bar_are_replaced_and_the_count_stays():
 
 def test_trades_over_night_meet_trades_over_night_and_daily_bars_any_bar():
     opens, close, session = walk(4)
-    opens = opens * (1 + 0.05 * session)  # a jump every night
+    opens, close = (x * 1.05**session for x in (opens, close))  # a jump every night
     over_night = trades_at(np.arange(29) * 26 + 25, [1] * 29, [1] * 29, opens)
     got = entry_test(over_night, opens, close, session, draws=50)
-    assert got.random_mean > 0.015
+    assert got.random_mean == pytest.approx(0.05, abs=0.004)
+    assert got.p_value > 0.1  # every session's last bar is so good
     within = trades_at(np.arange(29) * 26 + 5, [1] * 29, [1] * 29, opens)
     assert abs(entry_test(within, opens, close, session, draws=50).random_mean) < 0.001
     daily = trades_at(np.arange(0, 700, 9), [5] * 78, [1] * 78, opens)
@@ -138,7 +155,8 @@ def test_a_trade_that_held_no_bar_is_measured_to_the_close():
     trades = trades_at(entry, [1] * 30, [1] * 30, opens)
     trades["exit_bar"] = trades["entry_bar"]
     got = entry_test(trades, opens, close, session, draws=2000)
-    assert got.random_mean == pytest.approx((close / opens - 1).mean(), abs=2e-5)
+    assert got.mean == pytest.approx((close / opens - 1)[entry].mean())
+    assert got.random_mean == pytest.approx((close / opens - 1)[3::26].mean(), abs=2e-5)
 
 
 def random_rule(kind, seed):
@@ -167,91 +185,58 @@ def test_without_skill_p_is_uniform(kind):
     assert scipy.stats.binomtest(int((np.array(p) <= 0.05).sum()), 60, 0.05).pvalue > 1e-3
 
 
-def slipped(trades, share):
-    """The same trades, each fill worse by a share of its price."""
-    d = trades["direction"]
-    return trades.assign(
-        entry_price=trades["entry_price"] * (1 + d * share),
-        exit_price=trades["exit_price"] * (1 - d * share),
-    )
-
-
-@pytest.mark.parametrize("bps", [0.0, 1.0, 2.0])
-def test_slippage_does_not_make_random_entries_bad(bps):
-    p = []
-    for seed in range(80):
-        trades, *bars = random_rule("random", 300 + seed)
-        p.append(entry_test(slipped(trades, bps / 1e4), *bars, draws=99, seed=seed).p_value)
-    assert scipy.stats.binomtest(int((np.array(p) <= 0.05).sum()), 80, 0.05).pvalue > 1e-3
-    assert scipy.stats.kstest(np.array(p) - 0.005, "uniform").pvalue > 1e-3
-
-
-def test_slippage_at_the_open_is_taken_off_whatever_its_size():
+def test_prices_and_reasons_of_the_fills_play_no_part():
+    """Costs, a stop and a limit order change what a trade earned, not what its entry was worth."""
     trades, *bars = random_rule("stop", 2)
-    one, other = (entry_test(t, *bars, draws=99) for t in (trades, slipped(trades, 3e-4)))
-    assert_allclose(one[:8], other[:8], rtol=1e-12)
+    dear = trades.assign(entry_price=trades["entry_price"] * 1.01, exit_price=1.0)
+    assert entry_test(trades, *bars, draws=99) == entry_test(dear, *bars, draws=99)
 
 
-def test_a_stop_is_given_back_the_slippage_and_other_prices_stay():
-    opens = np.full(30, 100.0)
-    bars = checked_bars(opens, opens, np.repeat(np.arange(10), 3))
-    closed = trades_at(np.arange(0, 30, 3), [1] * 10, [1, -1] * 5, opens)
-    closed = slipped(closed, 1e-3).assign(exit_reason="signal")
-    closed.loc[0, ["exit_reason", "exit_price"]] = ["stop", 98.0 * 0.999]
-    closed.loc[1, ["exit_reason", "exit_price"]] = ["stop", 103.0 * 1.001]
-    closed.loc[2, ["exit_reason", "exit_price"]] = ["target", 104.0]
-    closed.loc[3, "entry_price"] = 101.0  # sold dearer than the open: a limit order of its own
-    closed.loc[4, "entry_price"] = 100.05  # slippage that the bar's extreme has capped
-    closed.loc[6, "entry_price"] = 102.0  # far worse than the open: a stop order of its own
-    came, went = prices_before_slippage(closed, bars)
-    assert_allclose(came, [100, 100, 100, 101, 100, 100, 102, 100, 100, 100], rtol=1e-12)
-    assert_allclose(went, [98, 103, 104, *[100] * 7], rtol=1e-7)
-    # the bar's extreme has capped the first stop's slippage; the second was moved since
-    capped = closed.assign(stop_price=[98.0, 105.0, *[np.nan] * 8])
-    capped.loc[0, "exit_price"] = 97.99
-    assert_allclose(prices_before_slippage(capped, bars)[1][:2], [98, 103], rtol=1e-12)
-
-
-def test_entries_at_prices_of_their_own_are_not_taken_for_slippage():
-    opens = np.full(30, 100.0)
-    bars = checked_bars(opens, opens, np.repeat(np.arange(10), 3))
-    closed = trades_at(np.arange(0, 30, 3), [1] * 10, [1] * 10, opens)
-    closed["entry_price"] = 100.0 + np.random.default_rng(1).uniform(0.01, 1.0, 10)
-    came, _ = prices_before_slippage(closed, bars)
-    assert_allclose(came, closed["entry_price"], rtol=0)
-
-
-@pytest.mark.parametrize("bps", [0.0, 2.0])
-def test_skill_is_found(bps):
+def test_skill_is_found():
     opens, close, session = walk(9)
     entry = (np.arange(30)[:, None] * 26 + [3, 9, 15]).reshape(-1)
     knows = np.where(opens[entry + 4] > opens[entry], 1, -1)
     knows[np.random.default_rng(9).random(90) < 0.25] *= -1  # right in three of four
-    trades = slipped(trades_at(entry, [4] * 90, knows, opens), bps / 1e4)
+    trades = trades_at(entry, [4] * 90, knows, opens)
     got = entry_test(trades, opens, close, session)
     assert got.p_value < 0.02
     assert got.percentile > 98.0
     assert got.t > 2.0
 
 
-def test_the_test_repeats_with_its_seed_and_leaves_open_trades_out():
+def test_a_trade_still_open_counts_with_its_bars_so_far():
     trades, *bars = random_rule("random", 1)
-    more = pd.concat([trades, trades.iloc[:1].assign(status="open", exit_price=np.nan)])
-    assert entry_test(trades, *bars, draws=50) == entry_test(more, *bars, draws=50)
+    last = trades.iloc[-1:].assign(exit_bar=bars[0].size - 1)
+    so_far = pd.concat([trades.iloc[:-1], last.assign(status="open", exit_bar=np.nan)])
+    closed = pd.concat([trades.iloc[:-1], last])
+    assert entry_test(so_far, *bars, draws=50) == entry_test(closed, *bars, draws=50)
+
+
+def test_the_test_repeats_with_its_seed():
+    trades, *bars = random_rule("random", 1)
+    assert entry_test(trades, *bars, draws=50) == entry_test(trades, *bars, draws=50)
     assert entry_test(trades, *bars, draws=50) != entry_test(trades, *bars, draws=50, seed=1)
 
 
 def test_too_few_trades_say_so():
     trades, *bars = random_rule("random", 1)
     none = entry_test(trades.iloc[:0], *bars)
-    assert (none.n, none.note) == (0, "no closed trade")
+    assert (none.n, none.note) == (0, "no trade")
     assert math.isnan(none.mean)
     few = entry_test(trades[trades["entry_bar"] < 26 * 5], *bars, draws=50)
-    assert few.note == "5 sessions with trades, 8 needed"
+    assert few.note == "5 sessions with entries, 8 needed"
     assert math.isnan(few.p_value)
     assert math.isfinite(few.percentile)
-    unpriced = trades.assign(exit_price=[np.nan, *trades["exit_price"][1:]])
-    assert entry_test(unpriced, *bars).note == "1 trades without a price"
+    opens = bars[0].copy()
+    opens[trades["entry_bar"].iloc[0]] = np.nan
+    assert entry_test(trades, opens, *bars[1:]).note == "1 trade without a price"
+
+
+@pytest.mark.parametrize("draws", [-1, 0, 1, 18])
+def test_draws_that_cannot_make_a_p_small_are_refused(draws):
+    trades, *bars = random_rule("random", 1)
+    with pytest.raises(InputError, match=rf"^draws: {draws}; give at least 19, better 1000"):
+        entry_test(trades, *bars, draws=draws)
 
 
 def test_trades_that_do_not_belong_to_the_bars_are_refused():
@@ -260,8 +245,8 @@ def test_trades_that_do_not_belong_to_the_bars_are_refused():
         entry_test(trades.drop(columns="direction"), *bars)
     with pytest.raises(InputError, match=r"^trades: row 0 runs from bar \d+ to 9999 of 780 bars"):
         entry_test(trades.assign(exit_bar=9999), *bars)
-    with pytest.raises(InputError, match="no bar from which 4 bars on the open is known"):
-        entry_test(trades, np.full(780, np.nan), *bars[1:])
+    unknown = entry_test(trades, np.full(780, np.nan), *bars[1:])
+    assert unknown.note == "60 trades without a price"
 
 
 def test_prices_are_returns_whatever_the_unit():

@@ -92,6 +92,7 @@ def test_every_number_equals_that_of_the_plain_loops(seed, daily):
     ]
     clusters = math.ceil(190 / 21) if daily else len(lengths)
     orders = permutations_of(np.zeros(clusters, dtype=int), 99, 0)[1:].tolist()
+    tests = int(got["p_value"].notna().sum())
     for side in (1, -1):
         want = slow.cell(bars, side, horizon, orders, bar_minutes=10.0)
         row = got.loc[(side, horizon)]
@@ -105,8 +106,9 @@ def test_every_number_equals_that_of_the_plain_loops(seed, daily):
         half = ratio_half(sums, counts, draws=999, seed=0)
         ends = [want["effect"] - half, want["effect"] + half]
         assert_allclose(row[["low", "high"]].astype(float), ends)
-        edge, more = scipy.stats.t.ppf([0.975, 0.8], want["some"] - 1)
-        assert row["detectable"] == pytest.approx(want["span"] * (edge + more) / edge)
+        # found alone among so many tests, in four samples of five
+        edge, far, more = scipy.stats.t.ppf([0.975, 1 - 0.025 / tests, 0.8], want["some"] - 1)
+        assert row["detectable"] == pytest.approx(want["span"] * (far + more) / edge)
 
 
 @few
@@ -118,7 +120,7 @@ def test_the_interval_of_sums_over_counts_is_that_of_a_mean_where_counts_are_equ
         drawn = sums[index]
         return drawn.mean(axis=1), drawn - drawn.mean(axis=1)[:, None]
 
-    plain = studentised_difference(40, mean, draws=199, seed=seed)
+    plain = studentised_difference(40, mean, draws=199, seed=seed, whole=True)
     half = ratio_half(sums, np.full(40, 3.0), draws=199, seed=seed)
     assert half == pytest.approx((plain.high - plain.low) / 2 / 3.0)
     scaled = ratio_half(scale * sums, np.full(40, 3.0), draws=199, seed=seed)
@@ -212,7 +214,7 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
     ]
     got = pooled_event_study(inputs, horizons=(2,), permutations=99).loc[(1, 2)]
     strata = (np.arange(session[-1] + 1) >= 6).astype(int)
-    pairs, shares = {row: [] for row in range(100)}, np.zeros(session[-1] + 1)
+    pairs, shares = {row: [] for row in range(100)}, dict.fromkeys(range(session[-1] + 1), 0.0)
     for one in inputs:
         bars = [
             dict(open=o, close=c, signal=s, session=d, minutes=None)
@@ -221,7 +223,8 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
         _, values = slow.abnormal(bars, 2, 15.0, 30.0)
         shift = int(one.session[0])
         own_shares = slow.baseline_shares(bars, values, [0] * len(bars), 1)
-        shares[shift:] += [own_shares[k] for k in sorted(own_shares)]
+        for k, share in own_shares.items():
+            shares[shift + k] += share
         for row, order in enumerate(permutations_of(strata, 99, 0)):
             own = (order[shift:] - shift).tolist()
             after = slow.events_after(bars, values, 1, own)
@@ -229,7 +232,7 @@ def test_pooled_symbols_move_together_and_each_has_its_own_baseline():
     effect, error = slow.clustered(pairs[0])
     assert got["effect"] == pytest.approx(effect)
     assert got["t"] == pytest.approx(effect / error)
-    t = [slow.whole_t(pairs[row], len(pairs[0]), (shares**2).sum()) for row in range(100)]
+    t = [slow.whole_t(pairs[row], len(pairs[0]), shares) for row in range(100)]
     assert got["p_value"] == sum(abs(x) >= abs(t[0]) for x in t) / 100
 
 

@@ -49,7 +49,7 @@ def p_values(seeds, sessions, bar, horizons, kinds=KINDS):
         pool = pool_of(markets_of([bars], 30.0), 99, seed)  # once for all kinds of signal
         for kind in kinds:
             rows = signal_rows(pool, [null_signal(kind, frame, session, seed)], horizons)
-            p[kind].append([row.get("p_value", np.nan) for row in rows.values()])
+            p[kind].append([one.row.get("p_value", np.nan) for one in rows.values()])
             q[kind].append(q_values(p[kind][-1]))
     return {k: np.array(v) for k, v in p.items()}, {k: np.array(v) for k, v in q.items()}
 
@@ -77,13 +77,8 @@ def test_without_edge_p_is_uniform_whatever_the_signal_follows():
 
 
 @pytest.mark.slow
-def test_without_edge_p_is_uniform_over_200_markets():
-    check_uniform(*p_values(range(200), 60, "5min", (1, 6, "close")), 1e-3)
-
-
-@pytest.mark.slow
 def test_without_the_noise_of_the_baseline_signals_of_calm_are_found_too_often(monkeypatch):
-    # why p does not compare SPEC's t: its error is that of the events alone
+    # why p does not compare the column t: its error is that of the events alone
     without = events_module.whole_t
     monkeypatch.setattr(events_module, "whole_t", lambda s, n, b: without(s, n, 0.0 * b))
     p, _ = p_values(range(200), 60, "5min", (1, 6, "close"), ("calm",))
@@ -114,7 +109,7 @@ def power(seeds, edge, sessions, bar):
         table = study(frame, session, signal, horizons=(1,), seed=seed)
         found.append(table["p_value"].to_numpy() <= 0.05)
         effects.append(table["effect"].to_numpy())
-        errors.append(table["detectable"].to_numpy() / 2.8)  # its limit for many sessions
+        errors.append(table["detectable"].to_numpy() / 3.08)  # its limit for many sessions
     effect = np.mean(effects, axis=0)
     expected = scipy.stats.norm.cdf(effect / np.array(errors) - 1.96).mean()
     return np.array(found), float(expected), effect
@@ -131,12 +126,6 @@ def test_a_planted_edge_is_found_as_often_as_the_power_figure_says():
     assert 0.3 < expected < 0.95
     assert (effect > 0.0).all()
     check_power(found, expected)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("edge", [0.05, 0.1, 0.15])
-def test_the_power_figure_holds_over_200_markets(edge):
-    check_power(*power(range(200), edge, 45, "5min")[:2])
 
 
 def test_a_large_planted_edge_is_never_missed():

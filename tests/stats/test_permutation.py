@@ -66,12 +66,14 @@ def test_one_cluster_equal_clusters_and_no_event_have_no_t():
 
 
 def test_the_noise_of_the_baseline_widens_the_error_by_hand():
-    # the clusters of above: 2 x 1.5^2 = 4.5 left over; baselines 1 and -1 add 2, and where a
-    # permutation has kept two of four events, a quarter of that
+    # of the clusters of above -1.5, 0 and 1.5 are left over: less the baselines 1, 0 and -1 they
+    # are -2.5, 0 and 2.5; of 1, -1 and 0, where a permutation has kept two of four events, half of
+    # the baselines leaves 0.5, -1 and 0.5
     sums = np.array([[6.0, 0.0, 4.0], [3.0, 1.0, 0.0]])
     counts = np.array([[3.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
-    t = whole_t(sums, counts, np.array([1.0, 0.0, -1.0]))
-    assert_allclose(t, [2.5 * 4 / math.sqrt(4.5 + 2.0), 2.0 * 2 / math.sqrt(2.0 + 0.5)])
+    found = whole_t(sums, counts, np.array([1.0, 0.0, -1.0]))
+    assert_allclose(found.t, [2.5 * 4 / math.sqrt(12.5), 2.0 * 2 / math.sqrt(1.5)])
+    assert_allclose(found.error, [math.sqrt(12.5) / 4, math.sqrt(1.5) / 2])
 
 
 @law
@@ -79,7 +81,7 @@ def test_the_noise_of_the_baseline_widens_the_error_by_hand():
 def test_without_that_noise_it_is_the_clustered_t(seed):
     rng = np.random.default_rng(seed)
     sums, counts = rng.normal(size=(3, 9)), rng.integers(0, 3, (3, 9)).astype(float)
-    assert_allclose(whole_t(sums, counts, np.zeros(9)), clustered(sums, counts).t)
+    assert_allclose(whole_t(sums, counts, np.zeros(9)).t, clustered(sums, counts).t)
 
 
 def test_no_event_and_no_spread_have_no_t_either():
@@ -162,8 +164,14 @@ def test_what_exceeds_the_reach_has_a_p_of_at_most_the_level_and_nothing_else(se
     assert permutation_p(np.append(reach * 0.9999, t[1:])) > level
 
 
-def test_without_enough_permutations_nothing_is_within_reach():
-    assert permutation_reach(np.arange(10.0), 0.05) == math.inf
+def test_what_few_permutations_cannot_reach_is_read_off_student():
+    t = np.arange(100.0)  # five of 99 reach 95: p is then 0.05
+    assert permutation_reach(t, 0.05) == 95.0
+    far, near = scipy.stats.t.ppf([1 - 0.005, 1 - 0.025], 30)
+    assert permutation_reach(t, 0.01, 30) == pytest.approx(95.0 * far / near)
+
+
+def test_where_too_many_permutations_have_no_t_nothing_is_within_reach():
     assert permutation_reach(np.append(np.full(6, np.nan), np.ones(94)), 0.05) == math.inf
 
 

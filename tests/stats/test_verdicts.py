@@ -22,8 +22,8 @@ from hpi_bt.stats.verdicts import (
 )
 
 ROW = {"effect": 0.002, "p_value": 0.4, "q_value": 0.9, "detectable": 0.0012, "note": ""}
-TIMING = TimingTest(300, 40, 10, 9, 0.83, 1e-4, 0.0, -2e-4, 3e-4, 84.0, 1.1, 0.3, "")
-TEST = EntryTest(40, 0.001, 0.0, -0.002, 0.0021, 84.0, 1.1, 0.3, "")
+TIMING = TimingTest(300, 40, 10, 9, 0.83, 1e-4, 0.0, -2e-4, 3e-4, 84.0, 1.1, 0.3, "", 0.6)
+TEST = EntryTest(40, 0.001, 0.0, -0.002, 0.0021, 84.0, 1.1, 0.3, 0.003, "", 0.6)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,9 @@ TEST = EntryTest(40, 0.001, 0.0, -0.002, 0.0021, 84.0, 1.1, 0.3, "")
             {"p_value": 0.004, "q_value": 0.0004, "effect": -0.002},
             "found: q under 0.001; price went AGAINST the signal",
         ),
-        ({"p_value": 0.004, "q_value": 0.2}, "a hint at most: p 0.004, but q 0.20 among all tests"),
+        ({"p_value": 0.004, "q_value": 0.1}, "a hint at most: p 0.004, q 0.10 among all tests"),
+        ({"p_value": 0.004, "q_value": 0.101}, "no evidence; less than 0.120 % may well be missed"),
+        ({"p_value": 0.06, "q_value": 0.06}, "no evidence; less than 0.120 % may well be missed"),
         (
             {"p_value": math.nan, "q_value": math.nan, "note": "7 sessions with events, 8 needed"},
             "cannot be judged: 7 sessions with events, 8 needed",
@@ -106,40 +108,45 @@ def test_the_edge_that_would_have_shown_is_told_for_the_first_and_the_last_horiz
     rows[["p_value", "q_value"]] = 0.5
     # medians of both kinds: 0.2 % of 0.1 and 0.3 after one bar, 3 % of 2 and 4 to the close
     assert conclusions(replace(study, events=rows))[0] == (
-        "Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons); a typical kind would "
-        "have shown one of 0.200 % (15 min) or 3.00 % (to the close) four times in five (p < 0.05)."
+        "Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons); one of 0.200 % (15 min) "
+        "or 3.00 % (to the close) would typically have been found four times in five."
     )
     last = rows["horizon"] == "close"
     rows.loc[~last, "p_value"] = math.nan
     said = conclusions(replace(study, events=rows))[0]
-    assert "one of 3.00 % (to the close) four times" in said
+    assert "one of 3.00 % (to the close) would" in said
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "better than 84 % of them, no evidence that the entries add anything (p 0.30)."),
-        ({"p_value": 0.01, "mean": 0.0022}, "the entries are better than random ones (p 0.010)."),
         (
-            {"p_value": 0.01},
-            "a hint at most that the entries are better than random ones (p 0.010).",
+            {},
+            ": no evidence that the entries add anything (p 0.30); an advantage under 0.300 % may "
+            "well be missed.",
+        ),
+        ({"detectable": math.inf}, ": no evidence that the entries add anything (p 0.30)."),
+        ({"p_value": 0.01, "q_value": 0.03}, ": found better than random entries (p 0.010)."),
+        (
+            {"p_value": 0.02, "q_value": 0.06},
+            ": a hint at most that they are better than random entries (p 0.020).",
         ),
         (
-            {"p_value": 0.01, "t": -3.0, "mean": -0.003},
-            "the entries are worse than random ones (p 0.010).",
+            {"p_value": 0.01, "q_value": 0.03, "t": -3.0},
+            ": found worse than random entries (p 0.010).",
         ),
-        (
-            {"p_value": 0.011, "mean": 0.0022},
-            "a hint at most that the entries are better than random ones (p 0.011).",
-        ),
-        ({"p_value": math.nan, "note": "3 sessions"}, "Cannot be judged: 3 sessions."),
-        ({"p_value": math.nan}, "Cannot be judged: no spread."),
+        ({"p_value": math.nan, "note": "3 sessions"}, ". Cannot be judged: 3 sessions."),
+        ({"p_value": math.nan}, ". Cannot be judged: no spread."),
     ],
 )
 def test_a_test_of_entries_is_one_sentence(changes, words):
     said = entry_verdict(TEST._replace(**changes))
-    assert said.startswith("The 40 closed trades made ")
+    assert said.startswith("Valued over the holding times of all trades, the 40 entries made ")
     assert said.endswith(words)
+
+
+def test_one_entry_is_no_1_entries():
+    assert "the entry made +0.100 % each" in entry_verdict(TEST._replace(n=1))
 
 
 def test_a_study_without_edge_is_summed_up_in_three_sentences():
@@ -148,14 +155,14 @@ def test_a_study_without_edge_is_summed_up_in_three_sentences():
     signals, lines, entries = conclusions(study)
     assert signals.startswith("Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons)")
     assert lines.startswith("Lines: no evidence in 3 rank correlations; the clearest is")
-    assert entries.startswith("Entries: no evidence that they beat random ones in 40 trades")
+    assert entries.startswith("Entries: no evidence that they beat random ones in 40 entries")
 
 
 @pytest.mark.parametrize(
     ("p", "q", "words"),
     [
         (0.001, 0.04, "Lines: of 3 rank correlations, found 1; the clearest is +0.100"),
-        (0.04, 0.12, "Lines: a hint at most in 3 rank correlations; the clearest is +0.100"),
+        (0.02, 0.08, "Lines: a hint at most in 3 rank correlations; the clearest is +0.100"),
         (0.3, 0.9, "Lines: no evidence in 3 rank correlations; the clearest is +0.100"),
     ],
 )
@@ -191,10 +198,16 @@ def test_what_went_against_the_signal_says_which_way_price_went():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "better than 84 % of them, no evidence that the timing adds return (p 0.30)."),
-        ({"p_value": 0.01, "mean": 4e-4}, "the timing is better than chance (p 0.010)."),
-        ({"p_value": 0.01}, "a hint at most that the timing is better than chance (p 0.010)."),
-        ({"p_value": 0.01, "mean": -1, "t": -3.0}, "the timing is worse than chance (p 0.010)."),
+        ({}, ": no evidence that the timing adds return (p 0.30)."),
+        ({"p_value": 0.01, "q_value": 0.03}, ": found better than chance (p 0.010)."),
+        (
+            {"p_value": 0.01, "q_value": 0.06},
+            ": a hint at most that the timing is better than chance (p 0.010).",
+        ),
+        (
+            {"p_value": 0.01, "q_value": 0.03, "t": -3.0},
+            ": found worse than chance (p 0.010).",
+        ),
         ({"p_value": math.nan, "note": "3 sessions"}, "Cannot be judged: 3 sessions."),
     ],
 )
@@ -214,11 +227,11 @@ def test_timing_has_its_sentence_and_several_symbols_are_counted():
         "Timing: no evidence that changing the exposure adds return (40 sessions with a change of "
         "position, p 0.30)."
     )
-    good = TIMING._replace(p_value=0.01, mean=4e-4)
+    good = TIMING._replace(p_value=0.01, q_value=0.03)
     assert "did better than chance" in conclusions(replace(study, timing=(("A", good),)))[-1]
     both = conclusions(replace(study, timing=(("A", TIMING), ("B", good))))
     assert both[-1] == "Timing: better than chance in 1 of 2 symbols."
-    bad = TIMING._replace(p_value=0.01, mean=-1.0, t=-3.0)
+    bad = good._replace(t=-3.0)
     three = conclusions(replace(study, timing=(("A", bad), ("B", good), ("C", bad))))
     assert three[-1] == "Timing: better than chance in 1 and worse in 2 of 3 symbols."
     unknown = TIMING._replace(p_value=math.nan)
@@ -254,17 +267,17 @@ def test_a_coefficient_has_the_sign_of_print_and_nought_has_none():
 
 def test_entries_of_several_symbols_are_counted():
     study = signal_study([subject(4)], **FAST)
-    tests = (("A", TEST), ("B", TEST._replace(p_value=0.01, mean=0.003)))
+    tests = (("A", TEST), ("B", TEST._replace(p_value=0.01, q_value=0.03)))
     both = conclusions(replace(study, entries=tests))
     assert both[-1] == "Entries: better than random ones in 1 of 2 symbols."
-    bad = TEST._replace(p_value=0.01, t=-3.0, mean=-0.003)
+    bad = TEST._replace(p_value=0.01, q_value=0.03, t=-3.0)
     three = conclusions(replace(study, entries=(("A", bad), ("B", TEST), ("C", bad))))
     assert three[-1] == "Entries: better than random ones in 0 and worse in 2 of 3 symbols."
     one = conclusions(replace(study, entries=tests[1:]))
-    assert one[-1] == "Entries: better than random ones in 40 trades, p 0.010."
-    usual = conclusions(replace(study, entries=(("B", TEST._replace(p_value=0.01)),)))
+    assert one[-1] == "Entries: found better than random ones in 40 entries, p 0.010."
+    usual = conclusions(replace(study, entries=(("B", TEST._replace(p_value=0.02, q_value=0.06)),)))
     assert usual[-1] == (
-        "Entries: a hint at most that they are better than random ones in 40 trades, p 0.010."
+        "Entries: a hint at most that they are better than random in 40 entries, p 0.020."
     )
 
 
