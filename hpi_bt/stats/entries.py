@@ -137,6 +137,10 @@ def entry_test(
     they are shifted round by whole sessions instead, and on daily bars all entries by so many bars:
     what keeps entries apart then stays as it is. t is compared, not the mean, since entries that
     crowd into stormy sessions have a wide mean without any skill.
+
+    `docs/statistics.md` has how often it finds what is not there: in 2 to 8 % at 5 %, but in 10 to
+    14 % of daily strategies that trade faster in falling markets than in rising ones, as a trailing
+    stop does that is entered again at the next dip.
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
     return trial_of_entries(trades, bars, time_bucket=time_bucket, draws=draws, seed=seed)

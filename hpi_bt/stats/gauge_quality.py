@@ -212,8 +212,10 @@ def _ratio(sums: FloatArray, counts: FloatArray) -> Statistic:
 
 
 def _half(statistic: Statistic, blocks: int, few: int, draws: _Draws) -> float:
-    """Return half a 95 % interval; of Student's t with `few` - 1 degrees of freedom where so few
-    blocks count that resampling often misses them all.
+    """Return half a 95 % interval.
+
+    Where so `few` blocks count that resampling often misses them all, it is that of Student's t
+    with `few` - 1 degrees of freedom.
     """
     number, seed = draws
     half = studentised_half(blocks, statistic, draws=number, seed=seed)
