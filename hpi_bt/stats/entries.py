@@ -16,6 +16,7 @@ from hpi_bt.stats.forward import Bars, checked_bars
 from hpi_bt.stats.permutation import (
     Whole,
     add_permuted_sums,
+    all_alike,
     grid_of,
     permutation_p,
     permutations_of,
@@ -213,6 +214,8 @@ def _why_not(t: FloatArray, some: int, *, daily: bool) -> str:
         return f"{some} {kind} with entries, {LEAST_CLUSTERS} needed"
     if math.isnan(t[0]):
         return "every entry is worth what its time of day is: nothing to compare"
+    if all_alike(t):
+        return "every session has the same entries: exchanging them changes nothing"
     if not np.isfinite(t[1:]).any():
         return "no other session has the bars that were entered at"
     return ""

@@ -64,6 +64,7 @@ def studied(n=6000, length=300, **options):
     hits = np.random.default_rng(3).choice([-1.0, 0.0, 1.0], n, p=[0.01, 0.98, 0.01])
     frame["Osc.div"] = np.where(frame["Osc.div"] > 0.0, 1.0, hits)
     entries = np.arange(20, n - 40, 150)
+    entries += np.random.default_rng(4).integers(0, 60, entries.size)  # not at the same times
     made = trades(*((int(e), int(e) + 20, 1.0) for e in entries if session[e] == session[e + 20]))
     prices = frame["open"].to_numpy()
     for end in ("entry", "exit"):
