@@ -134,7 +134,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             self._held[-1:] = []
         if data.lines.datetime.mode:  # bounded: exactbars
             self._rows.append([line[0] for line in data.lines])
-        self._equity.append(self.strategy.broker.getvalue())
+        self._equity.append(self._flows.value)
         self._position.append(self.strategy.position.size)
         if len(self.strategy.datas) > 1:
             self._held.append(self._holdings())
