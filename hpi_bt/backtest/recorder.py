@@ -181,6 +181,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
         vetoes = [self._stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
         equity, flows = np.array(self._equity[-n:]), self._flows.by_bar(n)
+        stops_at_ruin = hasattr(strategy.broker, "ruined")
         record = Record(
             engine="cerebro",
             strategy=type(strategy).__name__,
@@ -204,7 +205,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
                 *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
                 *notes_of(strategy, frame),
                 *_left_out(*names),
-                *ruin_notes(equity, frame.index, closed_out=hasattr(strategy.broker, "ruined")),
+                *ruin_notes(equity, frame.index, flows=flows, closed_out=stops_at_ruin),
                 *paid_in_notes(flows),
             ],
             demo=demo_reason(frames_of(frame, strategy.datas), indicators_of(strategy)),
