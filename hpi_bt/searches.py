@@ -32,6 +32,7 @@ from hpi_bt.backtest.sweep import (
     chunks,
     engine_for,
     evaluate,
+    split_point,
     store_of,
     with_point,
 )
@@ -154,8 +155,6 @@ def open_search(
         symbol, minutes = str(frame.attrs.get("symbol", "")), float(frame.attrs["bar_minutes"])
         for indicator in strategy.shows:
             check_allowed(indicator, symbol, minutes, model.demo, model.allow_intraday)
-        for point in (points[0], points[-1]):
-            _check_daily(with_point(model, point, strategy), strategy, frame)
     source = code_fingerprint(strategy)
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
     wanted = _hash(kind, plain, points, chosen, fingerprint(frame))[:8]
@@ -175,8 +174,7 @@ def open_search(
 
 def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None:
     """Refuse parameters and settings that cannot be; what a point raises is a row of its own."""
-    for point in (points[0], points[-1]):
-        with_point(model, point, strategy)
+    _check_settings(model, strategy, points)
     for name in points[0]:
         if name in ("point", "error", *METRICS):
             raise InputError(
@@ -186,9 +184,19 @@ def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None
         if "." not in name:
             for value in {repr(p[name]): p[name] for p in points}.values():
                 check_params(strategy, {name: value}, "sweep")
+
+
+def _check_settings(model: Config, strategy: Any, points: Sequence[Point]) -> None:
+    """Refuse settings of which no point is possible, as where a key is unknown."""
+    refusals = []
+    for point in {repr(split_point(point)[1]): point for point in points}.values():
+        try:
+            with_point(model, point, strategy)
+        except InputError as refusal:
+            refusals.append(refusal)
         else:
-            for point in {repr(p[name]): p for p in reversed(points)}.values():
-                with_point(model, point, strategy)
+            return
+    raise refusals[0]
 
 
 def _hash(*parts: Any) -> str:
@@ -210,13 +218,6 @@ def _other_code(store: Path) -> tuple[Note, ...]:
         for other in sorted(store.parent.glob(f"{family}-*"))
         if other != store and any(other.rglob("part-*.npz"))
     )
-
-
-def _check_daily(config: Config, strategy: Any, frame: pd.DataFrame) -> None:
-    try:
-        (config.orders or strategy.orders).refuse_daily(frame.attrs["bar_minutes"])
-    except ValueError as error:
-        raise InputError(f"{config.name}: {error}") from None
 
 
 def all_outcomes(

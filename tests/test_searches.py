@@ -166,7 +166,7 @@ def test_the_shortest_data_are_swept(source, tmp_path):
         ({"sweep": {"smoothing": [5, "x", 6]}}, "sweep.smoothing: found 'x'; wanted a number"),
         ({"sweep": {"smoothing": [0]}}, "'smoothing': 0.*whole number >= 1, got 0"),
         ({"sweep": {"smoothing": [[1, 2]]}}, r"\[1, 2\]"),
-        ({"sweep": {"orders.time_stop_bars": [1, -1, 2]}}, "time_stop_bars: found -1; wanted 1"),
+        ({"sweep": {"orders.time_stop_bars": [-1, 0]}}, "time_stop_bars: found -1; wanted 1"),
         ({"source": DAILY, "orders": {"flat_at_close": True}}, "flat_at_close needs intraday"),
         (
             {
@@ -422,6 +422,24 @@ def test_a_point_that_raises_is_a_row_with_its_error_and_the_rest_go_on(shop, en
     assert result.summary["trials"] == 1  # the other two are equal
     page = (result.folder / "heatmap.html").read_text("utf-8")
     assert "1 of 3 points raised an error and have no figures: n 7" in page
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+@pytest.mark.parametrize("values", [[-1, 5, 9], [5, -1, 9], [5, 9, -1]])
+def test_a_point_that_orders_refuse_is_a_row_with_its_error_too(shop, values, engine):
+    wanted = of_kinds(**{"orders.size.amount": values, "n": [0, 1]})
+    wanted["orders"] = {"size": {"kind": "fixed", "amount": 1}}
+    result = hpi_bt.sweep(wanted, results="r", engine=engine, jobs=1)
+    assert (result.summary["points"], result.summary["failed"]) == (6, 2)
+    assert result.table["orders.size.amount"].tolist()[-2:] == [-1, -1]
+    says = "sweep: orders.size.amount: found -1; wanted more than 0"
+    assert result.table["error"].tolist() == ["", "", "", "", says, says]
+
+
+def test_a_rule_that_daily_bars_refuse_is_a_row_with_its_error(shop):
+    result = hpi_bt.sweep(of_kinds(**{"orders.flat_at_close": [True, False]}), results="r")
+    assert "flat_at_close needs intraday bars" in result.table["error"].iloc[1]
+    assert result.table["orders.flat_at_close"].tolist() == [False, True]
 
 
 def test_a_sweep_with_a_point_that_raises_ends_well_with_a_warning(shop, monkeypatch, capsys):
