@@ -21,7 +21,7 @@ from hpi_bt.arrays import IntArray
 from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.cluster import Work, over_cluster
 from hpi_bt.backtest.point_notes import failed_notes, ruin_notes, ruined
-from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
+from hpi_bt.backtest.points import MAX_POINTS, Axes, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.backtest.sweep import (
     LOW_IS_GOOD,
@@ -37,7 +37,7 @@ from hpi_bt.backtest.sweep import (
     with_point,
 )
 from hpi_bt.checking import check_inputs, check_params
-from hpi_bt.config import Config, resolved_yaml
+from hpi_bt.config import Config, Range, resolved_yaml
 from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import folders_of, frame_of_config, locations, one_symbol, read_config
 from hpi_bt.identity import code_fingerprint, package_fingerprint
@@ -134,13 +134,14 @@ def open_search(
     model, path = read_config(config, overrides)
     one_symbol(model)
     parent = user_path(results, "results")
-    if samples is None:
-        points = grid_points(model.sweep, max_points=max_points)
-    else:
-        points = random_points(model.sweep, samples, seed=seed, max_points=max_points)
     _main_notes(model.strategy.reference, engine, scheduler)
     folders = folders_of(path)
     strategy: Any = load_strategy(model.strategy.reference, folders)
+    if samples is None:
+        points = grid_points(model.sweep, max_points=max_points)
+    else:
+        axes = _drawn_axes(model.sweep, strategy)
+        points = random_points(axes, samples, seed=seed, max_points=max_points)
     chosen = engine_for(strategy, engine)
     check_params(strategy, model.strategy.params)
     _check_points(model, strategy, points)
@@ -167,9 +168,25 @@ def open_search(
             partial.replace(bars)
         task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
         alone = _main_notes(model.strategy.reference, chosen, scheduler)
-        yield Search(
-            model, points, task, traded(frame), store, source, (*alone, *_other_code(store))
-        )
+        notes = (*_fewer_points(len(points), samples), *alone, *_other_code(store))
+        yield Search(model, points, task, traded(frame), store, source, notes)
+
+
+def _drawn_axes(axes: Axes, strategy: Any) -> Axes:
+    """Return the axes to draw from: a range of whole ends is real where the default is."""
+    real = {name for name, default in strategy.params._getitems() if isinstance(default, float)}
+    return {n: a.real if isinstance(a, Range) and n in real else a for n, a in axes.items()}
+
+
+def _fewer_points(count: int, samples: int | None) -> list[Note]:
+    """Return that fewer different points were drawn than were asked for, where it is so."""
+    if count >= (samples or 0):
+        return []
+    text = (
+        f"{count:,} points instead of the {samples:,} asked for: no more different ones could be "
+        "drawn"
+    )
+    return [Note(Severity.ASSUMPTION, "fewer-points", text)]
 
 
 def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None:

@@ -148,6 +148,25 @@ def test_a_random_sweep_repeats_itself_by_seed(tmp_path):
     assert not one.equals(other)
 
 
+def test_whole_ends_of_a_parameter_whose_default_is_a_float_hold_what_lies_between(tmp_path):
+    axes = {"enter": {"from": 0, "to": 2}, "smoothing": {"from": 2, "to": 30}}
+    result = hpi_bt.sweep(config(axes), results=tmp_path, samples=6)
+    assert result.table["enter"].nunique() == 6
+    assert result.table["enter"].between(0.0, 2.0).all()
+    assert (result.table["smoothing"] % 1 == 0).all()
+    steps = hpi_bt.sweep(config({"enter": {"from": 0, "to": 2, "step": 1}}), results=tmp_path,
+                         samples=6)  # fmt: skip
+    assert sorted(steps.table["enter"]) == [0, 1, 2]
+
+
+def test_fewer_points_than_asked_for_are_reported(tmp_path):
+    axes = {"smoothing": {"from": 5, "to": 7}, "enter": [0.5, 1.0]}
+    summary = hpi_bt.sweep(config(axes), results=tmp_path, samples=20).summary
+    said = "6 points instead of the 20 asked for: no more different ones could be drawn"
+    assert said in summary["remarks"]
+    assert hpi_bt.sweep(config(axes), results=tmp_path, samples=6).summary["remarks"] == []
+
+
 @pytest.mark.parametrize("source", [INTRADAY | {"sessions": n} for n in (1, 2, 3)], ids=str)
 def test_the_shortest_data_are_swept(source, tmp_path):
     result = hpi_bt.sweep(config({"smoothing": [5, 6]}, source), results=tmp_path)
