@@ -401,6 +401,7 @@ def kind_of(close, *, kind="mixed", n=0, state=None):
     return {
         "up": np.where(bar % 4 < 2, 1.0, 0.0),
         "never": np.zeros(close.size),
+        "always": np.ones(close.size),
         "mixed": np.where(bar % 4 == 3, -1.0, 1.0),
     }[kind]
 
@@ -504,6 +505,23 @@ def test_a_point_that_never_lost_is_first_and_one_without_trades_last(
     (shop / "k.yaml").write_text(yaml.safe_dump(plain))
     said = commander(monkeypatch, capsys)("sweep", "k.yaml", "--results", "r", "--sort", select)
     assert "never lost" in next(x for x in said.out.splitlines() if x.strip().startswith("up"))
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_trades_that_are_open_at_the_end_are_shown(shop, engine, monkeypatch, capsys):
+    import yaml
+
+    from small_runs import commander
+
+    (shop / "k.yaml").write_text(yaml.safe_dump(of_kinds(kind=["always", "never"])))
+    run = commander(monkeypatch, capsys)
+    said = run("sweep", "k.yaml", "--results", "r", "--engine", engine)
+    assert "0 (1 open)" in said.out.splitlines()[3]
+    assert "open" not in said.out.splitlines()[4]
+    (folder,) = (shop / "r").glob("k-sweep-*")
+    assert "<td>0 (1 open)</td>" in (folder / "heatmap.html").read_text("utf-8")
+    table = pd.read_parquet(folder / "sweep.parquet")
+    assert table[["trades", "open_trades"]].to_numpy().tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
 def test_a_class_of_the_running_program_is_swept_in_its_own_process(tmp_path):
