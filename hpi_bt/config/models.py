@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -201,6 +201,12 @@ Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"
 
 class Config(Settings):
     """One run, or one for each of several symbols."""
+
+    #: What is chosen for each call, not in a config.
+    of_the_call: ClassVar[tuple[str, ...]] = (
+        *("engine", "results", "data_dir", "cache_dir", "offline", "jobs", "samples", "seed"),
+        *("max_points", "scheduler"),
+    )
 
     name: str = Field(min_length=1, max_length=80)
     symbols: tuple[Symbol, ...] = ()
