@@ -38,6 +38,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
     lines that share those bars.
     """
 
+    reports_remarks = True  # so that indicators need not warn of themselves
+
     params = dict(progress=None, every=4096, allow_demo=True, allow_intraday=True, style=None)
 
     record: Record
