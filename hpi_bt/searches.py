@@ -475,6 +475,8 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
+        # infinite ratios, which JSON writes as null like those that are unknown
+        "never_lost": [name for name in METRICS if best[name] == np.inf],
         "ruined": int(ruined(outcomes).sum()),
         "failed": len(errors),
         "remarks": [

@@ -502,6 +502,10 @@ def test_a_point_that_never_lost_is_first_and_one_without_trades_last(
     result = hpi_bt.sweep(plain, results="r", select=select)
     assert result.table["kind"].tolist() == ["up", "mixed", "never"]
     assert result.table[select].iloc[0] == np.inf
+    assert {select} <= set(result.summary["never_lost"]) <= {"sortino", "calmar"}
+    assert result.summary["figures"][select] is None
+    never = hpi_bt.sweep(of_kinds(kind=["never"]), results="r", select=select)
+    assert (never.summary["figures"][select], never.summary["never_lost"]) == (None, [])
     (shop / "k.yaml").write_text(yaml.safe_dump(plain))
     said = commander(monkeypatch, capsys)("sweep", "k.yaml", "--results", "r", "--sort", select)
     assert "never lost" in next(x for x in said.out.splitlines() if x.strip().startswith("up"))
