@@ -50,7 +50,10 @@ def ruin_notes(
         if withdrawn:
             rest += "; returns end at the withdrawal"
         elif equity[-1] > 0.0:
-            rest += "; session returns take this value, so a drawdown drawn from them is too small"
+            rest += (
+                "; session returns end with this value, so drawdowns computed from them, as in "
+                "the tear sheet's tables, are smaller than the full loss"
+            )
     text = f"account ruined on {_day(index, first)}: {cause}; {rest}"
     return [Note(Severity.WARNING, "account-ruined", text)]
 
