@@ -58,7 +58,7 @@ class Report(Recorder):
 
     def start(self) -> None:
         """Check the folder before the run, not after it."""
-        check_writable(user_path(self.p.folder, "folder"))
+        check_writable(user_path(self.p.folder, "folder"), "folder")
         check_style(self.p.style or {})
         super().start()
 

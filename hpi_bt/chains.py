@@ -124,7 +124,7 @@ def chain_report(
     """
     if out is not None:
         target = user_path(out, "out")
-        check_writable(target.parent if target.suffix.lower() in _PAGES else target)
+        check_writable(target.parent if target.suffix.lower() in _PAGES else target, "out")
     if isinstance(file, OptionChain | ChainFile):
         name, read = _in_memory(file, as_of, spot)
     else:

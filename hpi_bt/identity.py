@@ -53,7 +53,8 @@ def code_fingerprint(strategy: type) -> str:
     ----------
     strategy : type
         The class. The modules of its bases count, and every module that these import, at the top
-        or within functions, directly or through others; of an installed library its version.
+        or within functions, directly or through others; of an installed library its version. Files
+        that its code opens itself do not count, as nothing shows which they are.
 
     Returns
     -------

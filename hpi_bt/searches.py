@@ -21,7 +21,7 @@ from hpi_bt.arrays import IntArray
 from hpi_bt.backtest.account_notes import config_notes
 from hpi_bt.backtest.cluster import Work, over_cluster
 from hpi_bt.backtest.point_notes import failed_notes, ruin_notes, ruined
-from hpi_bt.backtest.points import MAX_POINTS, Point, grid_points, random_points
+from hpi_bt.backtest.points import MAX_POINTS, Axes, Point, grid_points, random_points
 from hpi_bt.backtest.result import check_writable, whole_folder, write_json
 from hpi_bt.backtest.sweep import (
     LOW_IS_GOOD,
@@ -32,11 +32,12 @@ from hpi_bt.backtest.sweep import (
     chunks,
     engine_for,
     evaluate,
+    split_point,
     store_of,
     with_point,
 )
 from hpi_bt.checking import check_inputs, check_params
-from hpi_bt.config import Config, resolved_yaml
+from hpi_bt.config import Config, Range, resolved_yaml
 from hpi_bt.errors import InputError, Note, Severity
 from hpi_bt.frames import folders_of, frame_of_config, locations, one_symbol, read_config
 from hpi_bt.identity import code_fingerprint, package_fingerprint
@@ -133,13 +134,14 @@ def open_search(
     model, path = read_config(config, overrides)
     one_symbol(model)
     parent = user_path(results, "results")
-    if samples is None:
-        points = grid_points(model.sweep, max_points=max_points)
-    else:
-        points = random_points(model.sweep, samples, seed=seed, max_points=max_points)
     _main_notes(model.strategy.reference, engine, scheduler)
     folders = folders_of(path)
     strategy: Any = load_strategy(model.strategy.reference, folders)
+    if samples is None:
+        points = grid_points(model.sweep, max_points=max_points)
+    else:
+        axes = _drawn_axes(model.sweep, strategy)
+        points = random_points(axes, samples, seed=seed, max_points=max_points)
     chosen = engine_for(strategy, engine)
     check_params(strategy, model.strategy.params)
     _check_points(model, strategy, points)
@@ -154,8 +156,6 @@ def open_search(
         symbol, minutes = str(frame.attrs.get("symbol", "")), float(frame.attrs["bar_minutes"])
         for indicator in strategy.shows:
             check_allowed(indicator, symbol, minutes, model.demo, model.allow_intraday)
-        for point in (points[0], points[-1]):
-            _check_daily(with_point(model, point, strategy), strategy, frame)
     source = code_fingerprint(strategy)
     plain = json.dumps(model.model_dump(mode="json", by_alias=True))
     wanted = _hash(kind, plain, points, chosen, fingerprint(frame))[:8]
@@ -168,15 +168,30 @@ def open_search(
             partial.replace(bars)
         task = Task(plain, str(bars.resolve()), tuple(str(f) for f in folders), chosen)
         alone = _main_notes(model.strategy.reference, chosen, scheduler)
-        yield Search(
-            model, points, task, traded(frame), store, source, (*alone, *_other_code(store))
-        )
+        notes = (*_fewer_points(len(points), samples), *alone, *_other_code(store))
+        yield Search(model, points, task, traded(frame), store, source, notes)
+
+
+def _drawn_axes(axes: Axes, strategy: Any) -> Axes:
+    """Return the axes to draw from: a range of whole ends is real where the default is."""
+    real = {name for name, default in strategy.params._getitems() if isinstance(default, float)}
+    return {n: a.real if isinstance(a, Range) and n in real else a for n, a in axes.items()}
+
+
+def _fewer_points(count: int, samples: int | None) -> list[Note]:
+    """Return that fewer different points were drawn than were asked for, where it is so."""
+    if count >= (samples or 0):
+        return []
+    text = (
+        f"{count:,} points instead of the {samples:,} asked for: no more different ones could be "
+        "drawn"
+    )
+    return [Note(Severity.ASSUMPTION, "fewer-points", text)]
 
 
 def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None:
     """Refuse parameters and settings that cannot be; what a point raises is a row of its own."""
-    for point in (points[0], points[-1]):
-        with_point(model, point, strategy)
+    _check_settings(model, strategy, points)
     for name in points[0]:
         if name in ("point", "error", *METRICS):
             raise InputError(
@@ -186,9 +201,19 @@ def _check_points(model: Config, strategy: Any, points: Sequence[Point]) -> None
         if "." not in name:
             for value in {repr(p[name]): p[name] for p in points}.values():
                 check_params(strategy, {name: value}, "sweep")
+
+
+def _check_settings(model: Config, strategy: Any, points: Sequence[Point]) -> None:
+    """Refuse settings of which no point is possible, as where a key is unknown."""
+    refusals = []
+    for point in {repr(split_point(point)[1]): point for point in points}.values():
+        try:
+            with_point(model, point, strategy)
+        except InputError as refusal:
+            refusals.append(refusal)
         else:
-            for point in {repr(p[name]): p for p in reversed(points)}.values():
-                with_point(model, point, strategy)
+            return
+    raise refusals[0]
 
 
 def _hash(*parts: Any) -> str:
@@ -210,13 +235,6 @@ def _other_code(store: Path) -> tuple[Note, ...]:
         for other in sorted(store.parent.glob(f"{family}-*"))
         if other != store and any(other.rglob("part-*.npz"))
     )
-
-
-def _check_daily(config: Config, strategy: Any, frame: pd.DataFrame) -> None:
-    try:
-        (config.orders or strategy.orders).refuse_daily(frame.attrs["bar_minutes"])
-    except ValueError as error:
-        raise InputError(f"{config.name}: {error}") from None
 
 
 def all_outcomes(
@@ -457,6 +475,8 @@ def _summary(
         "select": select,
         "best": {name: search.points[int(best["point"])][name] for name in axes},
         "figures": {name: float(best[name]) for name in METRICS},
+        # infinite ratios, which JSON writes as null like those that are unknown
+        "never_lost": [name for name in METRICS if best[name] == np.inf],
         "ruined": int(ruined(outcomes).sum()),
         "failed": len(errors),
         "remarks": [

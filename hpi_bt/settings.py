@@ -104,6 +104,9 @@ def explain(model: type[BaseModel], error: Mapping[str, Any], whole: str = "conf
     loc, kind, value = tuple(error["loc"]), error["type"], error.get("input")
     place = _path(model, loc) or whole
     if kind == "extra_forbidden":
+        if len(loc) == 1 and loc[0] in getattr(model, "of_the_call", ()):
+            option = f"--{loc[0].replace('_', '-')} (in Python {loc[0]}=...)"
+            return f"{place}: unknown key, as it belongs to the call; give {option} instead"
         hint = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
         return f"{place}: unknown key{hint}; rename or remove it"
     if kind == "missing":

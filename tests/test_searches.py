@@ -148,6 +148,25 @@ def test_a_random_sweep_repeats_itself_by_seed(tmp_path):
     assert not one.equals(other)
 
 
+def test_whole_ends_of_a_parameter_whose_default_is_a_float_hold_what_lies_between(tmp_path):
+    axes = {"enter": {"from": 0, "to": 2}, "smoothing": {"from": 2, "to": 30}}
+    result = hpi_bt.sweep(config(axes), results=tmp_path, samples=6)
+    assert result.table["enter"].nunique() == 6
+    assert result.table["enter"].between(0.0, 2.0).all()
+    assert (result.table["smoothing"] % 1 == 0).all()
+    steps = hpi_bt.sweep(config({"enter": {"from": 0, "to": 2, "step": 1}}), results=tmp_path,
+                         samples=6)  # fmt: skip
+    assert sorted(steps.table["enter"]) == [0, 1, 2]
+
+
+def test_fewer_points_than_asked_for_are_reported(tmp_path):
+    axes = {"smoothing": {"from": 5, "to": 7}, "enter": [0.5, 1.0]}
+    summary = hpi_bt.sweep(config(axes), results=tmp_path, samples=20).summary
+    said = "6 points instead of the 20 asked for: no more different ones could be drawn"
+    assert said in summary["remarks"]
+    assert hpi_bt.sweep(config(axes), results=tmp_path, samples=6).summary["remarks"] == []
+
+
 @pytest.mark.parametrize("source", [INTRADAY | {"sessions": n} for n in (1, 2, 3)], ids=str)
 def test_the_shortest_data_are_swept(source, tmp_path):
     result = hpi_bt.sweep(config({"smoothing": [5, 6]}, source), results=tmp_path)
@@ -166,7 +185,7 @@ def test_the_shortest_data_are_swept(source, tmp_path):
         ({"sweep": {"smoothing": [5, "x", 6]}}, "sweep.smoothing: found 'x'; wanted a number"),
         ({"sweep": {"smoothing": [0]}}, "'smoothing': 0.*whole number >= 1, got 0"),
         ({"sweep": {"smoothing": [[1, 2]]}}, r"\[1, 2\]"),
-        ({"sweep": {"orders.time_stop_bars": [1, -1, 2]}}, "time_stop_bars: found -1; wanted 1"),
+        ({"sweep": {"orders.time_stop_bars": [-1, 0]}}, "time_stop_bars: found -1; wanted 1"),
         ({"source": DAILY, "orders": {"flat_at_close": True}}, "flat_at_close needs intraday"),
         (
             {
@@ -382,6 +401,7 @@ def kind_of(close, *, kind="mixed", n=0, state=None):
     return {
         "up": np.where(bar % 4 < 2, 1.0, 0.0),
         "never": np.zeros(close.size),
+        "always": np.ones(close.size),
         "mixed": np.where(bar % 4 == 3, -1.0, 1.0),
     }[kind]
 
@@ -424,6 +444,24 @@ def test_a_point_that_raises_is_a_row_with_its_error_and_the_rest_go_on(shop, en
     assert "1 of 3 points raised an error and have no figures: n 7" in page
 
 
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+@pytest.mark.parametrize("values", [[-1, 5, 9], [5, -1, 9], [5, 9, -1]])
+def test_a_point_that_orders_refuse_is_a_row_with_its_error_too(shop, values, engine):
+    wanted = of_kinds(**{"orders.size.amount": values, "n": [0, 1]})
+    wanted["orders"] = {"size": {"kind": "fixed", "amount": 1}}
+    result = hpi_bt.sweep(wanted, results="r", engine=engine, jobs=1)
+    assert (result.summary["points"], result.summary["failed"]) == (6, 2)
+    assert result.table["orders.size.amount"].tolist()[-2:] == [-1, -1]
+    says = "sweep: orders.size.amount: found -1; wanted more than 0"
+    assert result.table["error"].tolist() == ["", "", "", "", says, says]
+
+
+def test_a_rule_that_daily_bars_refuse_is_a_row_with_its_error(shop):
+    result = hpi_bt.sweep(of_kinds(**{"orders.flat_at_close": [True, False]}), results="r")
+    assert "flat_at_close needs intraday bars" in result.table["error"].iloc[1]
+    assert result.table["orders.flat_at_close"].tolist() == [False, True]
+
+
 def test_a_sweep_with_a_point_that_raises_ends_well_with_a_warning(shop, monkeypatch, capsys):
     import yaml
 
@@ -464,9 +502,30 @@ def test_a_point_that_never_lost_is_first_and_one_without_trades_last(
     result = hpi_bt.sweep(plain, results="r", select=select)
     assert result.table["kind"].tolist() == ["up", "mixed", "never"]
     assert result.table[select].iloc[0] == np.inf
+    assert {select} <= set(result.summary["never_lost"]) <= {"sortino", "calmar"}
+    assert result.summary["figures"][select] is None
+    never = hpi_bt.sweep(of_kinds(kind=["never"]), results="r", select=select)
+    assert (never.summary["figures"][select], never.summary["never_lost"]) == (None, [])
     (shop / "k.yaml").write_text(yaml.safe_dump(plain))
     said = commander(monkeypatch, capsys)("sweep", "k.yaml", "--results", "r", "--sort", select)
     assert "never lost" in next(x for x in said.out.splitlines() if x.strip().startswith("up"))
+
+
+@pytest.mark.parametrize("engine", ["fast", "cerebro"])
+def test_trades_that_are_open_at_the_end_are_shown(shop, engine, monkeypatch, capsys):
+    import yaml
+
+    from small_runs import commander
+
+    (shop / "k.yaml").write_text(yaml.safe_dump(of_kinds(kind=["always", "never"])))
+    run = commander(monkeypatch, capsys)
+    said = run("sweep", "k.yaml", "--results", "r", "--engine", engine)
+    assert "0 (1 open)" in said.out.splitlines()[3]
+    assert "open" not in said.out.splitlines()[4]
+    (folder,) = (shop / "r").glob("k-sweep-*")
+    assert "<td>0 (1 open)</td>" in (folder / "heatmap.html").read_text("utf-8")
+    table = pd.read_parquet(folder / "sweep.parquet")
+    assert table[["trades", "open_trades"]].to_numpy().tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
 def test_a_class_of_the_running_program_is_swept_in_its_own_process(tmp_path):

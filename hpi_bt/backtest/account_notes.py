@@ -13,8 +13,10 @@ from hpi_bt.errors import Note, Severity
 from hpi_bt.orders import Orders
 
 
-def ruin_notes(equity: FloatArray, index: pd.Index, *, closed_out: bool) -> list[Note]:
-    """Return when an account was ruined, nothing where it was not.
+def ruin_notes(
+    equity: FloatArray, index: pd.Index, *, closed_out: bool, flows: FloatArray | None = None
+) -> list[Note]:
+    """Return when an account was ruined, and whether losses or a withdrawal did it; else nothing.
 
     Parameters
     ----------
@@ -24,21 +26,35 @@ def ruin_notes(equity: FloatArray, index: pd.Index, *, closed_out: bool) -> list
         Bar closes.
     closed_out : bool
         Whether its broker closes the positions of a ruined account and takes no further order.
+    flows : ndarray of shape (n_bars,), optional
+        Cash that came with each bar, negative where it was taken out.
     """
     ruined = np.flatnonzero(equity <= 0.0)
     if not ruined.size:
         return []
     first = int(ruined[0])
     value, end = (_money(x) for x in (equity[first], equity[-1]))
+    taken = 0.0 if flows is None else -float(flows[first])
+    withdrawn = equity[first] + taken > 0.0
+    cause = f"its value fell to {value}"
+    if withdrawn:
+        left = _money(equity[first] + taken)
+        cause = f"a withdrawal of {_money(taken)} from a value of {left} left {value}"
     if not closed_out:
-        rest = f"its broker let it trade on, to {end}; returns count all as lost from then on"
+        counted = "end at the withdrawal" if withdrawn else "count all as lost from then on"
+        rest = f"its broker let it trade on, to {end}; returns {counted}"
     elif first == len(equity) - 1:
         rest = "it is the last bar, at whose close what is open is valued"
     else:
         rest = f"positions were closed at the next open, no order followed; end value {end}"
-        if equity[-1] > 0.0:
-            rest += "; session returns take this value, so a drawdown drawn from them is too small"
-    text = f"account ruined on {_day(index, first)}: its value fell to {value}; {rest}"
+        if withdrawn:
+            rest += "; returns end at the withdrawal"
+        elif equity[-1] > 0.0:
+            rest += (
+                "; session returns end with this value, so drawdowns computed from them, as in "
+                "the tear sheet's tables, are smaller than the full loss"
+            )
+    text = f"account ruined on {_day(index, first)}: {cause}; {rest}"
     return [Note(Severity.WARNING, "account-ruined", text)]
 
 

@@ -35,7 +35,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         self._held = self.positions[data]
         self._daily = not self._cost.stocklike
         self._log: list[tuple[int, float, float, float]] = [(-1, self.cash, 0.0, 0.0)]
-        self._reset: dict[int, float] = {}  # bars on which a strategy set the cash
+        self._reset: dict[int, float] = {}  # values of bars on which cash came
         self._bar = -1
         self._lean = True
 
@@ -110,14 +110,15 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def set_cash(self, cash: float) -> None:
         """Set the cash; until the next bar the account's value is that and no more."""
         self._settle()
+        value = self._value
         super().set_cash(cash)
         if self._lean:
-            self._note_cash()
+            self._note_cash(value)
 
-    def _note_cash(self) -> None:
-        """Note cash that came within a bar; until the next, the account's value is as it was."""
+    def _note_cash(self, value: float) -> None:
+        """Note cash that came within a bar; on its curve the bar keeps the value it had."""
         self._log.append((self._bar, self.cash, self._held.size, self._held.price))
-        self._reset[self._bar] = self._value
+        self._reset.setdefault(self._bar, value)
 
     setcash = set_cash
 
@@ -132,7 +133,7 @@ class LeanBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         cash = self.cash
         value: float = super().get_value(datas=datas, mkt=mkt, lever=lever)
         if self._lean and self.cash != cash:  # asked for one data, Backtrader adds waiting cash
-            self._note_cash()
+            self._note_cash(self._value)
         return value
 
     getvalue = get_value
@@ -330,6 +331,6 @@ class HedgeBroker(LeanBroker):
         else:
             self._above = close + reach * (1.0 - 1e-9)
 
-    def _note_cash(self) -> None:
-        super()._note_cash()
+    def _note_cash(self, value: float) -> None:
+        super()._note_cash(value)
         self._below = math.inf

@@ -38,6 +38,8 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
     lines that share those bars.
     """
 
+    reports_remarks = True  # so that indicators need not warn of themselves
+
     params = dict(progress=None, every=4096, allow_demo=True, allow_intraday=True, style=None)
 
     record: Record
@@ -134,7 +136,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
             self._held[-1:] = []
         if data.lines.datetime.mode:  # bounded: exactbars
             self._rows.append([line[0] for line in data.lines])
-        self._equity.append(self.strategy.broker.getvalue())
+        self._equity.append(self._flows.value)
         self._position.append(self.strategy.position.size)
         if len(self.strategy.datas) > 1:
             self._held.append(self._holdings())
@@ -181,6 +183,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
         counts = dict(getattr(strategy, "counts", {})) | {"rejected": self._rejected}
         vetoes = [self._stamped(v, frame) for v in getattr(strategy, "confirm_vetoes", ())]
         equity, flows = np.array(self._equity[-n:]), self._flows.by_bar(n)
+        stops_at_ruin = hasattr(strategy.broker, "ruined")
         record = Record(
             engine="cerebro",
             strategy=type(strategy).__name__,
@@ -204,7 +207,7 @@ class Recorder(bt.Analyzer):  # type: ignore[misc]
                 *dict.fromkeys(r for s in shown for r in s.remarks(frame)),
                 *notes_of(strategy, frame),
                 *_left_out(*names),
-                *ruin_notes(equity, frame.index, closed_out=hasattr(strategy.broker, "ruined")),
+                *ruin_notes(equity, frame.index, flows=flows, closed_out=stops_at_ruin),
                 *paid_in_notes(flows),
             ],
             demo=demo_reason(frames_of(frame, strategy.datas), indicators_of(strategy)),

@@ -90,8 +90,11 @@ def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{value:+.2%}".replace("-", _MINUS)
 
 
-def check_writable(parent: Path) -> None:
-    """Refuse a results folder in which nothing can be written, before any work is done."""
+def check_writable(parent: Path, argument: str = "results") -> None:
+    """Refuse a folder in which nothing can be written, before any work is done.
+
+    `argument` is the one that names the folder.
+    """
     whole = parent.absolute()
     there = next(p for p in (whole, *whole.parents) if p.exists())
     try:
@@ -103,7 +106,7 @@ def check_writable(parent: Path) -> None:
         raise InputError(
             f"results cannot be written there ({error.strerror or error})",
             where=str(parent),
-            remedy="give another folder as `results`",
+            remedy=f"give another folder as `{argument}`",
         ) from None
     _sweep_partial(parent)
 

@@ -49,7 +49,7 @@ from hpi_bt.stats.summary import summarise
 
 METRICS = (
     "total_return", "cagr", "sharpe", "sortino", "volatility", "max_drawdown", "calmar",
-    "trades", "win_rate", "exposure", "costs",
+    "trades", "open_trades", "win_rate", "exposure", "costs",
 )  # fmt: skip
 LOW_IS_GOOD = ("volatility", "costs")
 _KEPT_BYTES = 1 << 29  # of targets, which every window of a walk-forward needs again
@@ -325,7 +325,8 @@ def figures_of(returns: FloatArray, account: Account, multiplier: float, year: f
     held = float((account.position != 0.0).mean())
     costs = float(commission.sum() + slippage.sum())
     named = [getattr(risk, name) for name in METRICS[:7]]
-    return np.array([*named, float(net.size), won, held, costs])
+    n_open = float(account.position[-1] != 0.0)
+    return np.array([*named, float(net.size), n_open, won, held, costs])
 
 
 def cerebro_record(

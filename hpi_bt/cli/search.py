@@ -80,7 +80,7 @@ def sweep(
 
 
 def _show_sweep(result: Any, sort: str, top: int) -> None:
-    from hpi_bt.report.heatmap import facts_of
+    from hpi_bt.report.heatmap import facts_of, trade_count
 
     s = result.summary
     demo = "  DEMO" if s["demo"] else ""
@@ -90,9 +90,10 @@ def _show_sweep(result: Any, sort: str, top: int) -> None:
     )
     figures = ["sharpe", "total_return", "max_drawdown", "trades", "win_rate", "costs"]
     shown = [sort, *(name for name in figures if name != sort)]
-    show_frame(
-        result.table.head(top)[[*s["best"], *shown, *(["error"] if s["failed"] else [])]], _FORMATS
-    )
+    table = result.table.head(top)
+    table = table.assign(trades=[trade_count(row) for row in table.to_dict("records")])
+    columns = [*s["best"], *shown, *(["error"] if s["failed"] else [])]
+    show_frame(table[columns], _FORMATS | {"trades": "{}"})
     print()
     show_table("The best row, and what it must be read with (all in sample):", facts_of(s))
     for note in s["remarks"]:

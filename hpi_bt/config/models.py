@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -128,7 +128,8 @@ class Range(Settings):
     """Values of a sweep from one number to another, both included."""
 
     low: int | float = Field(alias="from", allow_inf_nan=False)
-    """A range of whole numbers has whole ends: 2 to 30; 0.0 to 1.0 holds what lies between."""
+    """A range of whole numbers has whole ends: 2 to 30; 0.0 to 1.0 holds what lies between, and
+    so does 0 to 1 without a step for a strategy parameter whose default is a float, such as 0.5."""
     high: int | float = Field(alias="to", allow_inf_nan=False)
     step: int | float | None = Field(None, gt=0, allow_inf_nan=False)
     """Distance of two values; may be left out where points are drawn at random."""
@@ -143,6 +144,13 @@ class Range(Settings):
     def whole(self) -> bool:
         """Whether every number of the range is given as a whole one: 1, not 1.0."""
         return all(isinstance(x, int) for x in (self.low, self.high, self.step or 1))
+
+    @property
+    def real(self) -> Range:
+        """The range of every number between its ends, where it has no step."""
+        if self.step is not None:
+            return self
+        return self.model_copy(update={"low": float(self.low), "high": float(self.high)})
 
 
 class WalkForward(Settings):
@@ -193,6 +201,12 @@ Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"
 
 class Config(Settings):
     """One run, or one for each of several symbols."""
+
+    #: What is chosen for each call, not in a config.
+    of_the_call: ClassVar[tuple[str, ...]] = (
+        *("engine", "results", "data_dir", "cache_dir", "offline", "jobs", "samples", "seed"),
+        *("max_points", "scheduler"),
+    )
 
     name: str = Field(min_length=1, max_length=80)
     symbols: tuple[Symbol, ...] = ()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from hpi_bt.arrays import FloatArray, State, part
 from hpi_bt.errors import Note
 from hpi_bt.indicators.authoring import defaults_of
-from hpi_bt.indicators.base import KernelIndicator
-from hpi_bt.indicators.remarks import herrick_remarks
+from hpi_bt.indicators.base import KernelIndicator, data_of
+from hpi_bt.indicators.remarks import NO_INTEREST, herrick_remarks
 from hpi_bt.kernels.crossings import level_crossings, sign_changes
 from hpi_bt.kernels.divergence import pivot_divergence, unconfirmed_extreme
 from hpi_bt.kernels.herrick import cumulative_payoff, herrick_payoff, herrick_rsi
@@ -156,11 +158,44 @@ def herrick_rsi_lines(
     return HerrickRSILines(payoff, rsi, signal, cross, *found, *zones)
 
 
+class InterestCheck(bt.Analyzer):  # type: ignore[misc]
+    """Warns after the last bar where a Herrick indicator has had no positive open interest.
+
+    Not before: a feed may begin without it. Quiet where another analyzer reports the remarks of
+    indicators of the first data, as `hpi_bt.Report` does.
+    """
+
+    params = dict(indicator=None)
+
+    def stop(self) -> None:
+        """Look back over the run."""
+        made = self.p.indicator
+        data = data_of(made)
+        reports = any(getattr(one, "reports_remarks", False) for one in self.strategy.analyzers)
+        if reports and data is self.strategy.data:
+            return
+        if len(made) and math.isnan(made[0]) and not (made._interest > 0.0).any():
+            name = type(made).__name__ + (f" of {data._name}" if data._name else "")
+            warnings.warn(f"{name}: {NO_INTEREST.text}", stacklevel=2)
+
+
 class _Herrick(KernelIndicator):
     """What the Herrick indicators share: their inputs, and that they are for daily bars."""
 
     daily = True
     inputs = ("high", "low", "volume", "openinterest")
+
+    def __init__(self) -> None:
+        super().__init__()
+        strategy = bt.metabase.findowner(self, bt.Strategy)
+        if strategy is not None:
+            strategy._addanalyzer_slave(InterestCheck, indicator=self)
+
+    @property
+    def _interest(self) -> FloatArray:
+        """Open interest of the bars so far that Backtrader keeps."""
+        line = self._kernel_child._sources[self.inputs.index("openinterest")]
+        return np.array(line.array, dtype=np.float64)
 
     @classmethod
     def remarks(

@@ -17,6 +17,11 @@ CLOCK_LIMIT = 0.3
 CONSTANT_BARS = 20
 #: Code of every note that says why an indicator is never known.
 NEVER_KNOWN = "never-known"
+NO_INTEREST = Note(
+    Severity.WARNING,
+    NEVER_KNOWN,
+    "open interest is never positive: payoff, rsi and signal are never known",
+)
 
 _SIDES = ("put_oi", "call_oi", "net_oi")
 _FEW_BARS = 50  # payoffs below which the largest share says nothing
@@ -146,8 +151,7 @@ def herrick_remarks(frame: pd.DataFrame, options: Mapping[str, Any]) -> list[Not
     """Return the share of payoff that `max_oi_change` blanked, and warnings of open interest."""
     series = [_column(frame, c) for c in ("high", "low", "volume", "openinterest")]
     if not (series[3] > 0.0).any():
-        text = "open interest is never positive: payoff, rsi and signal are never known"
-        return [Note(Severity.WARNING, NEVER_KNOWN, text)]
+        return [NO_INTEREST]
     minutes, longest = float(frame.attrs.get("bar_minutes", 1440.0)), longest_constant(series[3])
     found = _blanked(series, options)
     if minutes < 1440.0:

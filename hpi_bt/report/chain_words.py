@@ -297,6 +297,9 @@ def contracts_words(report: ChainReport) -> str:
         return text + "."
     counts = report.cleaning.counts
     text += f", {report.cleaning.read:,} are in the file."
+    left_out = sum(counts.get(kind, 0) for kind in _KINDS["Left out of it"])
+    if n + left_out < report.cleaning.read:  # some expiries of it were asked for
+        text += " The counts that follow are of the whole file, all expiries."
     for what, kinds in _KINDS.items():
         told = [f"{counts[kind]:,} {words}" for kind, words in kinds.items() if kind in counts]
         text += f" {what}: {', '.join(told)}." if told else ""

@@ -28,6 +28,14 @@ _FACTS = (
 )  # fmt: skip
 
 
+def trade_count(figures: Mapping[str, Any]) -> str:
+    """Return the number of closed trades of a point, and of those that are open at the end."""
+    closed, still_open = figures["trades"], figures.get("open_trades", 0.0)
+    if closed is None or math.isnan(closed):
+        return "n/a"
+    return f"{closed:,.0f}" + (f" ({still_open:.0f} open)" if still_open else "")
+
+
 def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a best point must be read with, as (what, value) in words."""
     flat = {**summary, **summary["figures"]}
@@ -35,7 +43,9 @@ def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("Best point", best)]
     for key, label, form in _FACTS:
         value = flat.get(key)
-        if value is None or math.isnan(value):
+        if key == "trades":
+            rows.append((label, trade_count(flat)))
+        elif value is None or math.isnan(value):
             rows.append((label, "n/a"))
         else:
             rows.append((label, "never" if math.isinf(value) else form.format(value)))

@@ -53,10 +53,9 @@ def refuse_endless(values: pd.Series, numbers: FloatArray, name: str) -> None:
     if endless.any():
         row = int(np.argmax(endless))
         raise InputError(
-            f"row {values.index[row] + 1} is {shortened(str(values.iloc[row]), 40)}; "
-            "wanted a number within 1e+15",
+            f"row {values.index[row] + 1}, {values.name} is "
+            f"{shortened(str(values.iloc[row]), 40)}; wanted a number within 1e+15",
             where=name,
-            field=str(values.name),
             remedy="fix the file",
         )
 

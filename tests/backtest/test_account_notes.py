@@ -74,6 +74,24 @@ def test_ruin_names_the_day_or_the_bar_and_what_followed():
     assert ruin_notes(np.array([5.0, 0.01]), days(2), closed_out=True) == []
 
 
+def test_a_withdrawal_that_ruins_the_account_is_named_as_its_cause():
+    equity, flows = np.array([10.0, -2.0, -2.0]), np.array([0.0, -13.0, 0.0])
+    (note,) = ruin_notes(equity, days(3), closed_out=False, flows=flows)
+    assert note == (
+        "warning: account ruined on 2024-01-03: a withdrawal of 13.00 from a value of 11.00 left "
+        "\N{MINUS SIGN}2.00; its broker let it trade on, to \N{MINUS SIGN}2.00; returns end at the "
+        "withdrawal"
+    )
+    closed = ruin_notes(equity, days(3), closed_out=True, flows=flows)[0]
+    assert closed.endswith("no order followed; end value \N{MINUS SIGN}2.00; returns end at the "
+                           "withdrawal")  # fmt: skip
+    # losses of 15 had ruined it without the withdrawal of 1
+    lost = ruin_notes(np.array([10.0, -6.0]), days(2), closed_out=False,
+                      flows=np.array([0.0, -1.0]))  # fmt: skip
+    assert "its value fell to" in lost[0]
+    assert "all as lost" in lost[0]
+
+
 def test_payments_are_summed_by_direction():
     assert paid_in_notes(None) == []
     assert paid_in_notes(np.zeros(3)) == []

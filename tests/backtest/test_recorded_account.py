@@ -187,13 +187,74 @@ def test_what_is_earned_is_what_the_positions_earned(kind, how):
     worth = np.r_[np.full(3, 10_000.0), 10_000.0 + 50.0 * (np.arange(17) + 0.5)]
     cash = 90_000.0 if how[0] == "add_cash" else 50_000.0 - (10_000.0 - 50 * 103.0)
     worth[6:] += cash
-    assert_allclose(record.equity[6:], worth[6:])
+    assert_allclose(record.equity, worth)
     steps = np.diff(np.r_[10_000.0, worth]) - np.where(np.arange(20) == 6, cash, 0.0)
     before = np.r_[10_000.0, worth[:-1]]
-    wanted = steps / before
-    if how[0] == "set_cash":  # Backtrader values the account at its cash until the next bar
-        wanted[6] = 50.0 / 50_000.0
-    assert_allclose(returns, wanted, atol=1e-12)
+    assert_allclose(returns, steps / before, atol=1e-12)
+
+
+class Pays(bt.Analyzer):
+    """Sets the cash after the recorder has noted the bar."""
+
+    params = dict(bar=5, cash=50_000.0)
+
+    def next(self):
+        if len(self.strategy) - 1 == self.p.bar:
+            self.strategy.broker.set_cash(self.p.cash)
+
+
+def later_days():
+    """Days of another market: half its closes come after those of `days`, on dates of its own."""
+    frame = days(base=50.0, step=-1.0)
+    frame.index = frame.index + pd.Timedelta(hours=1)
+    return frame
+
+
+@pytest.mark.parametrize("kind", [HedgeCerebro, bt.Cerebro])
+@pytest.mark.parametrize("frames", [(days(),), (days(), days(base=50.0, step=-1.0)),
+                                    (days(), later_days())], ids=len)  # fmt: skip
+@pytest.mark.parametrize("size", [50.0, -50.0])
+@pytest.mark.parametrize("bar", [0, 2, 3, 5, 19])
+@pytest.mark.parametrize("times", [1, 2])
+def test_cash_that_is_set_neither_makes_nor_takes_gains(kind, frames, size, bar, times):
+    # the same trades without it gain the same dollars on every bar
+    class Sets(bt.Strategy):
+        params = dict(payments=0)
+
+        def next(self):
+            if len(self.data) == 3 and not self.broker.orders:
+                self.buy(size=size) if size > 0 else self.sell(size=-size)
+            if len(self.data) - 1 == bar and self.p.payments:
+                self.p.payments -= 1
+                self.broker.set_cash(30_000.0)
+                self.broker.set_cash(40_000.0)
+
+    def gains(payments):
+        cerebro = kind(stdstats=False)
+        for frame, name in zip(frames, "ABC", strict=False):
+            cerebro.adddata(HedgeData(frame), name=name)
+        cerebro.addstrategy(Sets, payments=payments)
+        cerebro.addanalyzer(Recorder, _name="recorder")
+        record = cerebro.run()[0].analyzers.recorder.record
+        flows = np.zeros(20) if record.flows is None else record.flows
+        return np.diff(record.equity, prepend=record.cash) - flows, flows
+
+    want, _ = gains(0)
+    got, flows = gains(times)
+    assert_allclose(got, want, atol=1e-8)
+    assert flows.any() or bar == 19  # on the last bar it comes too late
+
+
+@pytest.mark.parametrize("kind", [HedgeCerebro, bt.Cerebro])
+def test_cash_set_by_an_analyzer_counts_from_the_next_bar(kind):
+    cerebro = kind(stdstats=False)
+    cerebro.adddata(HedgeData(days()), name="A")
+    cerebro.addstrategy(bt.Strategy)
+    cerebro.addanalyzer(Recorder, _name="recorder")
+    cerebro.addanalyzer(Pays)
+    record = cerebro.run()[0].analyzers.recorder.record
+    assert figures(record)["total_return"] == 0.0
+    assert record.flows.nonzero()[0].tolist() == [6]
 
 
 def test_a_run_without_payments_has_no_flows_and_says_nothing():
@@ -204,12 +265,13 @@ def test_a_run_without_payments_has_no_flows_and_says_nothing():
     assert not [r for r in record.remarks if "paid" in r]
 
 
-def test_cash_set_at_the_start_is_the_starting_value():
-    class Starts(bt.Strategy):
-        def start(self):
-            self.broker.set_cash(25_000.0)
+@pytest.mark.parametrize("when", ["__init__", "start"])
+@pytest.mark.parametrize("how", [("add_cash", 15_000.0), ("set_cash", 25_000.0)])
+def test_cash_that_comes_before_the_first_bar_is_of_the_starting_value(when, how):
+    def pay(self):
+        getattr(self.broker, how[0])(how[1])
 
-    record = planned({}, days(), strategy=Starts)
+    record = planned({}, days(), strategy=type("Starts", (bt.Strategy,), {when: pay}))
     assert record.cash == 25_000.0
     assert figures(record)["total_return"] == 0.0
 

@@ -195,6 +195,15 @@ def test_the_banner_says_what_was_cleaned(tmp_path):
     assert 'id="cleaning"' in page
 
 
+def test_counts_beside_one_expiry_are_said_to_be_of_the_whole_file(tmp_path):
+    file = saved(tmp_path, contracts())
+    whole = chain_report(file)
+    one = chain_report(file, expiry=str(whole.chain.expiries[0].date()))
+    said = " The counts that follow are of the whole file, all expiries. Left out of it: "
+    assert said in dict(assumptions(one))["Contracts"]
+    assert said not in dict(assumptions(whole))["Contracts"]
+
+
 def test_an_unknown_impulse_is_said_to_be_unknown_on_page_and_in_json(report, tmp_path):
     curve = report.flow.curve
     nothing = np.full(len(curve.price), np.nan)

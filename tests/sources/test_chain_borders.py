@@ -141,7 +141,7 @@ def test_integers_of_hundreds_of_digits_are_shown_shortened(tmp_path):
     rows = json.loads(contracts().to_json(orient="records"))
     rows[4]["open_interest"] = int("9" * 400)
     (tmp_path / "many.json").write_text(json.dumps(rows))
-    with pytest.raises(InputError, match=r"open_interest: row 5 is 9{20}\.{3}9{20}; wanted"):
+    with pytest.raises(InputError, match=r"row 5, open_interest is 9{20}\.{3}9{20}; wanted"):
         read_chain(tmp_path / "many.json")
 
 

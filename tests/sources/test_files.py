@@ -237,7 +237,7 @@ def test_names_in_angle_brackets_are_read_without_them(tmp_path):
 def test_an_integer_of_hundreds_of_digits_is_shown_shortened(tmp_path):
     rows = f"2024-01-02,1,2,1,2,{'9' * 400}\n2024-01-03,1,2,1,2,10\n"
     (tmp_path / "spy.csv").write_text(f"date,open,high,low,close,volume\n{rows}")
-    with pytest.raises(InputError, match=r"volume: row 1 is 9{20}\.{3}9{20}; wanted a number"):
+    with pytest.raises(InputError, match=r"row 1, volume is 9{20}\.{3}9{20}; wanted a number"):
         CsvSource(path="spy.csv").read(Locations((tmp_path,)), "XNYS")
 
 
