@@ -129,8 +129,8 @@ def entry_test(
     -----
     An entry at bar b is worth direction x mean_j (open[min(b + h_j, end)]/open[b] - 1), h_j the
     holding times of ALL trades, `end` the last bar of the session, or of the data where trades span
-    sessions; no bar held is open to close. Where not even the shortest fits, nothing is known. So
-    what ended a trade (a stop, a target) cannot make its
+    sessions; no bar held is open to close. Where not even the shortest fits, only a trade's own
+    entry is valued. So what ended a trade (a stop, a target) cannot make its
     entry look good or bad, nor can its costs.
 
     Intraday, the entries of whole sessions are permuted among the sessions, each at its own time
@@ -263,7 +263,9 @@ def _values(own: _Entries, bars: Bars) -> FloatArray:
         total += weight * np.where(fine, after, 0.0)
         known += weight * fine
     value: FloatArray = np.divide(total, known, out=np.full(n, np.nan), where=known > 0.0)
-    value[bar + held[0] > limit] = np.nan  # not even the shortest trade fits: nobody entered there
+    none_fits = bar + held[0] > limit
+    none_fits[own.bar] = False  # a trade that ran over the session's end
+    value[none_fits] = np.nan
     return value
 
 

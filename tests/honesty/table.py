@@ -69,7 +69,7 @@ def _coverage(covered):
 def outside(figures):
     """Return the designs whose rejections at 5 % leave the bounds."""
     return {
-        name: one["at5"]
+        name: round(float(one["at5"]), 4)
         for name, one in figures.items()
         if "at5" in one and not BOUNDS[0] <= one["at5"] <= BOUNDS[1]
     }
@@ -90,7 +90,7 @@ def write_table(chunks):
 
 
 _COLUMNS = {
-    "at5": "p ≤ 5 %", "at1": "p ≤ 1 %", "ks": "KS distance", "covered": "95 % interval holds 0",
+    "at5": "p ≤ 5 %", "at1": "p ≤ 1 %", "ks": "KS distance", "covered": "95 % interval holds the truth",
     "found": "found at the detectable effect", "claims": "claims", "hints": "hints",
 }  # fmt: skip
 
@@ -100,7 +100,8 @@ def _rows(own):
     head = ["market, signal or strategy", "markets", "tests", *(_COLUMNS[key] for key in shown)]
     yield f"| {' | '.join(head)} |"
     yield f"|---|{'---:|' * (len(head) - 1)}"
-    for name, one in own.items():
+    for name in (name for name in designs() if name in own):
+        one = own[name]
         cells = [name, f"{one['markets']:,}", f"{one['tests']:,}" if one["tests"] else ""]
         cells += [_cell(key, one.get(key, np.nan)) for key in shown]
         yield f"| {' | '.join(cells)} |"

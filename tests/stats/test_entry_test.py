@@ -265,3 +265,12 @@ def test_prices_are_returns_whatever_the_unit():
     one = entry_test(trades, opens, close, session, draws=99)
     other = entry_test(cents, opens * 100, close * 100, session, draws=99)
     assert_allclose(one[:8], other[:8], rtol=1e-9, atol=1e-15)
+
+
+def test_a_trade_that_ran_over_the_end_of_its_session_is_valued_all_the_same():
+    trades, *bars = random_rule("random", 1)
+    late = trades.iloc[:1].assign(entry_bar=25, exit_bar=30)  # from the first session's last bar
+    got = entry_test(pd.concat([late, trades.iloc[2:]]), *bars, draws=50)
+    assert got.n == 59
+    assert got.note == ""
+    assert math.isfinite(got.p_value)
