@@ -206,7 +206,7 @@ def _no_signal(study: SignalStudy, tested: pd.DataFrame, about: str) -> str:
     least = _detectable(study, tested)
     if not least:
         return said
-    return f"{said}; one of {least} would typically have been found four times in five"
+    return f"{said}; an edge of {least} would typically be found four times in five"
 
 
 def _detectable(study: SignalStudy, tested: pd.DataFrame) -> str:

@@ -90,8 +90,9 @@ def write_table(chunks):
 
 
 _COLUMNS = {
-    "at5": "p ≤ 5 %", "at1": "p ≤ 1 %", "ks": "KS distance", "covered": "95 % interval holds the truth",
-    "found": "found at the detectable effect", "claims": "claims", "hints": "hints",
+    "at5": "p ≤ 5 %", "at1": "p ≤ 1 %", "ks": "KS distance",
+    "covered": "95 % interval holds the truth", "found": "found at the detectable effect",
+    "claims": "claims", "hints": "hints",
 }  # fmt: skip
 
 

@@ -108,13 +108,13 @@ def test_the_edge_that_would_have_shown_is_told_for_the_first_and_the_last_horiz
     rows[["p_value", "q_value"]] = 0.5
     # medians of both kinds: 0.2 % of 0.1 and 0.3 after one bar, 3 % of 2 and 4 to the close
     assert conclusions(replace(study, events=rows))[0] == (
-        "Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons); one of 0.200 % (15 min) "
-        "or 3.00 % (to the close) would typically have been found four times in five."
+        "Signals: no evidence of an edge in 6 tests (2 kinds, 3 horizons); an edge of 0.200 % "
+        "(15 min) or 3.00 % (to the close) would typically be found four times in five."
     )
     last = rows["horizon"] == "close"
     rows.loc[~last, "p_value"] = math.nan
     said = conclusions(replace(study, events=rows))[0]
-    assert "one of 3.00 % (to the close) would" in said
+    assert "an edge of 3.00 % (to the close) would" in said
 
 
 @pytest.mark.parametrize(
