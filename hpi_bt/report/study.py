@@ -251,7 +251,7 @@ def _night(row: Mapping[Any, Any], *, daily: bool) -> dict[str, Any]:
                 "name": name,
                 "ic": text(float(row[f"{leg}_ic"]), coefficient_text),
                 "p": text(float(row[f"{leg}_p_value"]), short),
-                "tone": "sure" if row[f"{leg}_p_value"] <= LEVEL else "none",
+                "tone": "sure" if row["found"] and row[f"{leg}_p_value"] <= LEVEL else "none",
             }
             for leg, name in zip(LEGS, legs, strict=True)
         ],
