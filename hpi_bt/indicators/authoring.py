@@ -40,6 +40,13 @@ def defaults_of(kernel: Kernel) -> dict[str, Any]:
     return options
 
 
+def call_signature(params: Mapping[str, Any]) -> inspect.Signature:
+    """Return how a class with these parameters is called, for `help` and editors."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    named = [inspect.Parameter(name, kind, default=value) for name, value in params.items()]
+    return inspect.Signature([inspect.Parameter("datas", inspect.Parameter.VAR_POSITIONAL), *named])
+
+
 def kernel_home(cls: type, base: type, attribute: str = "kernel") -> type:
     """Return the first class below `base` in a line of descent that has the kernel of `cls`."""
     own = getattr(cls, attribute, None)

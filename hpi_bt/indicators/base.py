@@ -21,6 +21,7 @@ from hpi_bt.errors import InputError, Note
 from hpi_bt.feeds import RESAMPLE_FIRST, check_feed
 from hpi_bt.indicators.authoring import (
     Kernel,
+    call_signature,
     check_arguments,
     check_begun,
     check_kernel,
@@ -217,6 +218,7 @@ class _MetaKernelIndicator(type(Bulk)):  # type: ignore[misc]
                 field="lines",
                 remedy="leave it out",
             )
+        cls.__signature__ = call_signature(cls.params._getpairs())
         return cls
 
     def doinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:

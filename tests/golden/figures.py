@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-_LIBRARIES = ("numpy", "scipy", "numba", "pandas", "polars", "pyarrow")
+_LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow")
 #: Words, which may be put better, and what was asked for, which is no result.
 _LEFT_OUT = {
     *("flags", "notes", "remarks", "diagnostics", "assumptions", "freshness", "record", "study"),
