@@ -238,9 +238,15 @@ def _entries(trades: pd.DataFrame, bars: Bars) -> _Entries:
             f"trades: row {at} runs from bar {entry[at]:g} to {leave[at]:g} of {n} bars; "
             "give the bars that were traded"
         )
+    direction = np.sign(trades["direction"].to_numpy(dtype=np.float64))
+    wrong = np.flatnonzero(np.abs(direction) != 1.0)
+    if wrong.size:
+        raise InputError(
+            f"trades: row {wrong[0]} has direction {trades['direction'].iloc[wrong[0]]!s}; "
+            "wanted 1 or -1"
+        )
     bar, last = entry.astype(np.int64), leave.astype(np.int64)
     spans = bars.session[last] != bars.session[bar]
-    direction = np.sign(trades["direction"].to_numpy(dtype=np.float64))
     overnight = bars.daily or bool(spans.size and spans.mean() > _OVERNIGHT)
     return _Entries(bar, direction, last - bar, overnight)
 

@@ -253,6 +253,9 @@ def test_trades_that_do_not_belong_to_the_bars_are_refused():
         entry_test(trades.drop(columns="direction"), *bars)
     with pytest.raises(InputError, match=r"^trades: row 0 runs from bar \d+ to 9999 of 780 bars"):
         entry_test(trades.assign(exit_bar=9999), *bars)
+    for none in (0, np.nan):
+        with pytest.raises(InputError, match=rf"row 0 has direction {none}; wanted 1 or -1"):
+            entry_test(trades.assign(direction=none), *bars)
     unknown = entry_test(trades, np.full(780, np.nan), *bars[1:])
     assert unknown.note == "60 trades without a price"
 
