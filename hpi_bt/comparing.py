@@ -107,7 +107,7 @@ def _compared(
     returns = _aligned(runs, names)
     year = _year(runs, returns)
     differences = _sharpe_differences(returns, year, *draws)
-    words, effect = sharpe_words(names, differences), None
+    words, effect = sharpe_words(names, differences, len(returns)), None
     if again is not None:
         effect = filter_effect(again.entries, draws=draws[0], seed=draws[1])
         vetoed = int(again.entries["vetoed"].sum())

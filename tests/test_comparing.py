@@ -215,6 +215,17 @@ def test_of_several_comparisons_the_verdict_allows_for_their_number(tmp_path):
     assert "allowing for all tests here" in made.words[0]
 
 
+@pytest.mark.parametrize(("sessions", "rough"), [(40, True), (249, True), (250, False)])
+def test_few_sessions_make_sharpe_differences_rough_and_the_page_says_so(tmp_path, sessions, rough):
+    runs = [make_run(tmp_path, n, noise(seed, sessions)) for n, seed in (("a", 1), ("b", 2))]
+    made = compare(runs, results=tmp_path, bootstrap=199)
+    said = [w for w in made.words if "rough below 250 sessions" in w]
+    assert len(said) == rough
+    if rough:
+        assert said[0].endswith(f"these runs share {sessions}.")
+        assert said[0] in (made.folder / "comparison.html").read_text("utf-8")
+
+
 def test_a_flat_run_and_twins_are_told_in_words(tmp_path):
     a = make_run(tmp_path, "a", noise(1))
     twin = make_run(tmp_path, "twin", noise(1))

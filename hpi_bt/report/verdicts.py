@@ -7,13 +7,23 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hpi_bt.stats.difference import SURE_SESSIONS
 from hpi_bt.stats.verdicts import LEVEL, probability
 
 
-def sharpe_words(names: Sequence[str], differences: pd.DataFrame) -> list[str]:
-    """Return what the Sharpe differences say, a sentence for each run but the first."""
+def sharpe_words(names: Sequence[str], differences: pd.DataFrame, sessions: int) -> list[str]:
+    """Return what the Sharpe differences over so many `sessions` say.
+
+    A sentence for each run but the first; where there are intervals from few sessions, one more.
+    """
     rows = [row for _, row in differences.iterrows()]
-    return [_one_sharpe(name, names[0], row) for name, row in zip(names[1:], rows, strict=True)]
+    words = [_one_sharpe(name, names[0], row) for name, row in zip(names[1:], rows, strict=True)]
+    if sessions < SURE_SESSIONS and any(row["low"] < row["high"] for row in rows):
+        words.append(
+            f"Intervals and p-values of Sharpe differences are rough below {SURE_SESSIONS} "
+            f"sessions; these runs share {sessions}."
+        )
+    return words
 
 
 def _one_sharpe(name: str, first: str, row: pd.Series) -> str:

@@ -18,6 +18,7 @@ from hpi_bt.errors import InputError
 from hpi_bt.stats.metrics import checked_returns
 from hpi_bt.stats.studentised import Difference, studentised_difference
 
+SURE_SESSIONS = 250  # in common; below it intervals of Sharpe differences are rough
 LEAST_SESSIONS = 20  # in common; below it a Sharpe ratio is noise and its bootstrap no better
 LEAST_CLUSTERS = 8  # sessions with entries in each group
 
