@@ -1,6 +1,6 @@
 """Simulate markets in which there is nothing and count what the statistics say of them.
 
-python -m tests.honesty run --markets 1000     # resumable: results/honesty.jsonl
+python -m tests.honesty run --markets 400      # resumable: results/honesty.jsonl
 python -m tests.honesty table                  # writes the table of docs/statistics.md
 """
 
@@ -66,7 +66,7 @@ def main():
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.honesty", description=__doc__)
     parser.add_argument("what", choices=["run", "table"])
-    parser.add_argument("--markets", type=int, default=1000, help="of each design")
+    parser.add_argument("--markets", type=int, default=400, help="of each design")
     parser.add_argument("--only", default="", help="designs whose name contains this")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--file", type=Path, default=FILE)

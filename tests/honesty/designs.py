@@ -241,8 +241,9 @@ def _entry_designs():
         trial = partial(_orders_trial, kind, signals.rare, "time", power=True)
         yield f"{name}, rare, held six bars", trial
         for rule in EXITS:
-            trial = partial(_price_trial, kind, signals.dips, rule)
-            yield f"{name}, dips, exit at {rule}", trial
+            for signal in (signals.longs, signals.dips):
+                trial = partial(_price_trial, kind, signal, rule)
+                yield f"{name}, {_name(signal)}, exit at {rule}", trial
             trial = partial(_price_trial, kind, signals.dips, rule, market=_rising)
             yield f"{name}, rising, dips, exit at {rule}", trial
 

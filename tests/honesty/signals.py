@@ -38,6 +38,11 @@ def random(market, rng, share=0.15):
     return _some(rng, market.close.size, share)
 
 
+def longs(market, rng):
+    """Return pulses up."""
+    return (rng.random(market.close.size) < 0.05).astype(float)
+
+
 def rare(market, rng, count=14):
     """Return so few pulses up, at most one a session (or a month of days)."""
     n = market.close.size
