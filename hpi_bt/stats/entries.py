@@ -139,8 +139,8 @@ def entry_test(
     what keeps entries apart then stays as it is. t is compared, not the mean, since entries that
     crowd into stormy sessions have a wide mean without any skill.
 
-    `docs/statistics.md` has how often it finds what is not there: in 2 to 8 % at 5 %, but in 10 to
-    14 % of daily strategies that trade faster in falling markets than in rising ones, as a trailing
+    `docs/statistics.md` has how often it finds what is not there: in 3 to 7 % at 5 %, but in 8 to
+    12 % of daily strategies that trade faster in falling markets than in rising ones, as a trailing
     stop does that is entered again at the next dip.
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
