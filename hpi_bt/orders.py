@@ -1,4 +1,4 @@
-"""The order rules of SPEC section 8, written once for both engines.
+"""The order rules of definitions 8, written once for both engines.
 
 `Orders` is what a config or a strategy says. `Rules` is the same as plain numbers, and the
 functions below it are the decisions taken at each bar's close; the Backtrader strategy calls them
@@ -94,7 +94,7 @@ class Window(_RuleSettings):
 
 
 class Orders(_RuleSettings):
-    """Everything about orders that is not the signal (SPEC section 8)."""
+    """Everything about orders that is not the signal (definitions 8)."""
 
     size: Size = Size(kind="percent", percent=95.0)
     stop: AtrDistance | None = None

@@ -1,4 +1,4 @@
-"""The rules of SPEC section 8: their numbers by hand, and whole runs against the reference."""
+"""The rules of definitions 8: their numbers by hand, and whole runs against the reference."""
 
 from __future__ import annotations
 

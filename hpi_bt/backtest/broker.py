@@ -213,7 +213,7 @@ def _first_reach(prices: FloatArray, price: float, rises: bool, bar: int, limit:
 
 
 class HedgeBroker(LeanBroker):
-    """The broker of a config (SPEC section 8): slippage always costs, and a ruined account stops.
+    """The broker of a config (definitions 8): slippage always costs, and a ruined account stops.
 
     Market, stop and gapped-stop fills are worse by the slippage whatever the bar's range; a limit
     that opens beyond its price slips as much, never past the limit; a touched limit does not slip.

@@ -1,4 +1,4 @@
-"""SPEC section 8 as one compiled loop, equal to Cerebro to the last bit.
+"""Definitions 8 as one compiled loop, equal to Cerebro to the last bit.
 
 Every line of money here repeats the arithmetic of Backtrader's broker in the broker's order; the
 decisions are those of `hpi_bt.orders`, which the Backtrader strategy calls too.

@@ -61,7 +61,7 @@ class _Computed:
     """An indicator that the strategy shows but has not made: its kernel is run here.
 
     At once where every bar has been loaded before the first is run, else bar by bar; kernels give
-    the same either way (SPEC section 0).
+    the same either way (definitions 0).
     """
 
     def __init__(self, indicator: type[KernelIndicator], strategy: Any) -> None:

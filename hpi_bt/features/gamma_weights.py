@@ -1,4 +1,4 @@
-"""Volume and open interest in dollars of gamma, contract by contract (SPEC section 7)."""
+"""Volume and open interest in dollars of gamma, contract by contract (definitions 7)."""
 
 from __future__ import annotations
 

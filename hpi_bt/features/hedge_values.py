@@ -1,4 +1,4 @@
-"""The hedge flow of one chain as numbers in named columns (SPEC sections 5 and 6)."""
+"""The hedge flow of one chain as numbers in named columns (definitions 5 and 6)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def flow_values(chain: OptionChain, options: FlowOptions) -> FlowValues:
     row : FlowValues
         impulse (shares per $1), slope (shares per $1 per $1), asymmetry = (down - up) / the larger
         of |up| and |down|, + where moves up are fed more (beyond 0.1 that is the bias); coupling k
-        of the nearest expiry; gex, vex, cex (dollars, SPEC 5); levels, attractors and zone bounds
+        of the nearest expiry; gex, vex, cex (dollars); levels, attractors and zone bounds
         (dollars); charm_to_close (dollars of the book's drift to the nearest expiry or the
         session's close, whichever is first; dealers trade the opposite); regime (REGIME_CODES, NaN
         where it is unknown);

@@ -1,4 +1,4 @@
-"""Vols of the opening book, whose open interest may come before any price (SPEC section 7)."""
+"""Vols of the opening book, whose open interest may come before any price (definitions 7)."""
 
 from __future__ import annotations
 

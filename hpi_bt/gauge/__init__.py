@@ -1,4 +1,4 @@
-"""The Hedge Pressure Gauge: one 0-100 score of market stress from daily inputs (SPEC section 4)."""
+"""The Hedge Pressure Gauge: one 0-100 score of market stress from daily inputs (definitions 4)."""
 
 from hpi_bt.gauge.bands import BANDS, WARNING, bands_of
 from hpi_bt.gauge.hedging import GaugeResult, hedge_score

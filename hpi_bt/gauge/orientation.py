@@ -1,4 +1,4 @@
-"""The standard components, each oriented so that larger means more stress (SPEC section 4)."""
+"""The standard components, each oriented so that larger means more stress (definitions 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gauge as a kernel: arrays in, arrays out, one row after the other (SPEC section 4)."""
+"""The gauge as a kernel: arrays in, arrays out, one row after the other (definitions 4)."""
 
 from __future__ import annotations
 

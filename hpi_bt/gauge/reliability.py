@@ -1,4 +1,4 @@
-"""How well each component's warnings have foretold falls, walking forward (SPEC section 4)."""
+"""How well each component's warnings have foretold falls, walking forward (definitions 4)."""
 
 from __future__ import annotations
 

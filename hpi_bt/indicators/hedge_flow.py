@@ -1,4 +1,4 @@
-"""Dealers' hedge flow from point-in-time chain snapshots as Backtrader lines (SPEC section 6)."""
+"""Dealers' hedge flow from point-in-time chain snapshots as Backtrader lines (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Hedge Pressure Gauge as Backtrader lines (SPEC section 4)."""
+"""The Hedge Pressure Gauge as Backtrader lines (definitions 4)."""
 
 from __future__ import annotations
 

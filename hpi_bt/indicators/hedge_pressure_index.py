@@ -1,4 +1,4 @@
-"""The Hedge Pressure Index as Backtrader lines (SPEC section 3)."""
+"""The Hedge Pressure Index as Backtrader lines (definitions 3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpi_bt.kernels.memory import shared
 from hpi_bt.kernels.pressure import HedgePressure as HedgePressureValues
 from hpi_bt.kernels.pressure import demo_flow, hedge_pressure
 
-#: What volume and open interest are counted in: contracts, or dollars of gamma (SPEC section 7).
+#: What volume and open interest are counted in: contracts, or dollars of gamma (definitions 7).
 PROXIES: dict[str, dict[str, str]] = {
     "volume": {},
     "gamma": {

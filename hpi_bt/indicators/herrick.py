@@ -1,4 +1,4 @@
-"""The Herrick Payoff Index and its RSI as Backtrader lines (SPEC sections 1 and 2)."""
+"""The Herrick Payoff Index and its RSI as Backtrader lines (definitions 1 and 2)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def hedge_pressure_remarks(
     options: Mapping[str, Any],
     sides: Sequence[str] = _SIDES,
 ) -> list[Note]:
-    """Return the counts of crosses and extremes, why there were none, and warnings (SPEC 3).
+    """Return the counts of crosses and extremes, why there were none, and warnings (definitions 3).
 
     `sides` are the columns of put, call and net open interest; none where they are made up.
     """

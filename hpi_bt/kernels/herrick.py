@@ -1,4 +1,4 @@
-"""John Herrick's payoff index and the RSI of its running sum (SPEC sections 1 and 2)."""
+"""John Herrick's payoff index and the RSI of its running sum (definitions 1 and 2)."""
 
 from __future__ import annotations
 

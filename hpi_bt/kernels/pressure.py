@@ -1,4 +1,4 @@
-"""The Hedge Pressure Index: option volume of the session against its open interest (SPEC 3)."""
+"""The Hedge Pressure Index: option volume of the session against open interest (definitions 3)."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def hedge_pressure(
 
     Notes
     -----
-    After the TradingView script "Hedge Pressure Index (HPI)"; SPEC section 3.
+    After the TradingView script "Hedge Pressure Index (HPI)"; definitions 3.
     """
     _check(accumulate, ma, scale, total_oi, slot, extreme)
     puts, calls, oi, session = as_series(put_volume, call_volume, net_oi, session)

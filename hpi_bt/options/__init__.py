@@ -1,4 +1,4 @@
-"""Option mathematics: Greeks, smiles, chains, dealer exposures and the hedge flow (SPEC 5, 6).
+"""Option mathematics: Greeks, smiles, chains, dealer exposures, hedge flow (definitions 5, 6).
 
 Names are imported on first use: `from hpi_bt.options import OptionChain, exposures`.
 """

@@ -1,4 +1,4 @@
-"""Prices and Greeks of Black-Scholes-Merton with a continuous yield (SPEC section 5)."""
+"""Prices and Greeks of Black-Scholes-Merton with a continuous yield (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One option chain at one moment: its contracts, spot and time, checked once (SPEC 5)."""
+"""One option chain at one moment: its contracts, spot and time, checked once (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The charm integral: how far the dealers' delta drifts by the mere passing of time (SPEC 6)."""
+"""The charm integral: how far the dealers' delta drifts as time passes (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pressure cloud: where dealers' hedging damps moves and where it feeds them (SPEC 6)."""
+"""The pressure cloud: where dealers' hedging damps moves or feeds them (definitions 6)."""
 
 from __future__ import annotations
 

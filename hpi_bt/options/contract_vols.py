@@ -1,4 +1,4 @@
-"""The vol of each contract: its strike's own quote, else the smile or the file's (SPEC 5)."""
+"""The vol of each contract: its strike's quote, else the smile or the file's (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far implied vol falls as spot rises, per expiry (SPEC section 6)."""
+"""How far implied vol falls as spot rises, per expiry (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an impulse curve shows: crossings, basins, peaks, asymmetry and the regime (SPEC 6)."""
+"""What an impulse curve shows: crossings, basins, peaks, asymmetry, regime (definitions 6)."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def _bias(up: float, down: float) -> str:
 
 
 def _regime(here: float, mean: float, up: float, down: float, bias: str) -> str:
-    """Return the regime's name (SPEC 6)."""
+    """Return the regime's name (definitions 6)."""
     if math.isnan(here):
         return UNKNOWN
     ratio = here / mean if mean > 0.0 else 0.0

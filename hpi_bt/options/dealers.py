@@ -1,4 +1,4 @@
-"""What the dealers hold of each contract, under a stated convention (SPEC section 5)."""
+"""What the dealers hold of each contract, under a stated convention (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dealer gamma, vanna and charm by strike and expiry, in shares and in dollars (SPEC 5)."""
+"""Dealer gamma, vanna and charm by strike and expiry, in shares and in dollars (definitions 5)."""
 
 from __future__ import annotations
 

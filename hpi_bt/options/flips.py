@@ -1,4 +1,4 @@
-"""Zero gamma: by repricing the book, and by summing over strikes (SPEC section 5)."""
+"""Zero gamma: by repricing the book, and by summing over strikes (definitions 5)."""
 
 from __future__ import annotations
 

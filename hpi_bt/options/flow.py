@@ -1,4 +1,4 @@
-"""Everything that the hedge-flow page shows of one chain, in one call (SPEC section 6)."""
+"""Everything that the hedge-flow page shows of one chain, in one call (definitions 6)."""
 
 from __future__ import annotations
 

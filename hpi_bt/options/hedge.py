@@ -1,4 +1,4 @@
-"""Dealers' hedge trades in futures, from a repriced impulse curve (SPEC section 6)."""
+"""Dealers' hedge trades in futures, from a repriced impulse curve (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Implied volatility (SPEC section 5)."""
+"""Implied volatility (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hedge impulse: how many shares dealers must trade per dollar of spot, along spot (SPEC 6)."""
+"""The hedge impulse: shares that dealers must trade per dollar of spot (definitions 6)."""
 
 from __future__ import annotations
 

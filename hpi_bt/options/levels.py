@@ -1,4 +1,4 @@
-"""Price levels of a chain: zero gamma, walls, max pain, expected move (SPEC section 5)."""
+"""Price levels of a chain: zero gamma, walls, max pain, expected move (definitions 5)."""
 
 from __future__ import annotations
 

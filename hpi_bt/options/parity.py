@@ -1,4 +1,4 @@
-"""Forwards and discounts that the quotes themselves imply, by put-call parity (SPEC 5)."""
+"""Forwards and discounts that the quotes themselves imply, by put-call parity (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the quotes of each strike say of its vol: mid, bid, ask, and the file's own (SPEC 5)."""
+"""What each strike's quotes say of its vol: mid, bid, ask, the file's own (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The market's regime and the dynamics that its smile implies (SPEC section 6)."""
+"""The market's regime and the dynamics that its smile implies (definitions 6)."""
 
 from __future__ import annotations
 

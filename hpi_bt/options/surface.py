@@ -1,4 +1,4 @@
-"""The smile of each expiry, from the quotes out of the money (SPEC section 5)."""
+"""The smile of each expiry, from the quotes out of the money (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stamps of contracts put together: which rows of a table are one snapshot of a chain (SPEC 5)."""
+"""Stamps of contracts: which rows of a table are one snapshot of a chain (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of runs and signals (SPEC section 9)."""
+"""Statistics of runs and signals (definitions 9)."""
 
 from hpi_bt.stats.correlation import information_coefficient
 from hpi_bt.stats.deciles import decile_table

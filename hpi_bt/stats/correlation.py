@@ -1,4 +1,4 @@
-"""How a line ranks with what follows, by horizon (SPEC section 9)."""
+"""How a line ranks with what follows, by horizon (definitions 9)."""
 
 from __future__ import annotations
 

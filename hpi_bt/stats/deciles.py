@@ -1,4 +1,4 @@
-"""How a line orders what follows: tenths of its values (SPEC section 9)."""
+"""How a line orders what follows: tenths of its values (definitions 9)."""
 
 from __future__ import annotations
 

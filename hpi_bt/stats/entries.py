@@ -1,4 +1,4 @@
-"""When a strategy entered, against entering at other times (SPEC 9)."""
+"""When a strategy entered, against entering at other times (definitions 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals against price: what followed them, against the same time of day without them (SPEC 9)."""
+"""Signals against price: what followed, against the same time of day otherwise (definitions 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What followed each band of the gauge and of its components (SPEC section 4)."""
+"""What followed each band of the gauge and of its components (definitions 4)."""
 
 from __future__ import annotations
 

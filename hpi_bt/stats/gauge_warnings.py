@@ -1,4 +1,4 @@
-"""What the gauge missed, and when it warned in vain (SPEC section 4)."""
+"""What the gauge missed, and when it warned in vain (definitions 4)."""
 
 from __future__ import annotations
 

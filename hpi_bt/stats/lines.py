@@ -1,4 +1,4 @@
-"""Which lines of a run are signals, and which are measured against what followed (SPEC 9)."""
+"""Which lines of a run are signals, which are measured against what followed (definitions 9)."""
 
 from __future__ import annotations
 

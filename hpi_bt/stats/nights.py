@@ -1,4 +1,4 @@
-"""How much of what a line tells lies in the night, before an order at the next open (SPEC 9)."""
+"""What a line tells of the night, before an order at the next open (definitions 9)."""
 
 from __future__ import annotations
 

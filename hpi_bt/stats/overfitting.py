@@ -1,4 +1,4 @@
-"""The probability of backtest overfitting by CSCV (SPEC 9).
+"""The probability of backtest overfitting by CSCV (definitions 9).
 
 Sharpe ratios are per observation, not annualised; kurtosis is not excess (3 for a normal). A NaN
 Sharpe ratio or moment (not known, as for a run that never traded) gives NaN.

@@ -1,4 +1,4 @@
-"""A line beside what followed each bar: ranks, and sums by clusters (SPEC section 9)."""
+"""A line beside what followed each bar: ranks, and sums by clusters (definitions 9)."""
 
 from __future__ import annotations
 

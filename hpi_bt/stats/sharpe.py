@@ -1,4 +1,4 @@
-"""How sure a Sharpe ratio is: moments, probabilistic and deflated Sharpe, track record (SPEC 9).
+"""How sure a Sharpe ratio is: probabilistic and deflated Sharpe, track record (definitions 9).
 
 Sharpe ratios are per observation, not annualised; kurtosis is not excess (3 for a normal). A NaN
 Sharpe ratio or moment (not known, as for a run that never traded) gives NaN.

@@ -1,4 +1,4 @@
-"""The study of a run: its signals, measured lines and entries against price (SPEC section 9)."""
+"""The study of a run: its signals, measured lines and entries against price (definitions 9)."""
 
 from __future__ import annotations
 

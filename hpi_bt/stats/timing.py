@@ -1,4 +1,4 @@
-"""When a strategy held much and when little, against the same path at other times (SPEC 9)."""
+"""When a strategy held much or little, against the same path at other times (definitions 9)."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class KernelStrategy(bt.Strategy, metaclass=MetaAuthored):  # type: ignore[misc]
         super()._notify(qorders=qorders, qtrades=qtrades)
 
     def next(self) -> None:
-        """Decide at this bar's close: leave, protect, enter (SPEC section 8)."""
+        """Decide at this bar's close: leave, protect, enter (definitions 8)."""
         rules, size = self.rules, self._held.size
         target = _allowed_target(rules, self.signal[0])
         if self._blocked and target != self._blocked:

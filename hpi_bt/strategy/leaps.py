@@ -23,7 +23,7 @@ def _first_change(x: FloatArray | IntArray) -> IntArray:
 
 
 class Leaps:
-    """The next bar that matters, for a strategy whose decisions are SPEC section 8 and no more.
+    """The next bar that matters, for a strategy whose decisions are definitions 8 and no more.
 
     Parameters
     ----------

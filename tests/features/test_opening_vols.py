@@ -1,4 +1,4 @@
-"""The opening book: open interest that is there before the session's first price (SPEC 7)."""
+"""The opening book: open interest from before the session's first price (definitions 7)."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 PRESSURE_LINES = ("hpi", "oi", "flow", "spread", "cross", "extreme")
-SPEC_LINES = {
+PROMISED_LINES = {
     "HedgePressureIndex": PRESSURE_LINES,
     "DemoHedgePressureIndex": PRESSURE_LINES,
     "HedgeFlow": (

@@ -22,7 +22,7 @@ from indicators.bench import (
     INDICATORS,
     MODES,
     OPTIONS,
-    SPEC_LINES,
+    PROMISED_LINES,
     clean_frame,
     every_case,
     every_indicator,
@@ -41,13 +41,13 @@ from kernels.market import few
 
 
 def test_every_exported_indicator_has_parameter_sets_and_known_lines():
-    assert set(OPTIONS) == set(INDICATORS) == set(SPEC_LINES)
+    assert set(OPTIONS) == set(INDICATORS) == set(PROMISED_LINES)
     assert min(len(sets) for sets in OPTIONS.values()) >= 2
 
 
 @every_indicator
 def test_lines_are_those_of_the_specification(name):
-    assert INDICATORS[name].lines._getlines() == SPEC_LINES[name]
+    assert INDICATORS[name].lines._getlines() == PROMISED_LINES[name]
 
 
 @every_indicator
@@ -61,7 +61,7 @@ def test_every_option_of_the_kernel_is_a_param_with_the_same_default(name):
 @every_indicator
 def test_the_kernel_says_what_it_returns_and_every_line_is_among_it(name):
     hints = typing.get_type_hints(INDICATORS[name].kernel)
-    assert set(SPEC_LINES[name]) <= set(hints["return"]._fields)
+    assert set(PROMISED_LINES[name]) <= set(hints["return"]._fields)
 
 
 HEADLINES = {
@@ -109,7 +109,7 @@ def test_add_signal_trades_the_index_not_its_baseline():
     index = record(
         lambda s: [hb.HedgePressureIndex(s.data, **options)], hb.HedgeData(clean_frame())
     )
-    hpi = table(index.seen)[:, SPEC_LINES["HedgePressureIndex"].index("hpi")]
+    hpi = table(index.seen)[:, PROMISED_LINES["HedgePressureIndex"].index("hpi")]
     assert same(run.taken, hpi[-len(run.taken) :])
     assert {np.sign(x) for x in run.taken} >= {-1.0, 1.0}
 
@@ -207,7 +207,7 @@ def test_the_cost_of_a_bar_does_not_grow_with_history(name):
     assert min(times[-4:]) < 3.0 * min(times[1:5])
 
 
-#: Bars until a strategy's first `next`, from the definitions of SPEC sections 1 to 3.
+#: Bars until a strategy's first `next`, from the definitions of definitions 1 to 3.
 WARM = {
     ("HedgePressureIndex", 0): 100,  # spreads that the score needs
     ("HedgePressureIndex", 1): 20,

@@ -14,7 +14,7 @@ from indicators.bench import (
     INDICATORS,
     MODES,
     PRICES,
-    SPEC_LINES,
+    PROMISED_LINES,
     by_kernel,
     clean_frame,
     every_indicator,
@@ -35,7 +35,7 @@ def test_a_stock_indicator_of_our_line_agrees_in_every_mode(mode):
 
     rows = table(record(build, hb.HedgeData(clean_frame()), **MODES[mode]).seen)
     flow, average = (
-        rows[:, 1 + SPEC_LINES["HedgePressureIndex"].index("flow")],
+        rows[:, 1 + PROMISED_LINES["HedgePressureIndex"].index("flow")],
         np.full(len(rows), np.nan),
     )
     minimum = 100 + 5 - 1  # the index's own warm-up counts
@@ -175,7 +175,7 @@ def test_proxy_gamma_is_the_index_of_the_gamma_columns(mode):
 def test_contracts_of_net_oi_are_never_set_against_dollars_of_gamma():
     frame = clean_frame().drop(columns=["put_gamma_oi", "call_gamma_oi"])
     build = lambda s: [hb.HedgePressureIndex(s.data, proxy="gamma")]  # noqa: E731
-    baseline = SPEC_LINES["HedgePressureIndex"].index("oi")
+    baseline = PROMISED_LINES["HedgePressureIndex"].index("oi")
     assert np.isnan(table(record(build, hb.HedgeData(frame)).seen)[:, baseline]).all()
 
 

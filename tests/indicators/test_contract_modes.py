@@ -18,7 +18,7 @@ from indicators.bench import (
     MODES,
     PRICED,
     PRICES,
-    SPEC_LINES,
+    PROMISED_LINES,
     ZONE,
     by_kernel,
     clean_frame,
@@ -224,7 +224,7 @@ def subclassed(subclass: Any, mode: str) -> dict[tuple[str, int], Any]:
 @pytest.mark.parametrize("subclass", [with_added_lines, with_next])
 @every_case
 def test_subclasses_of_users_agree_in_every_mode(case, subclass):
-    frame, own = clean_frame(), len(SPEC_LINES[case[0]])
+    frame, own = clean_frame(), len(PROMISED_LINES[case[0]])
     runs = [subclassed(subclass, mode)[case] for mode in MODES]
     assert all(same(runs[0], other) for other in runs[1:])
     assert same(runs[0][:, :own], by_kernel(case, frame))

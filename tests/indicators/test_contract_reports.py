@@ -16,7 +16,7 @@ import hpi_bt as hb
 from hpi_bt.indicators import base
 from indicators.bench import (
     INDICATORS,
-    SPEC_LINES,
+    PROMISED_LINES,
     by_kernel,
     clean_frame,
     every_case,
@@ -35,12 +35,12 @@ def test_every_line_reaches_the_csv_writer():
     cerebro.run()
     rows = [row.split(",") for row in out.getvalue().splitlines() if not row.startswith("=")]
     head = rows[0]
-    for name, lines in SPEC_LINES.items():
+    for name, lines in PROMISED_LINES.items():
         start = head.index(INDICATORS[name].plotinfo.plotname or name)
         assert head[start + 2 : start + 2 + len(lines)] == list(lines)
     assert not any(column.startswith("_") for column in head)
     last = dict(zip(head, next(r for r in rows if r[0] == str(len(clean_frame()))), strict=False))
-    rsi = by_kernel(("HerrickRSI", 0), clean_frame())[-1, SPEC_LINES["HerrickRSI"].index("rsi")]
+    rsi = by_kernel(("HerrickRSI", 0), clean_frame())[-1, PROMISED_LINES["HerrickRSI"].index("rsi")]
     assert float(last["rsi"]) == rsi
 
 
@@ -79,7 +79,7 @@ def legend_of(axes: Any) -> list[Any]:
 
 
 def test_the_classes_pickle_and_load_in_a_fresh_process():
-    children = {getattr(base, f"_Kernel{len(lines)}") for lines in SPEC_LINES.values()}
+    children = {getattr(base, f"_Kernel{len(lines)}") for lines in PROMISED_LINES.values()}
     classes = [*INDICATORS.values(), *sorted(children, key=lambda c: c.__name__)]
     blob = pickle.dumps(classes)
     assert pickle.loads(blob) == classes

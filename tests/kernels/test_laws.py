@@ -1,4 +1,4 @@
-"""The laws of SPEC section 0, for every kernel in `table.py`."""
+"""The laws of definitions 0, for every kernel in `table.py`."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MINUTE = 1.0 / (365 * 24 * 60)
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
-    """Any contract of SPEC section 5, those next to the roots of vanna and charm included."""
+    """Any contract of definitions 5, those next to the roots of vanna and charm included."""
     tau = math.exp(draw(st.floats(math.log(MINUTE), math.log(2.0))))
     sigma = math.exp(draw(st.floats(math.log(0.03), math.log(3.0))))
     rate, dividend = draw(st.floats(-0.05, 0.1)), draw(st.floats(-0.05, 0.1))

@@ -1,4 +1,4 @@
-"""The charm integral: buckets against whole revaluations, worked examples, laws (SPEC 6)."""
+"""The charm integral: buckets against whole revaluations, worked examples, laws (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zones, edges and hedge trades of curves drawn by hand (SPEC section 6)."""
+"""Zones, edges and hedge trades of curves drawn by hand (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A contract's own vol (SPEC 5): its strike's quote, else the smile, within bid and ask."""
+"""A contract's own vol (definitions 5): its strike's quote, else the smile, within bid and ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of curves drawn by hand (SPEC section 6)."""
+"""Features of curves drawn by hand (definitions 6)."""
 
 from __future__ import annotations
 

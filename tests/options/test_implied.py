@@ -1,4 +1,4 @@
-"""Implied volatility: round trips to SPEC's bounds, and no answer where there is none."""
+"""Implied volatility: round trips to the bounds defined, and no answer where there is none."""
 
 from __future__ import annotations
 

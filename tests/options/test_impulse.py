@@ -1,4 +1,4 @@
-"""The impulse curve against finite differences of the revalued book, and its laws (SPEC 6)."""
+"""The impulse curve against finite differences of the revalued book; its laws (definitions 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The regime and the SABR dynamics of a smile, against Hagan's formula (SPEC 6)."""
+"""The regime and the SABR dynamics of a smile, against Hagan's formula (definitions 6)."""
 
 from __future__ import annotations
 

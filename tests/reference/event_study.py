@@ -1,7 +1,7 @@
-"""SPEC.md section 9, the event study: forward returns, clustered t, permuted sessions, by loops.
+"""Definitions 9, the event study: forward returns, clustered t, permuted sessions, by loops.
 
 A bar is a dict with open, close, signal, session and minutes (from the session's open to its close,
-or None). Written from the SPEC alone; `None` stands for "does not exist".
+or None). Written from the definitions alone; `None` stands for "does not exist".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SPEC section 4 spelt out: one day after the other, everything counted anew from the start.
+"""Definitions 4 spelt out: one day after the other, everything counted anew from the start.
 
 Where the text leaves a choice the comment names it.
 """

@@ -1,4 +1,4 @@
-"""SPEC.md sections 1 and 2: Herrick's payoff, its RSI, and both kinds of divergence."""
+"""Definitions 1 and 2: Herrick's payoff, its RSI, and both kinds of divergence."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Divergence(NamedTuple):
 def is_pivot(x: Series, centre: int, side: int, direction: float) -> bool:
     """True where x[centre] is beyond every one of `side` known bars on either side.
 
-    SPEC is silent on ties; the first of equal bars is the pivot.
+    The definition is silent on ties; the first of equal bars is the pivot.
     """
     if centre < side or centre + side >= len(x):
         return False
@@ -136,7 +136,7 @@ def pivot_divergence(
             if previous is not None and min_pivot_gap <= between <= max_pivot_gap:
                 further = direction * (price[centre] - price[previous])
                 reach = direction * (oscillator[centre] - oscillator[previous])
-                # SPEC only says "optional" of hidden ones: they are marked +2 and -2
+                # the definition only says "optional" of hidden ones: they are marked +2 and -2
                 kind = 1.0 if further > 0 > reach else 2.0 if further < 0 < reach else 0.0
                 if kind == 1.0 or (hidden and kind == 2.0):
                     confirmed = centre + pivot

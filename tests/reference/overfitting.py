@@ -1,4 +1,4 @@
-"""SPEC.md section 9: Sharpe ratios under selection, by many digits and by plain loops."""
+"""Definitions 9: Sharpe ratios under selection, by many digits and by plain loops."""
 
 from __future__ import annotations
 

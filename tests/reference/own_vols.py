@@ -1,4 +1,4 @@
-"""SPEC 5, Vols: the vol of each contract, one after the other, by bisection of Black's formula."""
+"""Definitions 5, vols: the vol of each contract, by bisection of Black's formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SPEC.md section 3: the Hedge Pressure Index and its demo mode."""
+"""Definitions 3: the Hedge Pressure Index and its demo mode."""
 
 from __future__ import annotations
 

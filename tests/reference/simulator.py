@@ -1,6 +1,6 @@
-"""One market, one target per bar, the order rules of SPEC.md section 8, one bar after the other.
+"""One market, one target per bar, the order rules of definitions 8, one bar after the other.
 
-Written from SPEC.md section 8 and from the source of backtrader's broker (1.9.78.123), not from
+Written from definitions 8 and from the source of backtrader's broker (1.9.78.123), not from
 hpi_bt. Sums of money are taken in the broker's order, so that the last bit can be compared.
 Where the text leaves a choice, the comment starts with CHOICE.
 """
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Rules:
-    """SPEC section 8; multiples are of the signal bar's ATR, minutes of the session."""
+    """definitions 8; multiples are of the signal bar's ATR, minutes of the session."""
 
     kind: str = "fixed"  # fixed | percent | risk
     amount: float = 1.0  # units, or percent of equity

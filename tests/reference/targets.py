@@ -1,4 +1,4 @@
-"""A position held between entries and exits, as SPEC section 8 and its docstring tell it."""
+"""A position held between entries and exits, as definitions 8 and its docstring tell it."""
 
 from __future__ import annotations
 

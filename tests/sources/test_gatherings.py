@@ -1,4 +1,4 @@
-"""Stamps of contracts put together to snapshots (SPEC 5)."""
+"""Stamps of contracts put together to snapshots (definitions 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One hand-worked case for each sentence of SPEC section 8, run in Cerebro."""
+"""One hand-worked case for each sentence of definitions 8, run in Cerebro."""
 
 from __future__ import annotations
 

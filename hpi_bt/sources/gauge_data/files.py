@@ -1,4 +1,4 @@
-"""Official files of daily market gauges, told apart by what is in them (SPEC section 4).
+"""Official files of daily market gauges, told apart by what is in them (definitions 4).
 
 Each reader returns a frame indexed by session date, oldest first, with the source's name in
 `attrs["source"]` and what was noticed in `attrs["notes"]`.
