@@ -105,6 +105,12 @@ def calm(market, rng):
     return (now < 0.85 * usual(now)).astype(float)
 
 
+def great_storms(market, rng):
+    """Return +1 where volatility is more than twice what it has been."""
+    now = spread(market, 10)
+    return (now > 2.2 * usual(now)).astype(float)
+
+
 def gusts(market, rng):
     """Return the side of a bar much larger than usual."""
     return np.sign(market.moves) * (np.abs(market.moves) > 2.0 * spread(market, 50))
