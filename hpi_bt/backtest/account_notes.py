@@ -46,7 +46,9 @@ def ruin_notes(
     elif first == len(equity) - 1:
         rest = "it is the last bar, at whose close what is open is valued"
     else:
-        rest = f"positions were closed at the next open, no order followed; end value {end}"
+        rest = (
+            f"what was still open was closed at the next open, no order followed; end value {end}"
+        )
         if withdrawn:
             rest += "; returns end at the withdrawal"
         elif equity[-1] > 0.0:

@@ -45,6 +45,8 @@ def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = flat.get(key)
         if key == "trades":
             rows.append((label, trade_count(flat)))
+        elif key == "min_track_record_length" and value is None and (flat["sharpe"] or 0.0) < 0.0:
+            rows.append((label, "never"))  # infinite, which JSON has as null
         elif value is None or math.isnan(value):
             rows.append((label, "n/a"))
         else:

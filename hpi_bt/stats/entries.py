@@ -51,7 +51,8 @@ class EntryTest(NamedTuple):
     p_value : float
         (1 + #{|t*| >= |t|})/(1 + draws).
     detectable : float
-        The advantage over random entries that is found in 80 % of samples.
+        The advantage over random entries that is found in 80 % of samples; infinite where the
+        sessions (daily: the bars) allow so few shifts that nothing could be found.
     note : str
         Why a number is missing, else "".
     q_value : float
@@ -140,8 +141,8 @@ def entry_test(
     crowd into stormy sessions have a wide mean without any skill.
 
     `docs/statistics.md` has how often it finds what is not there: in 3 to 7 % at 5 %, but in 8 to
-    12 % of daily strategies that trade faster in falling markets than in rising ones, as a trailing
-    stop does that is entered again at the next dip.
+    12 % of daily strategies that buy dips and trade faster in falling or stormy markets than in
+    rising ones, as with a trailing stop, or an exit after a great move.
     """
     bars = checked_bars(open, close, session, stamps=stamps, minutes_open=minutes_open)
     return trial_of_entries(trades, bars, time_bucket=time_bucket, draws=draws, seed=seed)
@@ -186,6 +187,8 @@ def trial_of_entries(
     below = np.count_nonzero(t[1:] < t[0]) + np.count_nonzero(t[1:] == t[0]) / 2
     p = math.nan if note else permutation_p(t)
     least = math.nan if note else error * detectable_errors(t, LEVEL / tests, some - 1.0)
+    if not note and t.size * LEVEL < tests:
+        least = math.inf  # there are so few shifts that no p among the tests could be small enough
     return EntryTest(
         n=own.bar.size,
         mean=mean,

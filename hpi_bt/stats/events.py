@@ -278,10 +278,13 @@ def _row(
     pool: Pool, events: Sequence[BoolArray], runs: Sequence[Runs], direction: int, horizon: Horizon
 ) -> Tested:
     """Return the row of one direction and horizon."""
-    raw, having = [], np.zeros(pool.order.shape[1], dtype=bool)
+    raw, having, others = [], np.zeros(pool.order.shape[1], dtype=bool), False
     for market, event in zip(pool.markets, events, strict=True):
         ahead = market.ahead(horizon)
-        used = event & np.isfinite(ahead.abnormal)
+        known = np.isfinite(ahead.abnormal)
+        used = event & known
+        at_times = np.isin(market.bucket, market.bucket[used])
+        others = others or bool((known & ~event & at_times).any())
         raw.append(direction * ahead.forward[used])
         having[market.cluster[used]] = True
     earned = np.concatenate(raw)
@@ -294,7 +297,7 @@ def _row(
 
     some = int(np.count_nonzero(having))
     described = _description(earned)
-    tested = _inference(clusters(pool), pool, some)
+    tested = _inference(clusters(pool), pool, some, others)
     return tested._replace(row=described | tested.row, again=partial(_again, pool, clusters))
 
 
@@ -333,8 +336,11 @@ def _description(earned: FloatArray) -> dict[str, float | str]:
     }
 
 
-def _inference(clusters: Clusters, pool: Pool, some: int) -> Tested:
-    """Return what the clusters say, `some` of which have events."""
+def _inference(clusters: Clusters, pool: Pool, some: int, others: bool) -> Tested:
+    """Return what the clusters say, `some` of which have events.
+
+    `others`: whether any bar of their times of day is no event.
+    """
     sums, counts, baseline = clusters
     own = clustered(sums[0], counts[0])
     effect, se, n = float(own.effect), float(own.se), float(counts[0].sum())
@@ -346,7 +352,7 @@ def _inference(clusters: Clusters, pool: Pool, some: int) -> Tested:
     if math.isnan(se):
         return Tested(row | {"note": f"no spread between {_units(pool)}: t is undefined"})
     whole = whole_t(sums, counts, baseline)
-    always = abs(effect * n) <= _NOTHING * math.sqrt(sums[0] @ sums[0])
+    always = not others or abs(effect * n) <= _NOTHING * math.sqrt(sums[0] @ sums[0])
     if always or math.isnan(whole.t[0]):
         note = "it is on at every bar of its times of day: nothing to compare with"
         return Tested(row | {"note": note})
@@ -370,6 +376,8 @@ def _why_none(direction: int, horizon: Horizon, signalled: int, daily: bool) -> 
     """Return why a row has no event."""
     if not signalled:
         return f"no {direction:+d} in the signal"
-    ahead = "a bar" if horizon == "close" else f"{horizon} bars"
+    ahead = "a bar" if horizon in ("close", 1) else f"{horizon} bars"
     place = "the data" if daily else "the session"
+    if signalled == 1:
+        return f"1 event, without {ahead} of known prices left in {place}"
     return f"{signalled} events, none with {ahead} of known prices left in {place}"

@@ -107,7 +107,8 @@ def entry_verdict(test: EntryTest) -> str:
     if is_hint(test.p_value, test.q_value):
         return f"{rank}: a hint at most that they are {_better(test)} than random entries {p}."
     least = f"; an advantage under {percent(test.detectable)} may well be missed"
-    least = least if math.isfinite(test.detectable) else ""
+    if not math.isfinite(test.detectable):
+        least = "; so short a run can find none"
     return f"{rank}: no evidence that the entries add anything {p}{least}."
 
 
@@ -186,7 +187,9 @@ def _on_signals(study: SignalStudy) -> str:
         f"{_counted(len(study.horizons), 'horizon')})"
     )
     if tested.empty:
-        return "Signals: too few sessions with events to judge any."
+        reasons = events.loc[events["n"] > 0, "note"].unique()
+        why = str(reasons[0]) if len(reasons) == 1 else "too few events, or nothing to compare with"
+        return f"Signals: none can be judged ({why})."
     found = events[is_found(events).to_numpy()]
     if found.empty:
         return f"Signals: {_no_signal(study, tested, about)}."

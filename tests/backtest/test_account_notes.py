@@ -64,8 +64,8 @@ def test_ruin_names_the_day_or_the_bar_and_what_followed():
     (note,) = ruin_notes(equity, days(4), closed_out=True)
     assert codes([note]) == [("account-ruined", Severity.WARNING)]
     assert note == (
-        "warning: account ruined on 2024-01-03: its value fell to \N{MINUS SIGN}5.00; positions "
-        "were closed at the next open, no order followed; end value \N{MINUS SIGN}12.50"
+        "warning: account ruined on 2024-01-03: its value fell to \N{MINUS SIGN}5.00; what was "
+        "still open was closed at the next open, no order followed; end value \N{MINUS SIGN}12.50"
     )
     minutes = pd.date_range("2024-01-03 15:58", periods=4, freq="1min", tz="UTC")
     assert "ruined on 2024-01-03 15:59:" in ruin_notes(equity, minutes, closed_out=True)[0]

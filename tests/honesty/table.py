@@ -41,13 +41,13 @@ def _figures(seen):
         # p-values are multiples of 1/(1 + draws): shifted by half a step
         ks = scipy.stats.kstest(p - 0.5 / (1 + DRAWS), "uniform").statistic
         figures |= {"at5": np.mean(p <= 0.05), "at1": np.mean(p <= 0.01), "ks": ks}
-    figures["covered"] = _coverage(seen["covered"])
+    figures["covered"] = coverage(seen["covered"])
     for key in ("found", "claims", "hints"):
         figures[key] = np.mean(seen[key]) if seen[key] else np.nan
     return figures
 
 
-def _coverage(covered):
+def coverage(covered):
     """Return the share of intervals that hold the truth.
 
     Intervals of rates come as [low, high, rate], three kinds in turn: the truth of a kind is the

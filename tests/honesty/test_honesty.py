@@ -12,10 +12,10 @@ from tests.honesty import markets
 from tests.honesty.__main__ import read, run
 from tests.honesty.designs import designs
 from tests.honesty.seen import Seen
-from tests.honesty.table import BEGIN, END, PAGE, figures_of, outside, write_table
+from tests.honesty.table import BEGIN, END, PAGE, coverage, figures_of, outside, write_table
 
-MARKETS = 10
-NAMED = "trailing"  # daily entries that follow one another faster in falls: docs/statistics.md
+MARKETS = 20
+NAMED = "dips, exit at trailing", "great storms"  # docs/statistics.md has why
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,14 @@ def test_there_are_enough_designs_of_every_kind():
     assert len(kinds) >= 100
 
 
+@pytest.mark.parametrize("kind", ["intraday", "daily", "two symbols"])
 @pytest.mark.parametrize("statistic", ["signals", "entries", "timing", "lines"])
-def test_where_there_is_nothing_little_is_found(seen, statistic):
-    p = np.array(values(seen, "p", statistic))
-    assert p.size > 60
+def test_where_there_is_nothing_little_is_found(seen, statistic, kind):
+    own = {name: trials for name, trials in seen.items() if name.startswith(kind)}
+    p = np.array(values(own, "p", statistic))
+    if not p.size and kind == "two symbols":
+        pytest.skip("entries, timing and lines are of one symbol")
+    assert p.size >= 40
     # tests of one market are not independent: the bounds are those of a third as many
     few = p.size // 3
     for level in (0.05, 0.2):
@@ -53,14 +57,20 @@ def test_no_design_is_far_off(seen):
     for name, trials in seen.items():
         p = np.array([one.p for one in trials if len(one.p)], dtype=object)
         low = sum(min(tests) <= 0.05 / len(tests) for tests in p)
-        if p.size and NAMED not in name:
-            assert scipy.stats.binomtest(low, len(p), 0.05, "greater").pvalue > 1e-4, name
+        if p.size and not (name.startswith("daily") and any(kind in name for kind in NAMED)):
+            assert scipy.stats.binomtest(low, len(p), 0.05, "greater").pvalue > 2e-3, name
 
 
 @pytest.mark.parametrize("statistic", ["signals", "lines"])
 def test_intervals_hold_the_truth(seen, statistic):
     covered = values(seen, "covered", statistic)
     assert 0.92 <= np.mean(covered) <= 0.98
+
+
+def test_intervals_of_the_gauge_hold_the_truth(seen):
+    for name in ("gauge of 2500 days", "gauge of 6000 days"):
+        covered = [interval for one in seen[name] for interval in one.covered]
+        assert 0.85 <= coverage(covered) <= 1.0, name
 
 
 def test_what_is_called_detectable_is_found_in_four_of_five(seen):

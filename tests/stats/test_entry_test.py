@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hpi_bt.errors import InputError
-from hpi_bt.stats.entries import entry_test
+from hpi_bt.stats.entries import entry_test, trial_of_entries
+from hpi_bt.stats.forward import checked_bars
 
 law = settings(max_examples=15, deadline=None)
 
@@ -277,3 +278,15 @@ def test_a_trade_that_ran_over_the_end_of_its_session_is_valued_all_the_same():
     assert got.n == 59
     assert got.note == ""
     assert math.isfinite(got.p_value)
+
+
+def test_where_no_shift_can_make_p_small_enough_nothing_is_called_detectable():
+    opens, close, session = walk(2)
+    checked = checked_bars(opens, close, session)
+    entry = np.arange(29) * 26 + np.random.default_rng(2).integers(5, 25, 29)
+    over_night = trades_at(entry, [26] * 29, [1] * 29, opens)
+    # 30 sessions: p is never under 1/30
+    one, many = (trial_of_entries(over_night, checked, draws=1000, tests=m) for m in (1, 4))
+    assert one.p_value >= 1 / 30
+    assert math.isfinite(one.detectable)
+    assert math.isinf(many.detectable)

@@ -321,3 +321,17 @@ def test_a_study_repeats_with_its_seed_and_changes_no_input():
     pd.testing.assert_frame_equal(frame, before[0])
     assert_array_equal(session, before[1])
     assert_array_equal(signal, before[2])
+
+
+@pytest.mark.parametrize("daily", [True, False])
+def test_a_signal_that_is_always_on_has_nothing_to_compare_with(daily):
+    rng = np.random.default_rng(0)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 400)))
+    session = np.arange(400) // (1 if daily else 10)
+    opens = np.append(100.0, close[:-1])
+    table = event_study(opens, close, np.ones(400), session, horizons=(1, 5), permutations=99)
+    up = table.loc[1]
+    assert up["p_value"].isna().all()
+    assert (
+        up["note"] == "it is on at every bar of its times of day: nothing to compare with"
+    ).all()

@@ -125,7 +125,10 @@ def test_the_edge_that_would_have_shown_is_told_for_the_first_and_the_last_horiz
             ": no evidence that the entries add anything (p 0.30); an advantage under 0.300 % may "
             "well be missed.",
         ),
-        ({"detectable": math.inf}, ": no evidence that the entries add anything (p 0.30)."),
+        (
+            {"detectable": math.inf},
+            ": no evidence that the entries add anything (p 0.30); so short a run can find none.",
+        ),
         ({"p_value": 0.01, "q_value": 0.03}, ": found better than random entries (p 0.010)."),
         (
             {"p_value": 0.02, "q_value": 0.06},
@@ -283,7 +286,7 @@ def test_entries_of_several_symbols_are_counted():
 
 def test_what_could_not_be_tested_is_said_or_left_out():
     few = conclusions(signal_study([subject(4, sessions=5)], **FAST))
-    assert few == ["Signals: too few sessions with events to judge any."]
+    assert few == ["Signals: none can be judged (too few events, or nothing to compare with)."]
     quiet = subject(4)
     none = quiet._replace(panes=[pane("score", kind="histogram")])
     assert conclusions(signal_study([none], **FAST))[0] == "Signals: no signal is declared."
